@@ -1,0 +1,102 @@
+/** What an application holds: the types of a replica. Its making is in replica.ts. */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { CommandOutcome } from "./apply/types.js";
+import type { ReplicaIdentity } from "./log/entry.js";
+import type { Command, Query } from "./machine/types.js";
+
+export interface SubmitOptions {
+  /** Makes a retry, through any replica, return the first answer. At most 128 characters. */
+  readonly requestId?: string;
+  readonly signal?: AbortSignal;
+  /** Time to answer, milliseconds; default limits.answerTimeoutMs. */
+  readonly timeoutMs?: number;
+}
+
+export interface QueryOptions {
+  /** "sequential" (default): the applied state, at once. "linearizable": waits for a barrier through the group. */
+  readonly consistency?: "sequential" | "linearizable";
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+}
+
+type AnyCommand<S> = Command<S, never, never, unknown>;
+
+/** submit.NAME(input, options). Rejects with LockstepError; its `outcome` tells whether the command may have taken effect. */
+export type Submit<C> = {
+  readonly [K in keyof C]: C[K] extends Command<never, infer In, never, infer R>
+    ? unknown extends In ? (input?: In, options?: SubmitOptions) => Promise<Awaited<R>>
+    : undefined extends In ? (input?: In, options?: SubmitOptions) => Promise<Awaited<R>>
+    : (input: In, options?: SubmitOptions) => Promise<Awaited<R>>
+    : never;
+};
+
+/** The role of a replica at this moment. */
+export type ReplicaRole =
+  /** Not yet in the group. */
+  | "joining"
+  /** A membership change is being agreed on: writes wait. */
+  | "changing"
+  /** In a primary view, taking in what it missed: writes wait, reads are of the past. */
+  | "synchronising"
+  /** In a primary view with the group's log: everything works. */
+  | "active"
+  /** No quorum: writes are refused, reads are of the past. */
+  | "minority"
+  /** Stopped, by stop() or by an error. */
+  | "stopped";
+
+export interface ReplicaEvent {
+  readonly position: number;
+  /** Index within the entry: fired timers first, then commands. */
+  readonly index: number;
+  readonly command: string;
+  readonly input: unknown;
+  readonly outcome: CommandOutcome;
+  readonly origin: ReplicaIdentity | undefined;
+  /** Cluster time. */
+  readonly now: number;
+}
+
+export interface Inspection {
+  readonly group: string;
+  readonly slot: number;
+  readonly incarnation: string;
+  readonly role: ReplicaRole;
+  /** Why the view is not primary, in words; undefined if it is. */
+  readonly reason: string | undefined;
+  readonly slots: readonly number[];
+  /** Replicas of the agreed view. */
+  readonly members: readonly ReplicaIdentity[];
+  readonly activeSlots: readonly number[];
+  /** era.ringSeq.ringNode.k.attempt of the log. */
+  readonly ballot: string;
+  readonly ring: string | undefined;
+  readonly lineage: boolean;
+  readonly positions: { readonly base: number; readonly applied: number; readonly committed: number; readonly verified: number; readonly end: number };
+  readonly queue: { readonly commands: number; readonly bytes: number; readonly inFlightBatches: number };
+  readonly rates: { readonly submitted: number; readonly committedEntries: number; readonly appliedCommands: number; readonly viewChanges: number };
+  readonly now: number | undefined;
+}
+
+export interface Replica<S, C, Q> {
+  readonly submit: Submit<C>;
+  readonly query: {
+    readonly [K in keyof Q]: Q[K] extends Query<never, infer A, infer R> ? (...args: [...A, options?: QueryOptions]) => Promise<R> : never;
+  };
+  /** The applied state: deeply immutable; never goes back. */
+  readonly state: S;
+  readonly role: ReplicaRole;
+  /** Resolves when the replica is active in a primary view (now, or the next time it is). Rejects when it stops. */
+  ready(options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<void>;
+  /** Committed commands with their outcomes, from a position on (default: from now on). */
+  events(options?: { from?: number; signal?: AbortSignal }): AsyncIterableIterator<ReplicaEvent>;
+  /** Calls back at every change of role. Returns a function that ends it. */
+  onRoleChange(listener: (role: ReplicaRole, reason: string | undefined) => void): () => void;
+  inspect(): Inspection;
+  /** Leaves the group; unsent submissions end as STOPPED, sent ones as UNKNOWN_OUTCOME. Idempotent. */
+  stop(): Promise<void>;
+  /** Resolves when the replica has stopped; with the error that stopped it, if one did. */
+  readonly stopped: Promise<Error | undefined>;
+}
+
+export type { AnyCommand, StandardSchemaV1 };
