@@ -1,0 +1,57 @@
+/**
+ * What "plain data" is: the values that can travel in a command, be kept in a machine's state and be written to a
+ * snapshot, each coming back exactly as it was. Not an encoding; see values.ts.
+ *
+ * Plain data: undefined, null, booleans, numbers (-0 and NaN included), strings (any UTF-16), bigints, Date, Uint8Array
+ * and Buffer, and arrays, plain objects, Maps and Sets of plain data. No functions, symbols, promises or class instances,
+ * no cycles.
+ */
+import { LockstepError } from "../errors.js";
+
+/** Nesting beyond this is refused: it is nearly always a cycle, and recursion must end well before the stack does. */
+export const maxDepth = 500;
+
+export type Kind = "scalar" | "string" | "array" | "object" | "map" | "set" | "date" | "bytes" | "other";
+
+/** Tells the kinds of plain data apart; "other" is everything that is not plain data. */
+export function kindOf(value: unknown): Kind {
+  switch (typeof value) {
+    case "string":
+      return "string";
+    case "object":
+      return value === null ? "scalar" : kindOfObject(value);
+    case "function":
+    case "symbol":
+      return "other";
+    default:
+      return "scalar";
+  }
+}
+
+function kindOfObject(value: object): Kind {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return "object";
+  if (Array.isArray(value)) return prototype === Array.prototype ? "array" : "other";
+  if (prototype === Uint8Array.prototype || prototype === Buffer.prototype) return "bytes";
+  if (prototype === Map.prototype) return "map";
+  if (prototype === Set.prototype) return "set";
+  if (prototype === Date.prototype) return "date";
+  return "other";
+}
+
+/** @throws LockstepError INVALID_INPUT always: names what it was and what to do instead. */
+export function refuse(value: unknown): never {
+  throw new LockstepError("INVALID_INPUT", `${describe(value)} cannot be replicated. Use plain data: undefined, null, booleans, numbers, strings, bigints, Date, Uint8Array, and arrays, plain objects, Maps and Sets of these.`);
+}
+
+/** @throws LockstepError INVALID_INPUT beyond maxDepth. */
+export function checkDepth(depth: number): void {
+  if (depth > maxDepth) throw new LockstepError("INVALID_INPUT", `The value is cyclic, or nested deeper than ${maxDepth} levels. Refer to other objects by a key instead.`);
+}
+
+function describe(value: unknown): string {
+  if (typeof value === "function") return `A function (${value.name || "anonymous"})`;
+  if (typeof value === "symbol") return `A symbol (${String(value)})`;
+  const constructor = (value as { constructor?: unknown }).constructor;
+  return `An instance of ${typeof constructor === "function" ? constructor.name || "an anonymous class" : "an unknown class"}`;
+}
