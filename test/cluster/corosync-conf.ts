@@ -1,0 +1,45 @@
+/** The text of a node's corosync.conf. What each line means is in corosync.conf(5) and votequorum(5). */
+
+/** Of a section: `token: 1000`. */
+export type Settings = Readonly<Record<string, string | number>>;
+
+export interface CorosyncConf {
+  readonly nodeIds: readonly number[];
+  /** Added to, or put over, the defaults of totem { }. */
+  readonly totem: Settings;
+  /** Added to, or put over, the defaults of quorum { }: two_node, wait_for_all, … */
+  readonly quorum: Settings;
+  /** Private directory of the node: logs and state. */
+  readonly directory: string;
+}
+
+export function nodeAddress(nodeId: number): string {
+  return `10.77.0.${String(nodeId)}`;
+}
+
+export function logFile(directory: string): string {
+  return `${directory}/corosync.log`;
+}
+
+export function corosyncConf(conf: CorosyncConf): string {
+  const totem = { version: 2, cluster_name: "lockstep-test", transport: "knet", crypto_cipher: "none", crypto_hash: "none", ...conf.totem };
+  const nodes = conf.nodeIds.map((nodeId) => section("node", { ring0_addr: nodeAddress(nodeId), nodeid: nodeId, name: `node${String(nodeId)}` }));
+  return [
+    section("totem", totem, [section("interface", { linknumber: 0, ...linkDetection })]),
+    section("nodelist", {}, nodes),
+    section("quorum", { provider: "corosync_votequorum", ...conf.quorum }),
+    section("logging", { to_logfile: "yes", logfile: logFile(conf.directory), to_syslog: "no", to_stderr: "no", timestamp: "hires" }),
+    section("system", { state_dir: `${conf.directory}/state` }),
+  ].join("");
+}
+
+/**
+ * A link counts as up after two answers to pings 100 ms apart, where Corosync would take seconds: start-up and healing are
+ * most of what a test waits for. Totem's own timeouts, which decide what the group sees, are untouched.
+ */
+const linkDetection: Settings = { knet_ping_interval: 100, knet_ping_timeout: 500, knet_pong_count: 2 };
+
+function section(name: string, settings: Settings, inner: readonly string[] = []): string {
+  const lines = Object.entries(settings).map(([key, value]) => `${key}: ${String(value)}\n`);
+  return `${name} {\n${lines.join("")}${inner.join("")}}\n`;
+}
