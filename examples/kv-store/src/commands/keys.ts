@@ -1,0 +1,84 @@
+/** The key space: DEL, EXISTS, KEYS, SCAN, DBSIZE, TYPE. */
+import { array, bulk, integer, simple } from "../resp/reply.js";
+import { argument, integerArgument } from "./arguments.js";
+import { bulkArray } from "./bulk-array.js";
+import { CommandError, syntaxError } from "./command-error.js";
+import { readOptions } from "./read-options.js";
+import { allKeys, oneKey, type Call, type CommandSpec } from "./spec.js";
+
+async function remove({ args, service }: Call): Promise<string> {
+  return integer(await service.replica.submit.remove({ keys: args.slice(1) }));
+}
+
+async function exists({ args, service }: Call): Promise<string> {
+  return integer(await service.replica.query.countPresent(args.slice(1), readOptions(service)));
+}
+
+async function keys({ args, protocol, service }: Call): Promise<string> {
+  return bulkArray(await service.replica.query.matching(argument(args, 1), readOptions(service)), protocol, service);
+}
+
+async function size({ service }: Call): Promise<string> {
+  return integer(await service.replica.query.size(readOptions(service)));
+}
+
+async function type({ args, service }: Call): Promise<string> {
+  const present = await service.replica.query.countPresent([argument(args, 1)], readOptions(service));
+  return simple(present === 1 ? "string" : "none");
+}
+
+interface ScanOptions {
+  readonly count: number;
+  readonly pattern: string | undefined;
+  readonly type: string | undefined;
+}
+
+/** Keys one SCAN looks at, at most, whatever COUNT asks for: it holds up everything else meanwhile. */
+const maximumScanCount = 100_000;
+
+function parseScanOptions(args: readonly string[]): ScanOptions {
+  let count = 10;
+  let pattern: string | undefined;
+  let wantedType: string | undefined;
+  for (let at = 2; at < args.length; at += 2) {
+    const option = argument(args, at).toUpperCase();
+    if (at + 1 >= args.length) throw syntaxError();
+    const value = argument(args, at + 1);
+    if (option === "COUNT") {
+      const asked = integerArgument(value);
+      if (asked < 1n) throw syntaxError();
+      count = asked > BigInt(maximumScanCount) ? maximumScanCount : Number(asked);
+    } else if (option === "MATCH") pattern = value;
+    else if (option === "TYPE") wantedType = value;
+    else throw syntaxError();
+  }
+  return { count, pattern, type: wantedType };
+}
+
+async function scan({ args, service }: Call): Promise<string> {
+  const cursor = argument(args, 1);
+  if (!/^[0-9]{1,20}$/.test(cursor)) throw new CommandError("ERR invalid cursor");
+  const options = parseScanOptions(args);
+  const after = cursor === "0" ? undefined : service.cursors.find(cursor);
+  if (after === undefined && cursor !== "0") {
+    throw new CommandError("ERR invalid cursor: this replica did not give it, or has forgotten it; start again with 0");
+  }
+  const page = await service.replica.query.scan({ after, count: options.count, pattern: options.pattern }, readOptions(service));
+  // Every value is a string.
+  const found = options.type === undefined || options.type.toLowerCase() === "string" ? page.keys : [];
+  const next = page.last === undefined ? "0" : service.cursors.remember(page.last);
+  return array([bulk(next), array(found.map(bulk))]);
+}
+
+export const keyCommands: readonly CommandSpec[] = [
+  { name: "del", arity: -2, kind: "write", group: "generic", since: "1.0.0", keys: allKeys, summary: "Delete a key", handler: remove },
+  {
+    name: "unlink", arity: -2, kind: "write", group: "generic", since: "4.0.0", keys: allKeys, fast: true,
+    summary: "Delete a key asynchronously in another thread. Otherwise it is just as DEL, but non blocking.", handler: remove,
+  },
+  { name: "exists", arity: -2, kind: "read", group: "generic", since: "1.0.0", keys: allKeys, fast: true, summary: "Determine if a key exists", handler: exists },
+  { name: "keys", arity: 2, kind: "read", group: "generic", since: "1.0.0", summary: "Find all keys matching the given pattern", handler: keys },
+  { name: "scan", arity: -2, kind: "read", group: "generic", since: "2.8.0", summary: "Incrementally iterate the keys space", handler: scan },
+  { name: "type", arity: 2, kind: "read", group: "generic", since: "1.0.0", keys: oneKey, fast: true, summary: "Determine the type stored at key", handler: type },
+  { name: "dbsize", arity: 1, kind: "read", group: "server", since: "1.0.0", fast: true, summary: "Return the number of keys in the selected database", handler: size },
+];

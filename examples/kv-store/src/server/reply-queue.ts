@@ -1,0 +1,61 @@
+/** Replies of one connection in the order of its commands, whichever is ready first. */
+import type { Reply } from "../resp/reply.js";
+
+export interface ReplySlot {
+  /** Undefined until the command has ended. */
+  text: Reply | undefined;
+}
+
+export class ReplyQueue {
+  #slots: ReplySlot[] = [];
+  #head = 0;
+  /** Ready, and nothing before it is missing. */
+  #ready = "";
+
+  /** Commands whose replies have not been taken yet, other than those ready. */
+  get size(): number {
+    return this.#slots.length - this.#head;
+  }
+
+  /** A place for a reply to come. */
+  open(): ReplySlot {
+    const slot: ReplySlot = { text: undefined };
+    this.#slots.push(slot);
+    return slot;
+  }
+
+  /** A reply that is known at once. */
+  add(text: Reply): void {
+    if (this.size === 0) this.#ready += text;
+    else this.#slots.push({ text });
+  }
+
+  /** Characters of the replies that were known at once and are ready. */
+  get readyLength(): number {
+    return this.#ready.length;
+  }
+
+  /** The next replies that are ready and in turn, as few as make up `chars`; empty if there are none. */
+  take(chars: number): string {
+    let text = this.#ready;
+    this.#ready = "";
+    while (this.#head < this.#slots.length && text.length < chars) {
+      const next = this.#slots[this.#head]?.text;
+      if (next === undefined) break;
+      text += next;
+      this.#head += 1;
+    }
+    this.#forgetTaken();
+    return text;
+  }
+
+  #forgetTaken(): void {
+    if (this.#head === this.#slots.length) {
+      this.#slots = [];
+      this.#head = 0;
+    } else if (this.#head > 1024) {
+      this.#slots = this.#slots.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}

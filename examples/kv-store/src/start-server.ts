@@ -1,0 +1,42 @@
+/** From options to a running server: takes the port, joins the group, serves. What main.ts, tests and benchmarks start. */
+import { createReplica, type GroupTransport } from "@lockstep/framework";
+import { kvMachine } from "./machine/machine.js";
+import { KvServer } from "./server/kv-server.js";
+import { defaultServerLimits, type ServerLimits } from "./server/limits.js";
+import { Listener } from "./server/listener.js";
+import type { ReadConsistency } from "./server/service.js";
+
+export interface StartOptions {
+  /** The way to the other replicas; one transport for one server. */
+  readonly transport: GroupTransport;
+  /** Replicas of one group hold the same data; default "lockstep-kv". */
+  readonly group?: string;
+  /** Who may write after a failure (the framework's quorum policies); default "majority". */
+  readonly policy?: "majority" | "corosync";
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 6379; 0 takes any that is free. */
+  readonly port?: number;
+  /** Default "linearizable". */
+  readonly reads?: ReadConsistency;
+  readonly limits?: Partial<ServerLimits>;
+}
+
+/**
+ * Resolves when the port is open and the replica has joined its group; until it has the group's data and a quorum,
+ * commands are answered with -LOADING or -CLUSTERDOWN (`server.replica.ready()` waits for that).
+ * Rejects with Node's error if the port cannot be had, with a LockstepError if the group cannot be joined.
+ */
+export async function startServer(options: StartOptions): Promise<KvServer> {
+  const { transport, group = "lockstep-kv", policy = "majority", host = "127.0.0.1", port = 6379, reads = "linearizable" } = options;
+  const limits = { ...defaultServerLimits, ...options.limits };
+  const listener = await Listener.listen(host, port);
+  try {
+    const replica = await createReplica(kvMachine, { group, transport, policy });
+    return new KvServer({ listener, replica, reads, limits });
+  } catch (error) {
+    listener.close();
+    await transport.close();
+    throw error;
+  }
+}

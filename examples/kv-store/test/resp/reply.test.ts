@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import * as reply from "../../src/resp/reply.js";
+import { ReplyQueue } from "../../src/server/reply-queue.js";
+
+describe("replies", () => {
+  it("have the forms of RESP2", () => {
+    expect(reply.bulk("a\r\nb")).toBe("$4\r\na\r\nb\r\n");
+    expect(reply.nil(2)).toBe("$-1\r\n");
+    expect(reply.integer("9223372036854775807")).toBe(":9223372036854775807\r\n");
+    expect(reply.map([[reply.bulk("a"), reply.integer(1)]], 2)).toBe("*2\r\n$1\r\na\r\n:1\r\n");
+    expect(reply.set([reply.simple("x")], 2)).toBe("*1\r\n+x\r\n");
+    expect(reply.verbatim("hi", 2)).toBe("$2\r\nhi\r\n");
+  });
+
+  it("have the forms of RESP3", () => {
+    expect(reply.nil(3)).toBe("_\r\n");
+    expect(reply.map([[reply.bulk("a"), reply.integer(1)]], 3)).toBe("%1\r\n$1\r\na\r\n:1\r\n");
+    expect(reply.set([reply.simple("x")], 3)).toBe("~1\r\n+x\r\n");
+    expect(reply.verbatim("hi", 3)).toBe("=6\r\ntxt:hi\r\n");
+  });
+
+  it("keep an error to one line of single bytes", () => {
+    expect(reply.error("ERR a\r\nb\u2026 \xff")).toBe("-ERR a  b? \xff\r\n");
+  });
+});
+
+describe("ReplyQueue", () => {
+  it("gives replies in the order of the commands, whichever is ready first", () => {
+    const queue = new ReplyQueue();
+    queue.add("1");
+    const second = queue.open();
+    queue.add("3");
+    const fourth = queue.open();
+    expect(queue.take(100)).toBe("1");
+    fourth.text = "4";
+    expect(queue.take(100)).toBe("");
+    second.text = "2";
+    expect(queue.take(100)).toBe("234");
+    expect(queue.size).toBe(0);
+  });
+
+  it("gives no more at a time than asked for, and loses nothing over thousands", () => {
+    const queue = new ReplyQueue();
+    const slots = Array.from({ length: 5000 }, () => queue.open());
+    slots.forEach((slot, i) => { slot.text = `${i};`; });
+    let all = "";
+    for (let text = queue.take(50); text !== ""; text = queue.take(50)) {
+      expect(text.length).toBeLessThan(60);
+      all += text;
+    }
+    expect(all).toBe(slots.map((_, i) => `${i};`).join(""));
+  });
+});
