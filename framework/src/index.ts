@@ -1,5 +1,20 @@
 /** The whole public API. */
 export { LockstepError, errorRegistry, isLockstepError } from "./errors.js";
 export type { ErrorCode, Outcome } from "./errors.js";
-export type * from "./transport/group-transport.js";
+export { defineMachine } from "./machine/define-machine.js";
+export { reject } from "./machine/reject.js";
+export { Table } from "./machine/table.js";
+export type * from "./machine/types.js";
+export { createReplica } from "./replica.js";
+export type { QuorumOption, ReplicaOptions } from "./replica-options.js";
 export type * from "./replica-api.js";
+export type { CommandOutcome } from "./apply/types.js";
+export type { CommandCall, ReplicaIdentity } from "./log/entry.js";
+export { defaultLimits } from "./limits.js";
+export type { Limits } from "./limits.js";
+export type { Logger } from "./logger.js";
+export { tokens } from "./container.js";
+export type { PartName, Provide, ReplicaParts } from "./container.js";
+export { MemoryNetwork, memory } from "./transport/memory/index.js";
+export type { MemoryNetworkOptions, MemoryOptions } from "./transport/memory/index.js";
+export type * from "./transport/group-transport.js";

@@ -1,8 +1,6 @@
 /** What an application holds: the types of a replica. Its making is in replica.ts. */
-import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { CommandOutcome } from "./apply/types.js";
 import type { ReplicaIdentity } from "./log/entry.js";
-import type { Command, Query } from "./machine/types.js";
 
 export interface SubmitOptions {
   /** Makes a retry, through any replica, return the first answer. At most 128 characters. */
@@ -19,15 +17,21 @@ export interface QueryOptions {
   readonly timeoutMs?: number;
 }
 
-type AnyCommand<S> = Command<S, never, never, unknown>;
-
 /** submit.NAME(input, options). Rejects with LockstepError; its `outcome` tells whether the command may have taken effect. */
 export type Submit<C> = {
-  readonly [K in keyof C]: C[K] extends Command<never, infer In, never, infer R>
-    ? unknown extends In ? (input?: In, options?: SubmitOptions) => Promise<Awaited<R>>
-    : undefined extends In ? (input?: In, options?: SubmitOptions) => Promise<Awaited<R>>
-    : (input: In, options?: SubmitOptions) => Promise<Awaited<R>>
-    : never;
+  readonly [K in keyof C]: C[K] extends { readonly types?: { readonly input: infer In; readonly result: infer R } } ? SubmitCommand<In, R> : never;
+};
+
+/** The input may be left out if the command takes none, or undefined. */
+type SubmitCommand<In, R> = [In] extends [never]
+  ? (input?: undefined, options?: SubmitOptions) => Promise<R>
+  : undefined extends In
+    ? (input?: In, options?: SubmitOptions) => Promise<R>
+    : (input: In, options?: SubmitOptions) => Promise<R>;
+
+/** query.NAME(...arguments, options). */
+export type RunQuery<Q> = {
+  readonly [K in keyof Q]: Q[K] extends (state: never, ...args: infer A) => infer R ? (...args: [...A, options?: QueryOptions]) => Promise<Awaited<R>> : never;
 };
 
 /** The role of a replica at this moment. */
@@ -74,15 +78,14 @@ export interface Inspection {
   readonly lineage: boolean;
   readonly positions: { readonly base: number; readonly applied: number; readonly committed: number; readonly verified: number; readonly end: number };
   readonly queue: { readonly commands: number; readonly bytes: number; readonly inFlightBatches: number };
-  readonly rates: { readonly submitted: number; readonly committedEntries: number; readonly appliedCommands: number; readonly viewChanges: number };
+  /** Since this replica was made. */
+  readonly totals: { readonly submitted: number; readonly appliedEntries: number; readonly appliedCommands: number; readonly viewChanges: number };
   readonly now: number | undefined;
 }
 
 export interface Replica<S, C, Q> {
   readonly submit: Submit<C>;
-  readonly query: {
-    readonly [K in keyof Q]: Q[K] extends Query<never, infer A, infer R> ? (...args: [...A, options?: QueryOptions]) => Promise<R> : never;
-  };
+  readonly query: RunQuery<Q>;
   /** The applied state: deeply immutable; never goes back. */
   readonly state: S;
   readonly role: ReplicaRole;
@@ -98,5 +101,3 @@ export interface Replica<S, C, Q> {
   /** Resolves when the replica has stopped; with the error that stopped it, if one did. */
   readonly stopped: Promise<Error | undefined>;
 }
-
-export type { AnyCommand, StandardSchemaV1 };

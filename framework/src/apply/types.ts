@@ -1,6 +1,7 @@
 /** What applying committed entries yields, and what the rest of the framework asks of it. */
 import type { CommandCall, CommittedEntry, ReplicaIdentity } from "../log/entry.js";
 import type { ErrorCode } from "../errors.js";
+import type { MembersChange } from "../machine/types.js";
 
 /** How a command ended, agreed by all replicas. `message` is for people and not part of the agreement. */
 export type CommandOutcome =
@@ -26,6 +27,8 @@ export interface AppliedEntry {
   readonly commands: readonly AppliedCommand[];
   /** Timers that this entry's time fired, before its commands. */
   readonly fired: readonly AppliedCommand[];
+  /** Present if the entry changed who the replicas are: the change, and how the machine's onMembersChanged ended. */
+  readonly membersChange?: { readonly change: MembersChange; readonly outcome: CommandOutcome };
 }
 
 /** A snapshot in the making: slices of at most about `sliceBytes`, of the state at `position`, which later entries do not touch. */
@@ -44,6 +47,8 @@ export interface SnapshotSink {
 /** Opaque to everyone but the applier. */
 export interface RestoredState {
   readonly position: number;
+  /** As Applier.lastApplied, of the restored state. */
+  lastApplied(incarnation: string): number;
 }
 
 /**

@@ -1,0 +1,154 @@
+/**
+ * Applies one entry to one replicated value: due timers, the members' change, then the commands, each all or nothing.
+ * A function of its arguments: no clock, no I/O, no randomness of its own, nothing changed outside.
+ */
+import type { Draft } from "immer";
+import type { CommandCall, CommittedEntry } from "../log/entry.js";
+import { seal } from "../machine/seal.js";
+import type { AnyMachine, Context } from "../machine/types.js";
+import { AnswerRun, type AnswerIndex } from "./answers.js";
+import type { Circumstances } from "./command-context.js";
+import { changeOfMembers, pruneLastApplied } from "./members.js";
+import { failed, withMessage } from "./outcomes.js";
+import type { Replicated } from "./replicated.js";
+import type { Changeable, HandlerRun } from "./run-handler.js";
+import { dueTimers, removeTimer } from "./timers.js";
+import type { AppliedCommand, AppliedEntry, CommandOutcome } from "./types.js";
+
+/** runHandler(), or the check that runs it twice. */
+export type RunHandler = <S>(
+  name: string,
+  handler: (draft: Draft<S>, context: Context) => unknown,
+  base: Changeable<S>,
+  circumstances: Circumstances,
+  commands: Readonly<Record<string, unknown>>,
+) => HandlerRun<S>;
+
+export interface EntryResult<S> {
+  readonly next: Replicated<S>;
+  readonly applied: AppliedEntry;
+  /** What to adopt into the index of answers. */
+  readonly answers: AnswerRun;
+}
+
+export function applyEntry<S>(machine: AnyMachine<S>, runHandler: RunHandler, base: Replicated<S>, index: AnswerIndex, committed: CommittedEntry): EntryResult<S> {
+  return new EntryRun(machine, runHandler, base, index, committed).run();
+}
+
+/** One entry being applied: the values that its timers and commands leave to each other. */
+class EntryRun<S> {
+  readonly #machine: AnyMachine<S>;
+  readonly #runHandler: RunHandler;
+  readonly #base: Replicated<S>;
+  readonly #committed: CommittedEntry;
+  readonly #answers: AnswerRun;
+  readonly #now: number;
+  #current: Changeable<S>;
+
+  constructor(machine: AnyMachine<S>, runHandler: RunHandler, base: Replicated<S>, index: AnswerIndex, committed: CommittedEntry) {
+    this.#machine = machine;
+    this.#runHandler = runHandler;
+    this.#base = base;
+    this.#committed = committed;
+    this.#answers = new AnswerRun(base, index, machine.requestRetention.maxRequests);
+    this.#now = Math.max(base.now ?? committed.entry.timeMs, committed.entry.timeMs);
+    this.#current = base;
+  }
+
+  run(): EntryResult<S> {
+    const { origin, n, members, commands } = this.#committed.entry;
+    if (n <= (this.#base.lastApplied.get(origin.incarnation)?.n ?? 0)) return this.#skip();
+    const fired = this.#fireTimers();
+    const membersChange = members === undefined ? undefined : this.#changeMembers();
+    const applied = {
+      position: this.#committed.position,
+      origin,
+      n,
+      now: this.#now,
+      skipped: false,
+      commands: commands.map((call, i) => this.#applyCommand(call, i)),
+      fired,
+    };
+    return { next: this.#next(), applied: membersChange === undefined ? applied : { ...applied, membersChange }, answers: this.#answers };
+  }
+
+  /** A second copy of an entry: it takes its position, and nothing else happens, not even to the time. */
+  #skip(): EntryResult<S> {
+    const { position, entry } = this.#committed;
+    const now = this.#base.now ?? entry.timeMs;
+    return {
+      next: { ...this.#base, position },
+      applied: { position, origin: entry.origin, n: entry.n, now, skipped: true, commands: [], fired: [] },
+      answers: this.#answers,
+    };
+  }
+
+  /** Those due when the entry comes; timers that these schedule wait for the next entry, even if they are due at once. */
+  #fireTimers(): AppliedCommand[] {
+    const fired: AppliedCommand[] = [];
+    for (const [key, { command, input }] of dueTimers(this.#current.timers, this.#now)) {
+      const timers = removeTimer(this.#current.timers, key);
+      if (timers === this.#current.timers) continue; // cancelled by one that fired before it
+      this.#current = { machine: this.#current.machine, timers };
+      const call: CommandCall = { name: command, input };
+      fired.push({ call, outcome: this.#runCommand(call, `timer ${fired.length}`, undefined), repeated: false });
+    }
+    return fired;
+  }
+
+  #changeMembers(): AppliedEntry["membersChange"] {
+    const change = changeOfMembers(this.#base.members, this.#committed.entry.members ?? []);
+    if (change === undefined) return undefined;
+    const handler = this.#machine.onMembersChanged;
+    const outcome = this.#run("onMembersChanged", (draft: Draft<S>, context) => handler?.(draft, change, context), this.#circumstances("members", undefined, undefined));
+    return { change, outcome };
+  }
+
+  #applyCommand(call: CommandCall, i: number): AppliedCommand {
+    const { requestId, name } = call;
+    const label = `command ${i}`;
+    if (requestId === undefined) return { call, outcome: this.#runCommand(call, label, this.#committed.entry.origin), repeated: false };
+    const answer = this.#answers.find(requestId);
+    if (answer !== undefined && answer.command === name) return { call, outcome: withMessage(name, answer.outcome), repeated: true };
+    if (answer !== undefined) {
+      const message = `The request id ${JSON.stringify(requestId)} was answered before, for the command ${answer.command}; every new request needs a new id.`;
+      return { call, outcome: failed("REQUEST_ID_REUSED", message), repeated: false };
+    }
+    const outcome = this.#runCommand(call, label, this.#committed.entry.origin);
+    this.#answers.add(requestId, name, outcome);
+    return { call, outcome, repeated: false };
+  }
+
+  #runCommand({ name, input, requestId }: CommandCall, label: string, origin: CommittedEntry["entry"]["origin"] | undefined): CommandOutcome {
+    const { commands } = this.#machine;
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    if (command === undefined) return failed("UNKNOWN_COMMAND", `The machine ${this.#machine.name} has no command ${JSON.stringify(name)}.`);
+    const sealedInput = seal(input) as never;
+    return this.#run(name, (draft: Draft<S>, context) => command.handler(draft, sealedInput, context), this.#circumstances(label, origin, requestId));
+  }
+
+  #run(name: string, handler: (draft: Draft<S>, context: Context) => unknown, circumstances: Circumstances): CommandOutcome {
+    const { machine, timers, outcome } = this.#runHandler(name, handler, this.#current, circumstances, this.#machine.commands);
+    this.#current = { machine, timers };
+    return outcome;
+  }
+
+  #circumstances(label: string, origin: Circumstances["origin"], requestId: string | undefined): Circumstances {
+    const { position, hash } = this.#committed;
+    return { now: this.#now, position, origin, requestId, seed: `${hash}/${label}` };
+  }
+
+  #next(): Replicated<S> {
+    const { origin, n, members } = this.#committed.entry;
+    const lastApplied = new Map(this.#base.lastApplied).set(origin.incarnation, { slot: origin.slot, n });
+    return {
+      position: this.#committed.position,
+      now: this.#now,
+      machine: this.#current.machine,
+      members: members ?? this.#base.members,
+      lastApplied: members === undefined ? lastApplied : pruneLastApplied(lastApplied, members),
+      timers: this.#current.timers,
+      ...this.#answers.finish(),
+    };
+  }
+}

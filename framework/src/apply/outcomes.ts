@@ -1,0 +1,47 @@
+/**
+ * How commands end. Agreed by all replicas: the code and the details. The message is made where it is read, because what
+ * an engine writes in its errors may differ between versions.
+ */
+import type { ErrorCode } from "../errors.js";
+import { isLockstepError } from "../errors.js";
+import { seal } from "../machine/seal.js";
+import type { Rejection } from "../machine/reject.js";
+import type { CommandOutcome } from "./types.js";
+
+/** The part of an outcome that all replicas agree on. */
+export type AgreedOutcome = { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly code: ErrorCode; readonly details?: unknown };
+
+export function succeeded(result: unknown): CommandOutcome {
+  return Object.freeze({ ok: true, result });
+}
+
+export function failed(code: ErrorCode, message: string, details?: unknown): CommandOutcome {
+  return Object.freeze(details === undefined ? { ok: false, code, message } : { ok: false, code, message, details });
+}
+
+/** The outcome of a handler that threw: a rejection, or a fault of the machine. */
+export function outcomeOfThrown(command: string, thrown: unknown): CommandOutcome {
+  if (!isLockstepError(thrown, "REJECTED")) return failed("MACHINE_FAULT", `The handler of ${command} failed: ${textOf(thrown)}`);
+  try {
+    return failed("REJECTED", thrown.message, seal(thrown.details));
+  } catch (unsealable) {
+    return failed("MACHINE_FAULT", `The handler of ${command} rejected with details that cannot be sent: ${textOf(unsealable)}`);
+  }
+}
+
+export function agreedPart(outcome: CommandOutcome): AgreedOutcome {
+  if (outcome.ok) return outcome;
+  return Object.freeze(outcome.details === undefined ? { ok: false, code: outcome.code } : { ok: false, code: outcome.code, details: outcome.details });
+}
+
+/** An outcome as it was given the first time, apart from the message. */
+export function withMessage(command: string, agreed: AgreedOutcome): CommandOutcome {
+  if (agreed.ok) return agreed;
+  const rejection = agreed.details as Rejection | undefined;
+  const message = agreed.code === "REJECTED" ? `The command was rejected: ${rejection?.code ?? "no code"}` : `${command} ended with ${agreed.code} before; see the log of the replica that answered first.`;
+  return failed(agreed.code, message, agreed.details);
+}
+
+function textOf(thrown: unknown): string {
+  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+}

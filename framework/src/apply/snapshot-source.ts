@@ -1,0 +1,64 @@
+/**
+ * Writes a captured state as slices of bytes, a few rows at a time: nothing is ever serialised whole, except a value that
+ * is larger than a slice. Read by snapshot-sink.ts.
+ *
+ * A snapshot is a sequence of records, each a 32-bit length and an encoded array: its header, the state with references
+ * in the place of Tables, then each Table (its size, its rows), and the end with the count of all records.
+ */
+import { encodeValue, type ReferenceOf } from "../codec/values.js";
+import { Table } from "../machine/table.js";
+import { snapshotFormat, writtenForm, type AnyTable } from "./replicated-codec.js";
+import type { Replicated } from "./replicated.js";
+
+export interface MachineIdentity {
+  readonly name: string;
+  readonly version: number;
+}
+
+/** First elements of records: part of the format. */
+export const recordKind = { header: 0, state: 1, table: 2, row: 3, end: 4 } as const;
+
+/** @param sliceBytes A slice ends with the record that makes it at least this large. */
+export function* sliceSnapshot(machine: MachineIdentity, captured: Replicated<unknown>, sliceBytes: number): IterableIterator<Uint8Array> {
+  let slice: Uint8Array[] = [];
+  let bytes = 0;
+  for (const record of encodeRecords(machine, captured)) {
+    const length = Buffer.allocUnsafe(4);
+    length.writeUInt32BE(record.length);
+    slice.push(length, record);
+    bytes += length.length + record.length;
+    if (bytes < sliceBytes) continue;
+    yield Buffer.concat(slice, bytes);
+    slice = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield Buffer.concat(slice, bytes);
+}
+
+function* encodeRecords({ name, version }: MachineIdentity, captured: Replicated<unknown>): IterableIterator<Uint8Array> {
+  const { tables, referenceOf } = numberTables();
+  let count = 2;
+  yield encodeValue([recordKind.header, snapshotFormat, name, version, captured.position]);
+  yield encodeValue([recordKind.state, writtenForm(captured)], referenceOf);
+  // Grows while it is walked: the values of a Table may hold Tables.
+  for (const table of tables) {
+    yield encodeValue([recordKind.table, table.size]);
+    for (const [key, value] of table) yield encodeValue([recordKind.row, key, value], referenceOf);
+    count += 1 + table.size;
+  }
+  yield encodeValue([recordKind.end, count, tables.length]);
+}
+
+/** Numbers Tables in the order in which they are met; one that is met again keeps its number. */
+function numberTables(): { tables: AnyTable[]; referenceOf: ReferenceOf } {
+  const tables: AnyTable[] = [];
+  const numbers = new Map<object, number>();
+  const referenceOf = (value: object): number | undefined => {
+    const known = numbers.get(value);
+    if (known !== undefined || !(value instanceof Table)) return known;
+    numbers.set(value, tables.length);
+    tables.push(value as AnyTable);
+    return tables.length - 1;
+  };
+  return { tables, referenceOf };
+}

@@ -1,0 +1,13 @@
+/**
+ * sorted-btree, the B+ tree under Table. It is a CommonJS module whose default export Node and bundlers give out
+ * differently to `import`; require() gives the same everywhere.
+ */
+import { createRequire } from "node:module";
+import type sortedBTree from "sorted-btree";
+
+const require = createRequire(import.meta.url);
+
+export const { default: BTree } = require("sorted-btree") as typeof import("sorted-btree");
+export type BTree<K, V> = sortedBTree.default<K, V>;
+
+export const { bulkLoad } = require("sorted-btree/extended/bulkLoad.js") as typeof import("sorted-btree/extended/bulkLoad.js");

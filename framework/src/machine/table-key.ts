@@ -1,0 +1,75 @@
+/**
+ * Keys of a Table: strings, numbers, and tuples of strings and numbers; their total order.
+ *
+ * Numbers come before strings, strings before tuples. Numbers are ordered by value (-0 is 0), strings by UTF-16 code
+ * units as JavaScript's `<` does (no locale: those differ between machines), tuples element by element, a shorter one
+ * before those it is the beginning of.
+ */
+import { LockstepError } from "../errors.js";
+
+export type KeyPart = string | number;
+export type TableKey = KeyPart | readonly KeyPart[];
+
+/** Negative, zero or positive, as the first key is before, equal to or after the second. */
+export function compareKeys(a: TableKey, b: TableKey): number {
+  if (typeof a === "string" && typeof b === "string") return a === b ? 0 : a < b ? -1 : 1;
+  if (typeof a === "number" && typeof b === "number") return a === b ? 0 : a < b ? -1 : 1;
+  if (typeof a === "object" && typeof b === "object") return compareTuples(a, b);
+  return rank(a) - rank(b);
+}
+
+function compareTuples(a: readonly KeyPart[], b: readonly KeyPart[]): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const order = compareKeys(a[i] as KeyPart, b[i] as KeyPart);
+    if (order !== 0) return order;
+  }
+  return a.length - b.length;
+}
+
+/** Never in a key: as a part of a bound, it comes after every part that a tuple can have. */
+const top = Symbol("after every key part");
+
+function rank(key: TableKey | symbol): number {
+  switch (typeof key) {
+    case "number":
+      return 0;
+    case "string":
+      return 1;
+    case "symbol":
+      return 3;
+    default:
+      return 2;
+  }
+}
+
+/** The bound that ends the keys beginning with `prefix`: above all of them, below all others above them. */
+export function afterPrefix(prefix: TableKey): TableKey {
+  if (typeof prefix === "object") return [...prefix, top as unknown as KeyPart];
+  if (typeof prefix === "number") throw new LockstepError("INVALID_INPUT", "The prefix of a scan must be a string, or an array for tuple keys, not a number: use from and to.");
+  for (let end = prefix.length; end > 0; end--) {
+    const last = prefix.charCodeAt(end - 1);
+    if (last < 0xffff) return prefix.slice(0, end - 1) + String.fromCharCode(last + 1);
+  }
+  return []; // no string is above: the empty tuple is the lowest key after all strings
+}
+
+/**
+ * A key as it is stored: a tuple becomes a frozen copy, -0 becomes 0.
+ * @throws LockstepError INVALID_INPUT for anything that is not a key, NaN included.
+ */
+export function checkKey<K extends TableKey>(key: K): K {
+  if (typeof key === "string") return key;
+  if (typeof key === "number" && !Number.isNaN(key)) return (key + 0) as K;
+  if (Array.isArray(key) && key.every(isPart)) return (Object.isFrozen(key) ? key : Object.freeze(key.map((part: KeyPart) => (part === 0 ? 0 : part)))) as unknown as K;
+  throw new LockstepError("INVALID_INPUT", `${show(key)} is not a key of a Table: use a string, a number (not NaN), or an array of strings and numbers.`);
+}
+
+function isPart(part: unknown): boolean {
+  return typeof part === "string" || (typeof part === "number" && !Number.isNaN(part));
+}
+
+function show(key: unknown): string {
+  if (Array.isArray(key)) return `[${key.map((part: unknown) => (typeof part === "string" ? JSON.stringify(part) : String(part))).join(", ")}]`;
+  return typeof key === "object" && key !== null ? "An object" : String(key);
+}

@@ -1,0 +1,210 @@
+/**
+ * Table: an ordered, persistent map for the big collections of a state. Immer copies a whole object or Map at its first
+ * change; a Table shares its B+ tree between versions and copies the few nodes on the changed path, so that a change costs
+ * microseconds with a million keys too, and keeping an old version (a snapshot being sent) costs nothing.
+ *
+ * A Table that is part of a state never changes. In a handler, `draft.table` is a draft like everything else: set(),
+ * delete(), clear() and update() work on it. A new Table may be filled the same way until it becomes part of a state.
+ * Values that are stored are sealed: deeply frozen, drafts in them replaced by what they are now. Change one with update().
+ */
+import { immerable, isDraft, original, type Draft } from "immer";
+import { LockstepError } from "../errors.js";
+import { BTree, bulkLoad } from "./btree.js";
+import { drafts } from "./drafts.js";
+import { seal, sealSelf } from "./seal.js";
+import { checkKey, compareKeys, type TableKey } from "./table-key.js";
+import { scan, type ScanOptions } from "./table-scan.js";
+
+/** Keys per node: small nodes are cheaper to copy, large ones make a lower tree. Measured: test/bench. */
+const nodeSize = 32;
+/** Nodes are filled to this part by bulk loading, so that the first changes do not split every one of them. */
+const loadFactor = 0.8;
+
+const treeKey: unique symbol = Symbol("lockstep.table.tree");
+
+/** Tables of a TableBuilder: sealed when they are finished, even if what they are part of is sealed before. */
+const unfinished = new WeakSet<object>();
+
+export class Table<K extends TableKey, V> {
+  static readonly [immerable] = true;
+  /** Typed unknown so that Draft<Table> stays a Table. Only touched through treeOf() and ownTree(). */
+  readonly [treeKey]: unknown;
+
+  /** From entries in any order; the last one of a key counts. A copy of another Table costs nothing, whatever its size. */
+  constructor(entries?: Iterable<readonly [K, V]>) {
+    const copied = entries instanceof Table ? (entries as Table<K, V>) : undefined;
+    this[treeKey] = copied === undefined ? new BTree<K, V>(undefined, compareKeys, nodeSize) : shareTree(copied);
+    if (entries !== undefined && copied === undefined) for (const [key, value] of entries) this.set(key, value);
+  }
+
+  /**
+   * From keys in strictly ascending order, in one pass: several times as fast as the constructor.
+   * @throws LockstepError INVALID_INPUT if the keys are not in order, or there are not as many values.
+   */
+  static fromSorted<K extends TableKey, V>(keys: readonly K[], values: readonly V[]): Table<K, V> {
+    if (keys.length !== values.length) throw new LockstepError("INVALID_INPUT", `Table.fromSorted: ${keys.length} keys, but ${values.length} values.`);
+    const table = new Table<K, V>();
+    if (keys.length === 0) return table;
+    const checked = keys.map(checkKey);
+    for (let i = 1; i < checked.length; i++) {
+      if (compareKeys(checked[i - 1] as K, checked[i] as K) >= 0) throw new LockstepError("INVALID_INPUT", `Table.fromSorted: the keys at ${i - 1} and ${i} are not in ascending order.`);
+    }
+    writeTree(table, bulkLoad(checked, values.map(seal), nodeSize, compareKeys, loadFactor));
+    return table;
+  }
+
+  get size(): number {
+    return treeOf(this).size;
+  }
+
+  get(key: K): V | undefined {
+    return treeOf(this).get(checkKey(key));
+  }
+
+  has(key: K): boolean {
+    return treeOf(this).has(checkKey(key));
+  }
+
+  /** The entry with the lowest key. */
+  first(): [K, V] | undefined {
+    return treeOf(this).nextHigherPair(undefined);
+  }
+
+  /** The entry with the highest key. */
+  last(): [K, V] | undefined {
+    return treeOf(this).nextLowerPair(undefined);
+  }
+
+  /** All entries by ascending key, as they are now: changes made meanwhile are not seen. */
+  [Symbol.iterator](): IterableIterator<[K, V]> {
+    return this.entries();
+  }
+
+  /** Entries of a range, by ascending key or descending, as they are now: changes made meanwhile are not seen. */
+  entries(options: ScanOptions<K> = {}): IterableIterator<[K, V]> {
+    return scan(shareTree(this), options, (key, value) => [key, value]);
+  }
+
+  keys(options: ScanOptions<K> = {}): IterableIterator<K> {
+    return scan(shareTree(this), options, (key) => key);
+  }
+
+  values(options: ScanOptions<K> = {}): IterableIterator<V> {
+    return scan(shareTree(this), options, (_key, value) => value);
+  }
+
+  /** A new Table with the entry set; this one stays as it is. */
+  with(key: K, value: V): Table<K, V> {
+    return new Table(this).set(key, value);
+  }
+
+  /** A new Table without the key; this one stays as it is. */
+  without(key: K): Table<K, V> {
+    const table = new Table(this);
+    table.delete(key);
+    return table;
+  }
+
+  /** @throws LockstepError MACHINE_FAULT unless this is a draft, or new. */
+  set(key: K, value: V): this {
+    const checked = checkKey(key);
+    const sealed = seal(value);
+    ownTree(this).set(checked, sealed);
+    return this;
+  }
+
+  /** Whether the key was there. @throws LockstepError MACHINE_FAULT unless this is a draft, or new. */
+  delete(key: K): boolean {
+    const checked = checkKey(key);
+    if (!treeOf(this).has(checked)) return false;
+    return ownTree(this).delete(checked);
+  }
+
+  /** @throws LockstepError MACHINE_FAULT unless this is a draft, or new. */
+  clear(): void {
+    ownTree(this).clear();
+  }
+
+  /**
+   * Changes the value of a key: `change` gets a draft of it (or the value itself, if it is a primitive) and changes it or
+   * returns another.
+   * @returns whether the key was there; if not, `change` was not called.
+   * @throws LockstepError MACHINE_FAULT unless this is a draft, or new.
+   */
+  update(key: K, change: (value: Draft<V>) => V | Draft<V> | void): boolean {
+    const checked = checkKey(key);
+    const tree = treeOf(this);
+    if (!tree.has(checked)) return false;
+    const value = tree.get(checked) as V;
+    const changed = drafts.produce(value, change as (value: unknown) => unknown) as V;
+    if (changed !== value) this.set(checked, changed);
+    return true;
+  }
+
+  /** For seal.ts: from here on only drafts of it can be changed. @internal */
+  [sealSelf](): this {
+    if (Object.isFrozen(this) || unfinished.has(this)) return this;
+    // Immer's current() copies a drafted Table with the tree that its draft goes on changing: part from it.
+    writeTree(this, treeOf(this).clone());
+    return Object.freeze(this);
+  }
+}
+
+function treeOf<K extends TableKey, V>(table: Table<K, V>): BTree<K, V> {
+  return table[treeKey] as BTree<K, V>;
+}
+
+function writeTree<K extends TableKey, V>(table: Table<K, V>, tree: BTree<K, V>): void {
+  (table as { [treeKey]: unknown })[treeKey] = tree;
+}
+
+/** A tree that shares its nodes with the table's: whoever writes first copies what it writes to. */
+function shareTree<K extends TableKey, V>(table: Table<K, V>): BTree<K, V> {
+  return treeOf(table).clone();
+}
+
+/** The tree to write to: a draft's own, shared with its base until the first write. */
+function ownTree<K extends TableKey, V>(table: Table<K, V>): BTree<K, V> {
+  const tree = treeOf(table);
+  if (isDraft(table)) {
+    if (tree !== treeOf(original(table) as Table<K, V>)) return tree;
+    const own = tree.clone();
+    writeTree(table, own);
+    return own;
+  }
+  if (Object.isFrozen(table)) {
+    throw new LockstepError("MACHINE_FAULT", "This Table is part of a state, which never changes. In a handler use the draft (draft.table.set(…)); for a Table inside a Table's value use update(); elsewhere with() and without() make new Tables.");
+  }
+  return tree;
+}
+
+/** Fills a Table from outside, row by row, when the Table itself must exist first. For restoring snapshots. @internal */
+export class TableBuilder<K extends TableKey, V> {
+  /** Not to be read or sealed before finish(). */
+  readonly table = new Table<K, V>();
+  readonly #keys: K[] = [];
+  readonly #values: V[] = [];
+  #expected: number | undefined;
+
+  constructor() {
+    unfinished.add(this.table);
+  }
+
+  /** @param size The number of rows that must come before finish(). */
+  expect(size: number): void {
+    this.#expected = size;
+  }
+
+  append(key: K, value: V): void {
+    this.#keys.push(key);
+    this.#values.push(value);
+  }
+
+  /** @throws LockstepError MALFORMED_MESSAGE if rows are missing, or not in order. */
+  finish(): void {
+    if (this.#keys.length !== this.#expected) throw new LockstepError("MALFORMED_MESSAGE", `A table has ${this.#keys.length} rows of ${this.#expected}.`);
+    writeTree(this.table, treeOf(Table.fromSorted(this.#keys, this.#values)));
+    unfinished.delete(this.table);
+    this.table[sealSelf]();
+  }
+}
