@@ -1,0 +1,63 @@
+/** The daemon's configuration and statistics: libcmap, reading only. Keys are listed in cmap_keys(7). */
+import { CorosyncError, isCorosyncError } from "./errors.js";
+import { Handle, type HandleOptions } from "./handle.js";
+import { loadNative, type NativeCmap } from "./native.js";
+
+export type CmapType = "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "float" | "double" | "string" | "binary";
+const types: readonly CmapType[] = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float", "double", "string", "binary"];
+
+/** 64-bit integers are bigint, smaller ones and floats number, "binary" is Uint8Array. */
+export type CmapValue = number | bigint | string | Uint8Array;
+
+export interface CmapEntry {
+  readonly key: string;
+  readonly type: CmapType;
+  readonly value: CmapValue;
+}
+
+export interface CmapOptions extends HandleOptions {
+  /** "icmap" (default): configuration and runtime state. "stats": counters. */
+  readonly map?: "icmap" | "stats";
+}
+
+export class Cmap extends Handle {
+  protected readonly native: NativeCmap;
+
+  /** @throws CorosyncError NOT_BUILT, NOT_INSTALLED, LIBRARY (not running), ACCESS, … */
+  static async open(options: CmapOptions = {}): Promise<Cmap> {
+    const cmap = new Cmap(options);
+    await cmap.openWith("cmap_initialize_map", () => cmap.native.open());
+    return cmap;
+  }
+
+  private constructor(options: CmapOptions) {
+    super(options);
+    this.native = new (loadNative("cmap").Cmap)({ map: options.map === "stats" ? 1 : 0 });
+  }
+
+  /** The value of a key; undefined if there is none. @throws CorosyncError NAME_TOO_LONG, INVALID_PARAM (shorter than 3 characters) */
+  async get(key: string): Promise<CmapEntry | undefined> {
+    checkKey(key, "cmap_get");
+    try {
+      return toEntry(await this.ask("cmap_get", () => this.native.get(key)));
+    } catch (error) {
+      if (isCorosyncError(error, "NOT_EXIST")) return undefined;
+      throw error;
+    }
+  }
+
+  /** All entries whose key begins with `prefix`, in no particular order; all there are for "". */
+  async entries(prefix: string): Promise<readonly CmapEntry[]> {
+    checkKey(prefix, "cmap_iter_init");
+    return (await this.ask("cmap_iter_next", () => this.native.entries(prefix))).map(toEntry);
+  }
+}
+
+function checkKey(key: string, call: string): void {
+  if (typeof key !== "string" || key.includes("\0")) throw new CorosyncError("INVALID_PARAM", call, "a key is a string without NUL");
+  if (Buffer.byteLength(key) > 255) throw new CorosyncError("NAME_TOO_LONG", call, `${Buffer.byteLength(key)} bytes`);
+}
+
+function toEntry([key, type, value]: readonly [string, number, CmapValue]): CmapEntry {
+  return { key, type: types[type - 1] ?? "binary", value };
+}

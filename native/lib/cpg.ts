@@ -1,0 +1,322 @@
+/**
+ * Closed process groups: libcpg's model V1 (man 3 cpg_model_initialize), one handle a group.
+ *
+ * Order is Corosync's: messages, configuration changes and ring changes reach the listener in one sequence, messages in batches.
+ * "queued" is not "delivered": see multicast().
+ */
+import { CorosyncError } from "./errors.js";
+import { Handle, limit, statusOk, statusTryAgain, type HandleOptions } from "./handle.js";
+import { MessageBatch } from "./message-batch.js";
+import { loadNative, type NativeCpg, type NativeCpgListener } from "./native.js";
+import { ZeroCopyBuffer } from "./zero-copy.js";
+
+export interface CpgAddress {
+  readonly nodeId: number;
+  readonly pid: number;
+}
+
+export type CpgReason = "undefined" | "join" | "leave" | "nodedown" | "nodeup" | "procdown";
+const reasons: readonly CpgReason[] = ["undefined", "join", "leave", "nodedown", "nodeup", "procdown"];
+
+export interface CpgChangedAddress extends CpgAddress {
+  readonly reason: CpgReason;
+}
+
+export interface CpgConfigurationChange {
+  readonly members: readonly CpgAddress[];
+  readonly left: readonly CpgChangedAddress[];
+  readonly joined: readonly CpgChangedAddress[];
+}
+
+export interface CpgRingId {
+  readonly nodeId: number;
+  readonly seq: bigint;
+}
+
+/** Called from the event loop, in the order of the group. What a listener throws is an uncaught exception, as in any callback. */
+export interface CpgListener {
+  messages(batch: MessageBatch): void;
+  configurationChanged(change: CpgConfigurationChange): void;
+  ringChanged(ring: CpgRingId, nodes: readonly number[]): void;
+  /** The daemon has gone, or this process was evicted. The last call; the handle closes itself. */
+  ended(error: CorosyncError): void;
+}
+
+/** Corosync treats them all as "agreed"; "unordered" and "safe" are not implemented (cpg_mcast_joined(3)). */
+export type CpgGuarantee = "unordered" | "fifo" | "agreed" | "safe";
+const guarantees: Readonly<Record<CpgGuarantee, number>> = { unordered: 0, fifo: 1, agreed: 2, safe: 3 };
+
+export interface CpgOptions extends HandleOptions {
+  readonly listener: CpgListener;
+  /** A ringChanged right after the join, with the ring as it is (CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF). Default true. */
+  readonly initialRing?: boolean;
+  /**
+   * The most that may wait in this process while JavaScript is busy, in bytes. Default 64 MiB: more than a second of the fastest
+   * ring that was measured (50 MB/s), so beyond it this process is not late but stuck. Then it is evicted.
+   */
+  readonly heldLimitBytes?: number;
+  /**
+   * How long the event loop may leave messages waiting before a thread of this handle takes them off the daemon's hands, in
+   * milliseconds. Default 20: longer than a garbage collection, short enough that the daemon holds a few MB at most.
+   */
+  readonly stallMs?: number;
+}
+
+export class Cpg extends Handle {
+  protected readonly native: NativeCpg;
+  #listener: CpgListener;
+  #local: CpgAddress = { nodeId: 0, pid: process.pid };
+  #maxAtomicMessageBytes = 0;
+  #daemonPid = 0;
+  #group: string | undefined;
+  #standing: "outside" | "joining" | "member" | "leaving" = "outside";
+  #joined = new Waiter();
+  #left = new Waiter();
+
+  /** @throws CorosyncError NOT_BUILT, NOT_INSTALLED, LIBRARY (not running), ACCESS, INVALID_PARAM, … */
+  static async open(options: CpgOptions): Promise<Cpg> {
+    const cpg = new Cpg(options);
+    const [nodeId, maxAtomic, daemonPid] = await cpg.openWith("cpg_model_initialize", () => cpg.native.open(cpg.#nativeListener()));
+    cpg.#local = { nodeId: nodeId ?? 0, pid: process.pid };
+    cpg.#maxAtomicMessageBytes = maxAtomic ?? 0;
+    cpg.#daemonPid = daemonPid ?? 0;
+    return cpg;
+  }
+
+  private constructor(options: CpgOptions) {
+    super(options);
+    this.#listener = options.listener;
+    this.native = new (loadNative("cpg").Cpg)({
+      flags: (options.initialRing ?? true) ? 1 : 0,
+      heldLimitBytes: limit("heldLimitBytes", options.heldLimitBytes ?? 64 * 1024 * 1024, 4 * 1024 * 1024, 2 ** 40),
+      stallMs: limit("stallMs", options.stallMs ?? 20, 1, 10_000),
+    });
+  }
+
+  /** This process in its group. */
+  get local(): CpgAddress {
+    return this.#local;
+  }
+
+  /** The largest message multicast() takes, in bytes: what Corosync sends without splitting. */
+  get maxAtomicMessageBytes(): number {
+    return this.#maxAtomicMessageBytes;
+  }
+
+  /** The daemon's process id, 0 if the system does not tell (another pid namespace). */
+  get daemonPid(): number {
+    return this.#daemonPid;
+  }
+
+  /** The group this handle joined. */
+  get group(): string | undefined {
+    return this.#group;
+  }
+
+  /**
+   * Joins; resolves when the own configuration change has been delivered to the listener.
+   * @throws CorosyncError NAME_TOO_LONG, EXIST (this process is a member already), INVALID_PARAM, …
+   */
+  async join(group: string): Promise<void> {
+    this.assertOpen("cpg_join");
+    checkGroupName(group, "cpg_join");
+    if (this.#standing !== "outside") throw new CorosyncError("EXIST", "cpg_join", "a handle joins one group, once");
+    this.#standing = "joining";
+    this.#group = group;
+    try {
+      await this.request("cpg_join", () => this.native.join(group));
+    } catch (error) {
+      this.#standing = "outside";
+      this.#group = undefined;
+      throw error;
+    }
+    await this.#joined.promise;
+  }
+
+  /**
+   * Leaves, waits for the own configuration change and closes the handle, which could not be used again: after cpg_leave it neither
+   * joins nor stops receiving. If the daemon does not say good-bye within `closeMs`, closes all the same.
+   */
+  async leave(): Promise<void> {
+    this.assertOpen("cpg_leave");
+    const group = this.#group;
+    if (group === undefined || this.#standing !== "member") throw new CorosyncError("NOT_EXIST", "cpg_leave", "this handle is not in a group");
+    this.#standing = "leaving";
+    const enough = setTimeout(() => void this.close(), this.closeMs);
+    try {
+      await this.request("cpg_leave", () => this.native.leave(group));
+      await this.#left.promise;
+    } catch (error) {
+      if (!this.closed) throw error;
+    } finally {
+      clearTimeout(enough);
+      await this.close();
+    }
+  }
+
+  /**
+   * Sends one message to the group, synchronously, without ever blocking. The pieces of an array are one message (at most 63).
+   * "queued": the daemon has it. It is delivered here too, unless this process leaves or its ring changes before it goes out;
+   * Corosync drops it without a word if this handle has not joined, so that is refused here. "busy": not taken; repeat it, in order, after
+   * a pause of a millisecond or more.
+   * @throws CorosyncError TOO_BIG, NOT_EXIST (not joined), INVALID_PARAM, BAD_HANDLE, LIBRARY (the daemon has gone)
+   */
+  multicast(message: Uint8Array | readonly Uint8Array[], guarantee: CpgGuarantee = "agreed"): "queued" | "busy" {
+    this.#assertJoined();
+    this.#checkMessage(message);
+    const status =
+      message instanceof Uint8Array ? this.native.mcast(guarantees[guarantee], message) : this.native.mcastGathered(guarantees[guarantee], message);
+    if (status === statusOk) return "queued";
+    if (status === statusTryAgain) return "busy";
+    throw CorosyncError.fromStatus(status, "cpg_mcast_joined");
+  }
+
+  /**
+   * Sends several messages in one crossing, each its own. Returns how many were queued, counting from `from`'s start: the next to send.
+   * @throws as multicast(); then none of the remaining ones was sent.
+   */
+  multicastEach(messages: readonly Uint8Array[], from = 0, guarantee: CpgGuarantee = "agreed"): number {
+    this.#assertJoined();
+    limit("from", from, 0, messages.length);
+    for (const message of messages) this.#checkMessage(message);
+    const [status, next] = this.native.mcastEach(guarantees[guarantee], messages, from);
+    if (status !== statusOk && status !== statusTryAgain) throw CorosyncError.fromStatus(status, "cpg_mcast_joined");
+    return next;
+  }
+
+  /** Who is in a group now, as the daemon knows it. Not in the order of deliveries: a listener's view may be older. */
+  async membership(group: string): Promise<readonly CpgChangedAddress[]> {
+    checkGroupName(group, "cpg_membership_get");
+    const words = await this.ask("cpg_membership_get", () => this.native.membership(group));
+    return toAddresses(words, 0, words.length / 3);
+  }
+
+  /** Names of all groups that have members. */
+  async groups(): Promise<readonly string[]> {
+    const rows = await this.ask("cpg_iteration_next", () => this.native.iterate(1));
+    return rows.map(([group]) => group);
+  }
+
+  /** Members of one group, or of all. */
+  async members(group?: string): Promise<readonly (CpgAddress & { readonly group: string })[]> {
+    if (group !== undefined) checkGroupName(group, "cpg_iteration_initialize");
+    const rows = await this.ask("cpg_iteration_next", () => (group === undefined ? this.native.iterate(3) : this.native.iterate(2, group)));
+    return rows.map(([name, nodeId, pid]) => ({ group: name, nodeId, pid }));
+  }
+
+  /** Always "disabled" in current releases: "busy" from multicast() is the only back-pressure. */
+  async flowControlState(): Promise<"disabled" | "enabled"> {
+    return (await this.ask("cpg_flow_control_state_get", () => this.native.flowControl())) === 0 ? "disabled" : "enabled";
+  }
+
+  /**
+   * Memory shared with the daemon, to write a message into. Deprecated by Corosync: releases after 3.1 only imitate it.
+   * @throws CorosyncError NOT_SUPPORTED where the library has none
+   */
+  async allocateZeroCopy(bytes: number): Promise<ZeroCopyBuffer> {
+    limit("bytes", bytes, 1, this.#maxAtomicMessageBytes);
+    const memory = await this.ask("cpg_zcb_alloc", () => this.native.zcbAlloc(bytes));
+    return new ZeroCopyBuffer(memory, {
+      multicast: (length) => {
+        this.#assertJoined();
+        return this.request("cpg_zcb_mcast_joined", () => this.native.zcbMcast(memory, guarantees.agreed, length));
+      },
+      free: () => this.request("cpg_zcb_free", () => this.native.zcbFree(memory)),
+    });
+  }
+
+  override close(): Promise<void> {
+    this.#joined.settle(new CorosyncError("BAD_HANDLE", "cpg_join", "closed before the group had taken note"));
+    this.#left.settle(undefined);
+    return super.close();
+  }
+
+  #assertJoined(): void {
+    this.assertOpen("cpg_mcast_joined");
+    if (this.#standing !== "member") {
+      throw new CorosyncError("NOT_EXIST", "cpg_mcast_joined", "this handle is not in a group; Corosync would drop the message");
+    }
+  }
+
+  #checkMessage(message: Uint8Array | readonly Uint8Array[]): void {
+    const pieces: readonly Uint8Array[] = message instanceof Uint8Array ? [message] : message;
+    if (!Array.isArray(pieces)) throw new CorosyncError("INVALID_PARAM", "cpg_mcast_joined", "a message is a Uint8Array, or an array of them");
+    // libcpg puts its header and the caller's pieces into an array of 64 without looking.
+    if (pieces.length > 63) throw new CorosyncError("INVALID_PARAM", "cpg_mcast_joined", `at most 63 pieces, not ${pieces.length}`);
+    let bytes = 0;
+    for (const piece of pieces) {
+      if (!(piece instanceof Uint8Array)) throw new CorosyncError("INVALID_PARAM", "cpg_mcast_joined", "a message is a Uint8Array, or an array of them");
+      bytes += piece.byteLength;
+    }
+    // Beyond it libcpg would send pieces one after the other, sleeping in between, on this thread.
+    if (bytes > this.#maxAtomicMessageBytes) throw new CorosyncError("TOO_BIG", "cpg_mcast_joined", `${bytes} bytes, at most ${this.#maxAtomicMessageBytes}`);
+  }
+
+  #nativeListener(): NativeCpgListener {
+    return {
+      messages: (slab, indexOffset, count) => this.#listener.messages(new MessageBatch(slab, indexOffset, count)),
+      confchg: (words, memberCount, leftCount) => this.#configurationChanged(toChange(words, memberCount, leftCount)),
+      totemConfchg: (nodeId, seq, nodes) => this.#listener.ringChanged({ nodeId, seq }, [...nodes]),
+      ended: (status) => this.#end(CorosyncError.fromStatus(status, "cpg_dispatch")),
+    };
+  }
+
+  #configurationChanged(change: CpgConfigurationChange): void {
+    const isLocal = (address: CpgAddress): boolean => address.nodeId === this.#local.nodeId && address.pid === this.#local.pid;
+    const left = change.left.some(isLocal);
+    if (change.joined.some(isLocal) && this.#standing === "joining") this.#standing = "member";
+    try {
+      this.#listener.configurationChanged(change);
+    } finally {
+      if (this.#standing === "member") this.#joined.settle(undefined);
+      // A handle that has left still receives what the group goes on to say. Nobody is to hear it.
+      if (left) void this.close();
+    }
+  }
+
+  #end(error: CorosyncError): void {
+    this.#joined.settle(error);
+    this.endedBy(error);
+    this.#listener.ended(error);
+  }
+}
+
+/** A promise settled from outside; only the first time counts. */
+class Waiter {
+  readonly promise: Promise<void>;
+  #settle!: (error: CorosyncError | undefined) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.#settle = (error) => (error === undefined ? resolve() : reject(error));
+    });
+    // Whoever waits gets it; nobody waiting is no reason to end the process.
+    this.promise.catch(() => undefined);
+  }
+
+  settle(error: CorosyncError | undefined): void {
+    this.#settle(error);
+  }
+}
+
+function checkGroupName(group: string, call: string): void {
+  if (typeof group !== "string" || group === "") throw new CorosyncError("INVALID_PARAM", call, "a group's name is a string that is not empty");
+  if (group.includes("\0")) throw new CorosyncError("INVALID_PARAM", call, "a group's name has no NUL in it");
+  if (Buffer.byteLength(group) > 127) throw new CorosyncError("NAME_TOO_LONG", call, `${Buffer.byteLength(group)} bytes`);
+}
+
+function toAddresses(words: Uint32Array, from: number, to: number): CpgChangedAddress[] {
+  const addresses: CpgChangedAddress[] = [];
+  for (let i = from; i < to; i += 1) {
+    addresses.push({ nodeId: words[3 * i] ?? 0, pid: words[3 * i + 1] ?? 0, reason: reasons[words[3 * i + 2] ?? 0] ?? "undefined" });
+  }
+  return addresses;
+}
+
+function toChange(words: Uint32Array, memberCount: number, leftCount: number): CpgConfigurationChange {
+  return {
+    members: toAddresses(words, 0, memberCount).map(({ nodeId, pid }) => ({ nodeId, pid })),
+    left: toAddresses(words, memberCount, memberCount + leftCount),
+    joined: toAddresses(words, memberCount + leftCount, words.length / 3),
+  };
+}

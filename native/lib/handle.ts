@@ -1,0 +1,129 @@
+/** What all handles do alike: retrying what Corosync asks to retry, turning statuses into errors, closing within a bound. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { CorosyncError } from "./errors.js";
+import type { Answer, NativeHandle, Status } from "./native.js";
+
+export const statusOk = 1;
+export const statusTryAgain = 6;
+const statusBadHandle = 9;
+
+export interface HandleOptions {
+  /**
+   * How long a call is repeated while the daemon answers TRY_AGAIN, in milliseconds. Default 30 000: forming a ring takes up to
+   * consensus + join timeouts, a few seconds with the usual token timeouts, and may have to start over.
+   */
+  readonly tryAgainMs?: number;
+  /**
+   * How long close() waits for the daemon to take note before it cuts the connection, in milliseconds. Default 2000. A daemon that
+   * works answers in less than one, except while its ring is being formed.
+   */
+  readonly closeMs?: number;
+}
+
+export abstract class Handle {
+  protected abstract readonly native: NativeHandle;
+  protected readonly closeMs: number;
+  #tryAgainMs: number;
+  #closing: Promise<void> | undefined;
+  /** Why the library ended this handle, if it did. */
+  #ended: CorosyncError | undefined;
+
+  protected constructor(options: HandleOptions) {
+    this.#tryAgainMs = limit("tryAgainMs", options.tryAgainMs ?? 30_000, 0, 86_400_000);
+    this.closeMs = limit("closeMs", options.closeMs ?? 2000, 1, 3_600_000);
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /**
+   * Releases everything. Resolves when the library has let go: at once, or after `closeMs` and up to two seconds more if the daemon
+   * does not answer. May be called at any time and any number of times, also from inside a listener, which is not called again.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#finalize();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Lets the process end although this handle is open (ref() undoes it). */
+  unref(): this {
+    this.native.setRef(false);
+    return this;
+  }
+
+  ref(): this {
+    this.native.setRef(true);
+    return this;
+  }
+
+  async #finalize(): Promise<void> {
+    const cut = setTimeout(() => this.native.cut(), this.closeMs);
+    try {
+      await this.native.close();
+    } finally {
+      clearTimeout(cut);
+    }
+  }
+
+  /** The library has ended this handle. */
+  protected endedBy(error: CorosyncError): void {
+    this.#ended = error;
+    void this.close();
+  }
+
+  /** @throws CorosyncError BAD_HANDLE, or what ended this handle */
+  protected assertOpen(call: string): void {
+    if (this.#ended !== undefined) throw new CorosyncError(this.#ended.code, call, undefined, { cause: this.#ended });
+    if (this.#closing !== undefined) throw new CorosyncError("BAD_HANDLE", call);
+  }
+
+  /** Calls until the answer is not TRY_AGAIN. */
+  async #repeat(call: string, once: () => Promise<Status>): Promise<void> {
+    const until = performance.now() + this.#tryAgainMs;
+    for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
+      this.assertOpen(call);
+      const status = await once();
+      if (status === statusOk) return;
+      if (status === statusBadHandle || this.closed) this.assertOpen(call);
+      if (status !== statusTryAgain || performance.now() >= until) throw CorosyncError.fromStatus(status, call);
+      await sleep(pauseMs);
+    }
+  }
+
+  protected request(call: string, once: () => Promise<Status>): Promise<void> {
+    return this.#repeat(call, once);
+  }
+
+  protected async ask<T>(call: string, once: () => Promise<Answer<T>>): Promise<T> {
+    let value: T | undefined;
+    await this.#repeat(call, async () => {
+      const answer = await once();
+      // An answer without a value is the bare status of a call that was never made.
+      if (!Array.isArray(answer)) return answer as Status;
+      value = answer[1];
+      return answer[0];
+    });
+    return value as T;
+  }
+
+  /** Opens, and closes again if that fails. */
+  protected async openWith<T>(call: string, once: () => Promise<Answer<T>>): Promise<T> {
+    try {
+      return await this.ask(call, once);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+}
+
+/** @throws CorosyncError INVALID_PARAM */
+export function limit(name: string, value: number, least: number, most: number): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw new CorosyncError("INVALID_PARAM", name, `must be a whole number from ${least} to ${most}, not ${String(value)}`);
+}

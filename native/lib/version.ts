@@ -1,0 +1,33 @@
+/**
+ * Which Corosync is running. No library and no cmap key says it (the libraries' own versions have not changed since 3.0), so the
+ * daemon's own executable is asked: /proc/PID/exe is what runs, even after an upgrade has replaced the file.
+ */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { CorosyncError } from "./errors.js";
+
+const run = promisify(execFile);
+
+/** Before 3.1.6 messages could be lost or damaged at membership changes (release notes of 3.1.6). */
+const oldestSafe: readonly number[] = [3, 1, 6];
+
+/** "3.1.7", or undefined if it cannot be found: no permission, another pid namespace, not an official build. */
+export async function daemonVersion(daemonPid: number): Promise<string | undefined> {
+  if (daemonPid <= 0) return undefined;
+  try {
+    const { stdout } = await run(`/proc/${daemonPid}/exe`, ["-v"], { timeout: 5000, maxBuffer: 65_536 });
+    return /Corosync Cluster Engine, version '(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws CorosyncError TOO_OLD */
+export function assertSafeVersion(version: string): void {
+  const parts = version.split(".").map(Number);
+  for (const [i, least] of oldestSafe.entries()) {
+    const part = parts[i] ?? 0;
+    if (part > least) return;
+    if (part < least) throw new CorosyncError("TOO_OLD", "corosync -v", `version ${version}`);
+  }
+}

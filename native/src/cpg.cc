@@ -1,0 +1,248 @@
+// See cpg.h. Arguments come checked from lib/cpg.ts; the checks here only keep a mistake from becoming a memory error.
+#include "cpg.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "cpg_events.h"
+
+namespace corosync {
+namespace {
+
+bool toName(const Napi::Value& value, abi::CpgName& name) {
+  if (!value.IsString()) return false;
+  const std::string text = value.As<Napi::String>();
+  if (text.empty() || text.size() >= abi::kCpgNameBytes) return false;
+  name = {};
+  name.length = static_cast<uint32_t>(text.size());
+  std::memcpy(name.value, text.data(), text.size());
+  return true;
+}
+
+bool toIovec(const Napi::Value& value, iovec& piece) {
+  if (!value.IsTypedArray()) return false;
+  void* data = nullptr;
+  size_t elements = 0, offset = 0;
+  napi_typedarray_type type;
+  if (napi_get_typedarray_info(value.Env(), value, &type, &elements, &data, nullptr, &offset) != napi_ok || type != napi_uint8_array) return false;
+  piece = {data, elements};
+  return true;
+}
+
+Napi::Value status(Napi::Env env, abi::Status status) { return Napi::Number::New(env, status); }
+
+}  // namespace
+
+Napi::Function Cpg::define(Napi::Env env) {
+  return DefineClass(env, "Cpg",
+                     withCommonMethods({
+                         InstanceMethod("open", &Cpg::openMethod),
+                         InstanceMethod("join", &Cpg::join),
+                         InstanceMethod("leave", &Cpg::leave),
+                         InstanceMethod("membership", &Cpg::membership),
+                         InstanceMethod("iterate", &Cpg::iterate),
+                         InstanceMethod("flowControl", &Cpg::flowControl),
+                         InstanceMethod("mcast", &Cpg::mcast),
+                         InstanceMethod("mcastGathered", &Cpg::mcastGathered),
+                         InstanceMethod("mcastEach", &Cpg::mcastEach),
+                         InstanceMethod("zcbAlloc", &Cpg::zcbAlloc),
+                         InstanceMethod("zcbMcast", &Cpg::zcbMcast),
+                         InstanceMethod("zcbFree", &Cpg::zcbFree),
+                     }));
+}
+
+Cpg::Cpg(const Napi::CallbackInfo& info)
+    : HandleWrap(info, connectionCalls(loadCpg().api), static_cast<size_t>(info[0].As<Napi::Object>().Get("heldLimitBytes").ToNumber().DoubleValue())),
+      library_(std::make_shared<const Library<abi::CpgApi>>(loadCpg())),
+      flags_(info[0].As<Napi::Object>().Get("flags").ToNumber()),
+      stallMs_(info[0].As<Napi::Object>().Get("stallMs").ToNumber()) {}
+
+Napi::Value Cpg::openMethod(const Napi::CallbackInfo& info) {
+  auto initialize = [library = library_, flags = flags_](abi::Handle* handle) {
+    abi::CpgModelV1 model{abi::kCpgModelV1, onCpgDeliver, onCpgConfchg, onCpgTotemConfchg, flags};
+    return library->api.initialize(handle, abi::kCpgModelV1, &model, nullptr);
+  };
+  auto reply = [library = library_](Connection& connection) -> Reply {
+    unsigned nodeId = 0;
+    uint32_t maxAtomic = 0;
+    abi::Status status = connection.request([&](abi::Handle handle) { return library->api.localGet(handle, &nodeId); });
+    if (status == abi::kOk) status = connection.request([&](abi::Handle handle) { return library->api.maxAtomicGet(handle, &maxAtomic); });
+    return valueReply(status, [nodeId, maxAtomic, daemonPid = connection.daemonPid()](Napi::Env env) -> Napi::Value {
+      const uint32_t words[] = {nodeId, maxAtomic, static_cast<uint32_t>(daemonPid)};
+      return toUint32Array(env, words, 3);
+    });
+  };
+  const Events events{info[0].As<Napi::Object>(), stallMs_};
+  return open(info.Env(), initialize, reply, &events);
+}
+
+Napi::Value Cpg::join(const Napi::CallbackInfo& info) {
+  abi::CpgName name;
+  if (!toName(info[0], name)) return call(info.Env(), [](Connection&) { return statusReply(abi::kInvalidParam); });
+  return call(info.Env(), [library = library_, name](Connection& connection) {
+    return statusReply(connection.request([&](abi::Handle handle) { return library->api.join(handle, &name); }));
+  });
+}
+
+Napi::Value Cpg::leave(const Napi::CallbackInfo& info) {
+  abi::CpgName name;
+  if (!toName(info[0], name)) return call(info.Env(), [](Connection&) { return statusReply(abi::kInvalidParam); });
+  return call(info.Env(), [library = library_, name](Connection& connection) {
+    return statusReply(connection.request([&](abi::Handle handle) { return library->api.leave(handle, &name); }));
+  });
+}
+
+Napi::Value Cpg::membership(const Napi::CallbackInfo& info) {
+  abi::CpgName name;
+  if (!toName(info[0], name)) return call(info.Env(), [](Connection&) { return valueReply(abi::kInvalidParam, nullptr); });
+  return call(info.Env(), [library = library_, name](Connection& connection) mutable {
+    std::vector<abi::CpgAddress> members(abi::kCpgMembersMax);
+    int count = 0;
+    const abi::Status status =
+        connection.request([&](abi::Handle handle) { return library->api.membershipGet(handle, &name, members.data(), &count); });
+    members.resize(static_cast<size_t>(count));
+    return valueReply(status, [members](Napi::Env env) -> Napi::Value {
+      return toUint32Array(env, reinterpret_cast<const uint32_t*>(members.data()), members.size() * 3);
+    });
+  });
+}
+
+// The whole iteration in one request, so that no other request comes between its steps: (type, group | undefined) to rows of
+// [group, nodeId, pid].
+Napi::Value Cpg::iterate(const Napi::CallbackInfo& info) {
+  const int type = info[0].ToNumber();
+  abi::CpgName name{};
+  const bool named = toName(info[1], name);
+  return call(info.Env(), [library = library_, type, name, named](Connection& connection) {
+    std::vector<abi::CpgIterationDescription> rows;
+    const abi::Status status = connection.request([&](abi::Handle handle) {
+      const abi::CpgApi& api = library->api;
+      abi::Handle iteration = 0;
+      abi::Status result = api.iterationInitialize(handle, type, named ? &name : nullptr, &iteration);
+      if (result != abi::kOk) return result;
+      abi::CpgIterationDescription row;
+      while ((result = api.iterationNext(iteration, &row)) == abi::kOk) rows.push_back(row);
+      api.iterationFinalize(iteration);
+      return result == abi::kNoSections ? abi::kOk : result;
+    });
+    return valueReply(status, [rows](Napi::Env env) -> Napi::Value {
+      Napi::Array array = Napi::Array::New(env, rows.size());
+      for (uint32_t i = 0; i < rows.size(); ++i) {
+        Napi::Array row = Napi::Array::New(env, 3);
+        row.Set(0u, Napi::String::New(env, rows[i].group.value, std::min<size_t>(rows[i].group.length, abi::kCpgNameBytes)));
+        row.Set(1u, Napi::Number::New(env, rows[i].nodeId));
+        row.Set(2u, Napi::Number::New(env, rows[i].pid));
+        array.Set(i, row);
+      }
+      return array;
+    });
+  });
+}
+
+Napi::Value Cpg::flowControl(const Napi::CallbackInfo& info) {
+  return call(info.Env(), [library = library_](Connection& connection) {
+    int state = 0;
+    const abi::Status status = connection.request([&](abi::Handle handle) { return library->api.flowControlGet(handle, &state); });
+    return valueReply(status, [state](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, state); });
+  });
+}
+
+abi::Status Cpg::sendGathered(int guarantee, const iovec* pieces, unsigned count) {
+  return connection().send([&](abi::Handle handle) { return library_->api.mcast(handle, guarantee, pieces, count); });
+}
+
+// (guarantee, Uint8Array) to status.
+Napi::Value Cpg::mcast(const Napi::CallbackInfo& info) {
+  iovec piece;
+  if (!toIovec(info[1], piece)) return status(info.Env(), abi::kInvalidParam);
+  return status(info.Env(), sendGathered(info[0].ToNumber(), &piece, 1));
+}
+
+// (guarantee, pieces: Uint8Array[]) to status: one message.
+Napi::Value Cpg::mcastGathered(const Napi::CallbackInfo& info) {
+  iovec pieces[abi::kCpgIovecMax];
+  const Napi::Array array = info[1].As<Napi::Array>();
+  const uint32_t count = array.Length();
+  if (count > abi::kCpgIovecMax) return status(info.Env(), abi::kInvalidParam);
+  for (uint32_t i = 0; i < count; ++i) {
+    if (!toIovec(array.Get(i), pieces[i])) return status(info.Env(), abi::kInvalidParam);
+  }
+  return status(info.Env(), sendGathered(info[0].ToNumber(), pieces, count));
+}
+
+// (guarantee, messages: Uint8Array[], from) to [status, sent]: each element a message; `status` tells why it stopped, kOk at the end.
+Napi::Value Cpg::mcastEach(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int guarantee = info[0].ToNumber();
+  const Napi::Array array = info[1].As<Napi::Array>();
+  const uint32_t count = array.Length();
+  uint32_t next = info[2].ToNumber();
+  abi::Status result = abi::kOk;
+  for (; next < count && result == abi::kOk; ++next) {
+    const Napi::HandleScope scope(env);
+    iovec piece;
+    result = toIovec(array.Get(next), piece) ? sendGathered(guarantee, &piece, 1) : abi::kInvalidParam;
+    if (result != abi::kOk) break;
+  }
+  Napi::Array pair = Napi::Array::New(env, 2);
+  pair.Set(0u, Napi::Number::New(env, result));
+  pair.Set(1u, Napi::Number::New(env, next));
+  return pair;
+}
+
+// (bytes) to [status, ArrayBuffer].
+Napi::Value Cpg::zcbAlloc(const Napi::CallbackInfo& info) {
+  const size_t bytes = static_cast<size_t>(info[0].ToNumber().DoubleValue());
+  return call(info.Env(), [this, library = library_, bytes](Connection& connection) {
+    void* buffer = nullptr;
+    const abi::CpgApi& api = library->api;
+    const bool has = api.zcbAlloc != nullptr && api.zcbFree != nullptr && api.zcbMcast != nullptr;
+    const abi::Status status = !has ? abi::kNotSupported : connection.request([&](abi::Handle handle) { return api.zcbAlloc(handle, bytes, &buffer); });
+    return valueReply(status, [this, buffer, bytes](Napi::Env env) -> Napi::Value {
+      // No finalizer: the memory is the library's until zcbFree or close() give it back, and is reachable from zcbBuffers_.
+      napi_value value = nullptr;
+      if (napi_create_external_arraybuffer(env, buffer, bytes, nullptr, nullptr, &value) != napi_ok) return env.Undefined();
+      const Napi::ArrayBuffer array(env, value);
+      zcbBuffers_[buffer] = Napi::Reference<Napi::ArrayBuffer>::New(array, 1);
+      return array;
+    });
+  });
+}
+
+// (ArrayBuffer, guarantee, bytes) to status.
+Napi::Value Cpg::zcbMcast(const Napi::CallbackInfo& info) {
+  void* buffer = info[0].As<Napi::ArrayBuffer>().Data();
+  const int guarantee = info[1].ToNumber();
+  const size_t bytes = static_cast<size_t>(info[2].ToNumber().DoubleValue());
+  if (zcbBuffers_.count(buffer) == 0) return call(info.Env(), [](Connection&) { return statusReply(abi::kInvalidParam); });
+  return call(info.Env(), [library = library_, buffer, guarantee, bytes](Connection& connection) {
+    return statusReply(connection.request([&](abi::Handle handle) { return library->api.zcbMcast(handle, guarantee, buffer, bytes); }));
+  });
+}
+
+// (ArrayBuffer) to status. The buffer is detached: views of it are empty from now on.
+Napi::Value Cpg::zcbFree(const Napi::CallbackInfo& info) {
+  Napi::ArrayBuffer array = info[0].As<Napi::ArrayBuffer>();
+  void* buffer = array.Data();
+  if (zcbBuffers_.erase(buffer) == 0) return call(info.Env(), [](Connection&) { return statusReply(abi::kInvalidParam); });
+  array.Detach();
+  return call(info.Env(), [library = library_, buffer](Connection& connection) {
+    return statusReply(connection.request([&](abi::Handle handle) { return library->api.zcbFree(handle, buffer); }));
+  });
+}
+
+std::function<void(Connection&)> Cpg::beforeClose(Napi::Env) {
+  std::vector<void*> buffers;
+  for (auto& [buffer, array] : zcbBuffers_) {
+    array.Value().Detach();
+    buffers.push_back(buffer);
+  }
+  zcbBuffers_.clear();
+  if (buffers.empty()) return nullptr;
+  return [library = library_, buffers](Connection& connection) {
+    for (void* buffer : buffers) connection.request([&](abi::Handle handle) { return library->api.zcbFree(handle, buffer); });
+  };
+}
+
+}  // namespace corosync

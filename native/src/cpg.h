@@ -1,0 +1,40 @@
+// libcpg for JavaScript: class Cpg. One instance is one handle and joins one group, once.
+#pragma once
+
+#include <map>
+
+#include "handle.h"
+
+namespace corosync {
+
+class Cpg final : public HandleWrap<Cpg> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  // ({ flags, heldLimitBytes, stallMs })
+  explicit Cpg(const Napi::CallbackInfo& info);
+
+ private:
+  // (listener)
+  Napi::Value openMethod(const Napi::CallbackInfo& info);
+  Napi::Value join(const Napi::CallbackInfo& info);
+  Napi::Value leave(const Napi::CallbackInfo& info);
+  Napi::Value membership(const Napi::CallbackInfo& info);
+  Napi::Value iterate(const Napi::CallbackInfo& info);
+  Napi::Value flowControl(const Napi::CallbackInfo& info);
+  Napi::Value mcast(const Napi::CallbackInfo& info);
+  Napi::Value mcastGathered(const Napi::CallbackInfo& info);
+  Napi::Value mcastEach(const Napi::CallbackInfo& info);
+  Napi::Value zcbAlloc(const Napi::CallbackInfo& info);
+  Napi::Value zcbMcast(const Napi::CallbackInfo& info);
+  Napi::Value zcbFree(const Napi::CallbackInfo& info);
+  std::function<void(Connection&)> beforeClose(Napi::Env env) override;
+  abi::Status sendGathered(int guarantee, const iovec* pieces, unsigned count);
+
+  std::shared_ptr<const Library<abi::CpgApi>> library_;
+  unsigned flags_;
+  int stallMs_;
+  // Zero-copy buffers that JavaScript has, by their address: their memory is the library's.
+  std::map<void*, Napi::Reference<Napi::ArrayBuffer>> zcbBuffers_;
+};
+
+}  // namespace corosync

@@ -1,0 +1,60 @@
+// See event_source.h.
+#include "event_source.h"
+
+namespace corosync {
+namespace {
+
+thread_local EventSource* current = nullptr;
+
+}  // namespace
+
+EventSource& EventSource::dispatching() { return *current; }
+
+bool EventSource::drain(Budget budget) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const size_t until = queue_.bytes() + budget.bytes;
+  current = this;
+  bool empty = false;
+  for (unsigned count = 0; !ended_ && !empty && count < budget.dispatches && queue_.bytes() < until; ++count) {
+    const abi::Status status = connection_.dispatchOne();
+    if (status == abi::kTryAgain) {
+      empty = true;
+      timesEmpty_ += 1;
+    } else if (status != abi::kOk) {
+      end(status);
+    } else if (queue_.bytes() > heldLimitBytes_) {
+      end(Ended::kEvicted);
+    }
+  }
+  current = nullptr;
+  return empty || ended_;
+}
+
+void EventSource::end(abi::Status status) {
+  if (ended_) return;
+  ended_ = true;
+  queue_.push(std::make_unique<Ended>(status));
+  connection_.cut();
+}
+
+std::unique_ptr<Event> EventSource::pop() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return queue_.pop();
+}
+
+bool EventSource::hasHeld() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return !queue_.empty();
+}
+
+uint64_t EventSource::timesEmpty() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return timesEmpty_;
+}
+
+void EventSource::stop() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  ended_ = true;
+}
+
+}  // namespace corosync

@@ -1,0 +1,117 @@
+// See handle.h.
+#include "handle.h"
+
+#include <utility>
+
+namespace corosync {
+
+Reply statusReply(abi::Status status) {
+  return [status](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, status); };
+}
+
+Reply valueReply(abi::Status status, Reply value) {
+  return [status, value = std::move(value)](Napi::Env env) -> Napi::Value {
+    Napi::Array pair = Napi::Array::New(env, 2);
+    pair.Set(0u, Napi::Number::New(env, status));
+    pair.Set(1u, status == abi::kOk ? value(env) : env.Undefined());
+    return pair;
+  };
+}
+
+Handle::Handle(Napi::Env env, ConnectionCalls calls, size_t heldLimitBytes)
+    : addon_(AddonData::of(env)), state_(std::make_shared<HandleState>(calls, heldLimitBytes)) {
+  addon_->handles.insert(this);
+}
+
+Handle::~Handle() {
+  abandon();
+  addon_->handles.erase(this);
+}
+
+Napi::Value Handle::call(Napi::Env env, std::function<Reply(Connection&)> work) {
+  const Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
+  std::shared_ptr<LoopDoor> door = addon_->door;
+  keepObject();
+  door->hold();
+  auto finish = [this, deferred, door](Napi::Env loopEnv, const Reply& reply) {
+    releaseObject();
+    door->release();
+    const Napi::Value value = reply(loopEnv);
+    if (loopEnv.IsExceptionPending()) deferred.Reject(loopEnv.GetAndClearPendingException().Value());
+    else deferred.Resolve(value);
+  };
+  const bool posted = calls_.post([state = state_, door, finish, work = std::move(work)] {
+    Reply reply = work(state->connection);
+    door->post([finish, reply = std::move(reply)](Napi::Env loopEnv) { finish(loopEnv, reply); });
+  });
+  if (!posted) finish(env, statusReply(closing_ ? abi::kBadHandle : abi::kNoResources));
+  return deferred.Promise();
+}
+
+Napi::Value Handle::open(Napi::Env env, std::function<abi::Status(abi::Handle*)> initialize, std::function<Reply(Connection&)> reply,
+                         const Events* events) {
+  if (events != nullptr) {
+    stallMs_ = events->stallMs;
+    pump_ = std::make_shared<Pump>(addon_->door, addon_->uvHandles, state_->events, events->listener);
+  }
+  return call(env, [this, initialize = std::move(initialize), reply = std::move(reply)](Connection& connection) -> Reply {
+    const abi::Status status = connection.open(initialize);
+    if (status != abi::kOk) return valueReply(status, nullptr);
+    return [this, made = reply(connection)](Napi::Env loopEnv) -> Napi::Value {
+      if (pump_ != nullptr && !closing_ && !startEvents(loopEnv)) return valueReply(abi::kNoResources, nullptr)(loopEnv);
+      return made(loopEnv);
+    };
+  });
+}
+
+bool Handle::startEvents(Napi::Env env) {
+  Connection& connection = state_->connection;
+  if (!pump_->start(env, connection.fd())) return false;
+  keepObject();
+  pump_->setRef(ref_);
+  return stallMs_ == 0 || state_->standby.start(connection, state_->events, stallMs_, pump_->waker());
+}
+
+void Handle::stopEvents() {
+  if (pump_ == nullptr) return;
+  if (pump_->started()) releaseObject();
+  pump_->stop();
+}
+
+Napi::Value Handle::close(const Napi::CallbackInfo& info) {
+  closing_ = true;
+  stopEvents();
+  Napi::Value promise = call(info.Env(), [state = state_, before = beforeClose(info.Env())](Connection& connection) -> Reply {
+    state->standby.stopAndWait();
+    state->events.stop();
+    if (before) before(connection);
+    return statusReply(connection.close());
+  });
+  calls_.stop();
+  return promise;
+}
+
+void Handle::cut(const Napi::CallbackInfo&) { state_->connection.cut(); }
+
+void Handle::setRef(const Napi::CallbackInfo& info) {
+  ref_ = info[0].ToBoolean();
+  if (pump_ != nullptr) pump_->setRef(ref_);
+}
+
+void Handle::abandon() {
+  if (std::exchange(closing_, true)) return;
+  if (pump_ != nullptr) pump_->stop();
+  if (!calls_.used()) return;
+  calls_.post([state = state_] {
+    state->standby.stopAndWait();
+    state->events.stop();
+    state->connection.close();
+  });
+  calls_.stop();
+}
+
+void Handle::awaitClosed(std::chrono::steady_clock::time_point deadline) {
+  if (!calls_.waitStopped(deadline)) state_->connection.cut();
+}
+
+}  // namespace corosync

@@ -1,0 +1,70 @@
+// See standby.h.
+#include "standby.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "thread.h"
+
+namespace corosync {
+namespace {
+
+// cpg_dispatch keeps a buffer of 1 MiB and some kB of lists on the stack.
+constexpr size_t kStackBytes = 2 * 1024 * 1024;
+// One hold of the lock: well under a millisecond, so that the loop coming back does not wait for it.
+constexpr EventSource::Budget kSlice{256 * 1024, 64};
+
+}  // namespace
+
+Standby::~Standby() { stopAndWait(); }
+
+bool Standby::start(Connection& connection, EventSource& source, int stallMs, std::function<void()> held) {
+  connection_ = &connection;
+  source_ = &source;
+  stallMs_ = stallMs;
+  held_ = std::move(held);
+  stopFd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (stopFd_ < 0) return false;
+  running_ = startThread(kStackBytes, [this] { run(); });
+  return running_;
+}
+
+// True if there is something to take. Returns early, with false, when asked to stop.
+bool Standby::waitFor(bool events, int timeoutMs) {
+  pollfd entries[2] = {{stopFd_, POLLIN, 0}, {connection_->fd(), POLLIN, 0}};
+  const int ready = poll(entries, events ? 2 : 1, timeoutMs);
+  return ready > 0 && entries[0].revents == 0;
+}
+
+void Standby::run() {
+  pollfd stop{stopFd_, POLLIN, 0};
+  while (poll(&stop, 1, 0) == 0) {
+    if (!waitFor(true, -1)) continue;
+    const uint64_t seen = source_->timesEmpty();
+    waitFor(false, stallMs_);
+    if (source_->timesEmpty() != seen) continue;
+    bool empty = false;
+    while (!empty && poll(&stop, 1, 0) == 0) {
+      empty = source_->drain(kSlice);
+      held_();
+    }
+    // After the end the descriptor stays readable for ever; nothing is left to do but to be stopped.
+    if (source_->timesEmpty() == seen) poll(&stop, 1, -1);
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  running_ = false;
+  changed_.notify_all();
+}
+
+void Standby::stopAndWait() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (stopFd_ < 0) return;
+  const uint64_t one = 1;
+  if (running_ && write(stopFd_, &one, sizeof(one)) < 0) return;  // cannot fail: the counter is far from its limit
+  changed_.wait(lock, [this] { return !running_; });
+  ::close(stopFd_);
+  stopFd_ = -1;
+}
+
+}  // namespace corosync

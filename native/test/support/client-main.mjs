@@ -1,0 +1,38 @@
+// The process behind client.ts: runs the functions it is sent, one after the other.
+import { setTimeout as sleep } from "node:timers/promises";
+import * as corosync from "../../dist/index.js";
+
+async function until(condition) {
+  const deadline = performance.now() + 15_000;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`waited 15 s for ${condition}`);
+    await sleep(2);
+  }
+}
+
+async function record(options = {}) {
+  const events = [];
+  const listener = {
+    messages(batch) {
+      for (let i = 0; i < batch.length; i += 1) {
+        events.push({ kind: "message", text: Buffer.from(batch.data(i)).toString(), nodeId: batch.senderNodeId(i), pid: batch.senderPid(i) });
+      }
+    },
+    configurationChanged: (change) => events.push({ kind: "change", ...change }),
+    ringChanged: (ring, nodes) => events.push({ kind: "ring", ring, nodes }),
+    ended: (error) => events.push({ kind: "ended", code: error.code }),
+  };
+  const cpg = await corosync.Cpg.open({ listener, ...options });
+  return { cpg, events, texts: () => events.filter((event) => event.kind === "message").map((event) => event.text) };
+}
+
+const tools = { corosync, kept: {}, until, record, gc: globalThis.gc };
+
+process.on("message", async ({ source, argument }) => {
+  try {
+    const body = new Function(`return (${source})`)();
+    process.send({ ok: true, value: await body(tools, argument) });
+  } catch (error) {
+    process.send({ ok: false, value: error instanceof Error ? error.stack : String(error) });
+  }
+});
