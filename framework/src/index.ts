@@ -2,8 +2,12 @@
 export { LockstepError, errorRegistry, isLockstepError } from "./errors.js";
 export type { ErrorCode, Outcome } from "./errors.js";
 export { defineMachine } from "./machine/define-machine.js";
-export { reject } from "./machine/reject.js";
+export { reject, rejectionOf } from "./machine/reject.js";
+export type { Rejection } from "./machine/reject.js";
 export { Table } from "./machine/table.js";
+export type { KeyPart, TableKey } from "./machine/table-key.js";
+export type { ScanOptions } from "./machine/table-scan.js";
+export type { Draft } from "immer";
 export type * from "./machine/types.js";
 export { createReplica } from "./replica.js";
 export type { QuorumOption, ReplicaOptions } from "./replica-options.js";

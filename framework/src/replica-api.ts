@@ -31,7 +31,8 @@ type SubmitCommand<In, R> = [In] extends [never]
 
 /** query.NAME(...arguments, options). */
 export type RunQuery<Q> = {
-  readonly [K in keyof Q]: Q[K] extends (state: never, ...args: infer A) => infer R ? (...args: [...A, options?: QueryOptions]) => Promise<Awaited<R>> : never;
+  // A machine without queries has any name as far as its type knows: none of them is offered.
+  readonly [K in keyof Q as string extends K ? never : K]: Q[K] extends (state: never, ...args: infer A) => infer R ? (...args: [...A, options?: QueryOptions]) => Promise<Awaited<R>> : never;
 };
 
 /** The role of a replica at this moment. */

@@ -37,9 +37,9 @@ export function removeTimer(timers: Timers, key: TimerKey): Timers {
   return timers.waiting.has(key) ? { waiting: timers.waiting.without(key), count: timers.count } : timers;
 }
 
-/** The key that a timer's id stands for; undefined if it is none. */
+/** The key that a timer's id stands for; undefined if it cannot be one. */
 export function keyOfTimer(id: string): TimerKey | undefined {
-  const [number, at] = String(id).split("@").map(Number);
+  const [number, at] = id.split("@").map(Number);
   return number === undefined || at === undefined || Number.isNaN(number) || Number.isNaN(at) ? undefined : [at, number];
 }
 

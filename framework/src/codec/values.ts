@@ -1,3 +1,4 @@
+/// <reference lib="es2024.string" />
 /**
  * Plain data to bytes and back, exactly: the one place where commands, results and states are serialised.
  * Every encoding stands alone (no record structures shared between messages) and is the same for the same value.
@@ -190,7 +191,9 @@ function unescapeMarked(marked: unknown, dereference: Dereference): unknown {
       return fill(Object.create(null) as object, pairsOf(payload, dereference));
     case escapes.sparseArray: {
       const [length, pairs] = asArray(payload);
-      return fill(new Array(Number(length)), pairsOf(pairs, dereference));
+      const array: unknown[] = [];
+      array.length = Number(length);
+      return fill(array, pairsOf(pairs, dereference));
     }
     case escapes.reference:
       return dereference(Number(payload));

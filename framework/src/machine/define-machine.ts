@@ -1,7 +1,7 @@
 /** defineMachine: checks a definition, once, before anything is replicated. Not the running of it; see apply/. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { LockstepError } from "../errors.js";
-import type { AnyCommand, AnyQuery, Command, CommandHandler, CommandMaker, Machine, MachineDefinition, RequestRetention } from "./types.js";
+import type { AnyCommand, AnyQuery, Command, CommandHandler, Machine, MachineDefinition, RequestRetention } from "./types.js";
 
 const defaultRetention: RequestRetention = { maxRequests: 100_000 };
 /** Names that would not work as properties of submit and query: a `then` makes an object look like a promise. */
@@ -24,11 +24,9 @@ const maxNameLength = 100;
  * `commands` is a function because TypeScript infers the type of each `draft` from `initialState` only that way.
  * @throws LockstepError CONFIGURATION_INVALID saying what is wrong and how to mend it.
  */
-export function defineMachine<
-  S,
-  C extends Readonly<Record<string, AnyCommand<S>>>,
-  Q extends Readonly<Record<string, AnyQuery<S>>> = Readonly<Record<never, never>>,
->(definition: MachineDefinition<S, C, Q>): Machine<S, C, Q> {
+export function defineMachine<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extends Readonly<Record<string, AnyQuery<S>>>>(
+  definition: MachineDefinition<S, C, Q>,
+): Machine<S, C, Q> {
   const { name, version, initialState, queries, onMembersChanged, requestRetention = defaultRetention } = definition;
   check(typeof name === "string" && name.length > 0 && name.length <= maxNameLength, `name must be a string of 1 to ${maxNameLength} characters, not ${show(name)}`);
   check(Number.isSafeInteger(version) && version >= 1, `version must be a positive integer, not ${show(version)}`);
@@ -37,7 +35,7 @@ export function defineMachine<
   check(onMembersChanged === undefined || typeof onMembersChanged === "function", `onMembersChanged must be a function, not ${show(onMembersChanged)}`);
   const { maxRequests } = requestRetention;
   check(Number.isSafeInteger(maxRequests) && maxRequests >= 1, `requestRetention.maxRequests must be a positive integer, not ${show(maxRequests)}`);
-  const commands = definition.commands(makeCommand as CommandMaker<S>);
+  const commands = definition.commands(makeCommand);
   checkCommands(commands);
   checkQueries(queries);
   return Object.freeze({

@@ -48,7 +48,7 @@ function rangeOf<K extends TableKey>({ from, to, before, prefix }: ScanOptions<K
   };
   if (before !== undefined) endBefore(checkKey(before));
   if (prefix !== undefined) {
-    const first = checkKey(prefix as TableKey) as K;
+    const first = checkKey(prefix) as K;
     if (low === undefined || compareKeys(first, low) > 0) low = first;
     endBefore(afterPrefix(first) as K);
   }

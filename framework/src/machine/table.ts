@@ -136,8 +136,8 @@ export class Table<K extends TableKey, V> {
     const tree = treeOf(this);
     if (!tree.has(checked)) return false;
     const value = tree.get(checked) as V;
-    const changed = drafts.produce(value, change as (value: unknown) => unknown) as V;
-    if (changed !== value) this.set(checked, changed);
+    const changed = changeValue(value, change as (value: unknown) => unknown);
+    if (changed !== value) this.set(checked, changed as V);
     return true;
   }
 
@@ -148,6 +148,11 @@ export class Table<K extends TableKey, V> {
     writeTree(this, treeOf(this).clone());
     return Object.freeze(this);
   }
+}
+
+/** Of a primitive, what `change` returns; of anything else, also what it did to its draft. */
+function changeValue(value: unknown, change: (value: unknown) => unknown): unknown {
+  return drafts.produce(value, change);
 }
 
 function treeOf<K extends TableKey, V>(table: Table<K, V>): BTree<K, V> {
@@ -167,7 +172,7 @@ function shareTree<K extends TableKey, V>(table: Table<K, V>): BTree<K, V> {
 function ownTree<K extends TableKey, V>(table: Table<K, V>): BTree<K, V> {
   const tree = treeOf(table);
   if (isDraft(table)) {
-    if (tree !== treeOf(original(table) as Table<K, V>)) return tree;
+    if (tree !== treeOf(original<Table<K, V>>(table))) return tree;
     const own = tree.clone();
     writeTree(table, own);
     return own;

@@ -1,5 +1,5 @@
 /** Arbitrary plain data for property tests: everything that can be replicated, the awkward kinds included. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 const text = fc.oneof(fc.string({ maxLength: 12 }), fc.string({ unit: "binary", maxLength: 80 }), fc.constantFrom("__proto__", "constructor", "\0", "\ud800", "toJSON", "1", "-1"));
 
