@@ -20,7 +20,7 @@ export function unknownCommand(args: readonly string[]): CommandError {
   let shown = "";
   for (const argument of args.slice(1)) {
     if (shown.length >= 128) break;
-    shown += `'${argument.slice(0, 128 - shown.length)}' `;
+    shown += `'${cString(argument).slice(0, 128 - shown.length)}' `;
   }
   return new CommandError(`ERR unknown command '${cString(args[0] ?? "").slice(0, 128)}', with args beginning with: ${shown}`);
 }

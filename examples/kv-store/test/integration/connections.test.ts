@@ -1,0 +1,168 @@
+/** What a connection promises: order, back-pressure, limits, clean ends. */
+import { afterEach, describe, expect, it } from "vitest";
+import { startEmbedded, type EmbeddedGroup, type ServerLimits, defaultServerLimits } from "../../src/index.js";
+import type { ReadConsistency } from "../../src/index.js";
+import { eventually } from "../support/eventually.js";
+import { encodeRequest, RespClient } from "../support/resp-client.js";
+
+const cleanUp: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const undo of cleanUp.splice(0).reverse()) await undo();
+});
+
+async function start(limits: Partial<ServerLimits> = {}, reads: ReadConsistency = "linearizable"): Promise<EmbeddedGroup> {
+  const group = await startEmbedded([0, 0, 0], { limits, reads });
+  cleanUp.push(() => group.close());
+  return group;
+}
+
+async function connect(group: EmbeddedGroup, replica = 0): Promise<RespClient> {
+  const client = await RespClient.connect(group.servers[replica]?.port ?? 0);
+  cleanUp.push(() => client.destroy());
+  return client;
+}
+
+const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
+
+describe.each(["linearizable", "sequential"] as const)("a connection with %s reads", (reads) => {
+  it("runs pipelined commands as if one after the other", async () => {
+    const client = await connect(await start({}, reads));
+    const requests = Array.from({ length: 300 }, (_, i) => [["SET", "k", String(i)], ["GET", "k"], ["ECHO", `e${i}`], ["INCR", "k"], ["GET", "k"], ["EXISTS", "k"]]).flat();
+    const expected = Array.from({ length: 300 }, (_, i) => ["+OK\r\n", bulk(String(i)), bulk(`e${i}`), `:${i + 1}\r\n`, bulk(String(i + 1)), ":1\r\n"]).flat();
+    expect(await client.pipeline(requests)).toEqual(expected);
+  });
+});
+
+describe("a connection", () => {
+  it("takes inline commands", async () => {
+    const client = await connect(await start());
+    client.write('SET "a b" "\\x00\\xff"\r\nGET "a b"\r\n');
+    expect([await client.reply(), await client.reply()]).toEqual(["+OK\r\n", bulk("\0\xff")]);
+  });
+
+  it("answers a client that has already said it will send no more", async () => {
+    const client = await connect(await start());
+    client.write(["SET a 1", "GET a", "PING", ""].join("\r\n"));
+    client.end();
+    expect([await client.reply(), await client.reply(), await client.reply()]).toEqual(["+OK\r\n", bulk("1"), "+PONG\r\n"]);
+    await client.closed;
+  });
+
+  it("answers what came before QUIT, and nothing after it", async () => {
+    const client = await connect(await start());
+    client.write("SET a 1\r\nGET a\r\nQUIT\r\nSET a 2\r\n");
+    expect([await client.reply(), await client.reply(), await client.reply(), await client.reply()]).toEqual(["+OK\r\n", bulk("1"), "+OK\r\n", "closed"]);
+  });
+
+  it("answers in the protocol that held when the command was sent", async () => {
+    const client = await connect(await start());
+    client.write("GET nosuch\r\nHELLO 3\r\nGET nosuch\r\n");
+    const [before, hello, after] = [await client.reply(), await client.reply(), await client.reply()];
+    expect(before).toBe("$-1\r\n");
+    expect(hello).toMatch(/^%7\r\n/);
+    expect(after).toBe("_\r\n");
+  });
+
+  it("is refused with Redis's text when there are too many, and taken again when one has gone", async () => {
+    const group = await start({ connections: 2 });
+    const first = await connect(group);
+    await (await connect(group)).call("PING");
+    const third = await connect(group);
+    expect(await third.reply()).toBe("-ERR max number of clients reached\r\n");
+    first.destroy();
+    await eventually("a place is free", async () => {
+      const client = await connect(group);
+      return (await client.call("PING")) === "+PONG\r\n";
+    });
+  });
+
+  it("that breaks the protocol is told why and closed, and no other is disturbed", async () => {
+    const group = await start();
+    const [wrong, right] = [await connect(group), await connect(group)];
+    wrong.write(`SET a 1\r\n*2\r\n$3\r\nGET\r\n$${defaultServerLimits.request.bulkBytes + 1}\r\n`);
+    expect([await wrong.reply(), await wrong.reply(), await wrong.reply()]).toEqual(["+OK\r\n", "-ERR Protocol error: invalid bulk length\r\n", "closed"]);
+    expect(await right.call("GET", "a")).toBe(bulk("1"));
+  });
+
+  it("is told when a command is too large for the group, and goes on", async () => {
+    const client = await connect(await start());
+    expect(await client.call("SET", "a", "x".repeat(1024 * 1024))).toMatch(/^-ERR the command is too large: /);
+    expect(await client.call("SET", "a", "x".repeat(1024 * 1024 - 1024))).toBe("+OK\r\n");
+  });
+
+  it("takes nearly a megabyte of any bytes as well as of letters", async () => {
+    const client = await connect(await start());
+    const value = "\xff".repeat(900_000);
+    expect(await client.call("SET", "a", value)).toBe("+OK\r\n");
+    expect((await client.call("GET", "a")) === bulk(value)).toBe(true);
+  });
+
+  it("whose peer takes no replies is not read from, then closed, while others are served", async () => {
+    const group = await start({ stalledWriteTimeoutMs: 300 });
+    const [slow, other] = [await connect(group), await connect(group)];
+    await other.call("SET", "big", "x".repeat(500_000));
+    slow.pause();
+    const asked = 2000;
+    slow.write(encodeRequest(["GET", "big"]).repeat(asked));
+    expect(await other.call("PING")).toBe("+PONG\r\n");
+    const server = group.servers[0];
+    const processed = async (): Promise<number> => Number(/total_commands_processed:(\d+)/.exec(await other.call("INFO", "stats"))?.[1]);
+    expect(await processed()).toBeLessThan(asked);
+    await eventually("the slow connection is closed", async () => /connected_clients:1\r/.test(await other.call("INFO", "clients")));
+    expect(await other.call("INCR", "n")).toBe(":1\r\n");
+    expect(server?.replica.role).toBe("active");
+  });
+
+  it("that ends in the middle of a command does no harm", async () => {
+    const group = await start();
+    const [broken, other] = [await connect(group), await connect(group)];
+    broken.write("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$100\r\nhalf");
+    broken.destroy();
+    expect(await other.call("GET", "a")).toBe("$-1\r\n");
+  });
+
+  it("is answered, then closed, when the server stops", async () => {
+    const group = await startEmbedded([0, 0, 0]);
+    const client = await RespClient.connect(group.servers[0]?.port ?? 0);
+    client.write(encodeRequest(["PING"]) + encodeRequest(["INCR", "n"]).repeat(100));
+    // They came together, so that with the first answer all have been taken.
+    expect(await client.reply()).toBe("+PONG\r\n");
+    const replies = Array.from({ length: 100 }, () => client.reply());
+    await group.close();
+    expect(await Promise.all(replies)).toEqual(Array.from({ length: 100 }, (_, i) => `:${i + 1}\r\n`));
+    await client.closed;
+    await expect(RespClient.connect(group.servers[0]?.port ?? 0)).rejects.toThrow("ECONNREFUSED");
+  });
+});
+
+describe("SCAN", () => {
+  it("refuses a cursor that this replica did not give, and takes one twice", async () => {
+    const group = await start();
+    const client = await connect(group);
+    await client.call("MSET", ...Array.from({ length: 50 }, (_, i) => [`k${i}`, "v"]).flat());
+    const cursor = /^\*2\r\n\$\d+\r\n(\d+)\r\n/.exec(await client.call("SCAN", "0"))?.[1] ?? "";
+    const page = (reply: string): string => reply.slice(reply.indexOf("*10"));
+    expect(page(await client.call("SCAN", cursor))).toBe(page(await client.call("SCAN", cursor)));
+    expect(await (await connect(group, 1)).call("SCAN", cursor)).toMatch(/^-ERR invalid cursor/);
+  });
+
+  it("finds what stays, whatever is added and removed meanwhile", async () => {
+    const client = await connect(await start());
+    const staying = Array.from({ length: 100 }, (_, i) => `stay${i}`);
+    await client.call("MSET", ...staying.flatMap((name) => [name, "v"]));
+    const found: string[] = [];
+    let cursor = "0";
+    let round = 0;
+    do {
+      const reply = await client.call("SCAN", cursor, "COUNT", "7");
+      const strings = [...reply.matchAll(/\$\d+\r\n([^\r]*)\r\n/g)].map((match) => match[1] ?? "");
+      cursor = strings[0] ?? "";
+      found.push(...strings.slice(1));
+      round += 1;
+      await client.call("SET", `come${round}`, "v");
+      await client.call("DEL", `come${round - 3}`);
+    } while (cursor !== "0");
+    expect(found.filter((name) => name.startsWith("stay")).sort()).toEqual(staying.sort());
+  });
+});

@@ -1,0 +1,99 @@
+/** What clients are told when replicas are cut off, come back, or stop. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { startEmbedded, type EmbeddedGroup, type ReadConsistency } from "../../src/index.js";
+import { eventually } from "../support/eventually.js";
+import { RespClient } from "../support/resp-client.js";
+
+let group: EmbeddedGroup;
+let clients: RespClient[];
+
+async function start(reads: ReadConsistency = "linearizable"): Promise<void> {
+  group = await startEmbedded([0, 0, 0], { reads });
+  clients = await Promise.all(group.servers.map((server) => RespClient.connect(server.port)));
+}
+
+const call = (replica: number, ...args: string[]): Promise<string> => clients[replica - 1]?.call(...args) ?? Promise.reject(new Error(`no replica ${replica}`));
+const role = (replica: number): string | undefined => group.servers[replica - 1]?.replica.role;
+
+beforeEach(() => {
+  clients = [];
+});
+
+afterEach(async () => {
+  for (const client of clients) client.destroy();
+  await group.close();
+});
+
+describe("a replica that is cut off", () => {
+  it("refuses writes and reads at once with CLUSTERDOWN, and still answers PING, HELLO and INFO", async () => {
+    await start();
+    await call(1, "SET", "x", "1");
+    group.network.cut([[1], [2, 3]]);
+    await eventually("replica 1 is in the minority", () => role(1) === "minority");
+    expect(await call(1, "SET", "x", "2")).toMatch(/^-CLUSTERDOWN no quorum, the command was not run/);
+    expect(await call(1, "GET", "x")).toMatch(/^-CLUSTERDOWN /);
+    expect(await call(1, "PING")).toBe("+PONG\r\n");
+    expect(await call(1, "HELLO", "3")).toMatch(/^%7\r\n/);
+    expect(await call(1, "INFO", "replication")).toMatch(/lockstep_role:minority\r\nlockstep_reason:/);
+  });
+
+  it("misses nothing of what the others did, once it is back", async () => {
+    await start();
+    await call(1, "SET", "x", "1");
+    group.network.cut([[1], [2, 3]]);
+    await eventually("replica 2 takes writes", async () => (await call(2, "SET", "x", "2")) === "+OK\r\n");
+    group.network.heal();
+    await eventually("replica 1 is active again", () => role(1) === "active");
+    expect(await call(1, "GET", "x")).toBe("$1\r\n2\r\n");
+    expect(await call(1, "INCR", "x")).toBe(":3\r\n");
+    expect(await call(3, "GET", "x")).toBe("$1\r\n3\r\n");
+  });
+
+  it("answers sequential reads from what it has", async () => {
+    await start("sequential");
+    await call(1, "SET", "x", "1");
+    group.network.cut([[1], [2, 3]]);
+    await eventually("replica 1 is in the minority", () => role(1) === "minority");
+    await eventually("replica 2 takes writes", async () => (await call(2, "SET", "x", "2")) === "+OK\r\n");
+    expect(await call(1, "GET", "x")).toBe("$1\r\n1\r\n");
+    expect(await call(1, "SET", "x", "3")).toMatch(/^-CLUSTERDOWN /);
+  });
+
+  it("says INDETERMINATE of writes whose outcome it cannot know, and every other one is as it said", async () => {
+    await start();
+    const counts = { ok: 0, unknown: 0, refused: 0 };
+    for (let round = 0; round < 5; round++) {
+      const replies = Promise.all(Array.from({ length: 200 }, () => call(1, "INCR", "n")));
+      group.network.cut([[1], [2, 3]]);
+      for (const reply of await replies) {
+        if (reply.startsWith(":")) counts.ok += 1;
+        else if (reply.startsWith("-INDETERMINATE the outcome of the command is unknown")) counts.unknown += 1;
+        else if (reply.startsWith("-CLUSTERDOWN") || reply.startsWith("-LOADING") || reply.startsWith("-TRYAGAIN")) counts.refused += 1;
+        else throw new Error(`unexpected reply ${reply}`);
+      }
+      group.network.heal();
+      await eventually("replica 1 is active again", () => role(1) === "active");
+    }
+    const n = Number(/\r\n(\d+)\r\n/.exec(await call(3, "GET", "n"))?.[1] ?? 0);
+    expect(n).toBeGreaterThanOrEqual(counts.ok);
+    expect(n).toBeLessThanOrEqual(counts.ok + counts.unknown);
+  });
+});
+
+describe("a group", () => {
+  it("goes on when one replica stops", async () => {
+    await start();
+    await call(1, "SET", "x", "1");
+    await group.servers[0]?.close();
+    await eventually("replica 2 takes writes", async () => (await call(2, "SET", "x", "2")) === "+OK\r\n");
+    expect(await call(3, "GET", "x")).toBe("$1\r\n2\r\n");
+  });
+
+  it("expires a key that was set before its replica was lost", async () => {
+    await start();
+    await call(1, "SET", "x", "1", "PX", "100");
+    await group.servers[0]?.close();
+    await eventually("the key is gone", async () => (await call(2, "EXISTS", "x")) === ":0\r\n");
+    expect(await call(3, "TTL", "x")).toBe(":-2\r\n");
+  });
+});
