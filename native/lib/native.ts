@@ -60,7 +60,8 @@ export interface NativeQuorumListener extends NativeListener {
 }
 
 export interface NativeQuorum extends NativeHandle {
-  open(listener: NativeQuorumListener): Promise<Answer<undefined>>;
+  /** Whether a quorum provider is configured. */
+  open(listener: NativeQuorumListener): Promise<Answer<boolean>>;
   quorate(): Promise<Answer<boolean>>;
   trackStart(): Promise<Status>;
   trackStop(): Promise<Status>;

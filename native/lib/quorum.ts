@@ -19,11 +19,12 @@ export interface QuorumOptions extends HandleOptions {
 export class Quorum extends Handle {
   protected readonly native: NativeQuorum;
   #listener: QuorumListener;
+  #provided = false;
 
   /** @throws CorosyncError NOT_BUILT, NOT_INSTALLED, LIBRARY (not running), ACCESS, … */
   static async open(options: QuorumOptions): Promise<Quorum> {
     const quorum = new Quorum(options);
-    await quorum.openWith("quorum_model_initialize", () => quorum.#open());
+    quorum.#provided = await quorum.openWith("quorum_model_initialize", () => quorum.#open());
     return quorum;
   }
 
@@ -43,6 +44,11 @@ export class Quorum extends Handle {
         this.#listener.ended(error);
       },
     });
+  }
+
+  /** Whether corosync.conf names a quorum provider. Without one libquorum calls every partition quorate. */
+  get provided(): boolean {
+    return this.#provided;
   }
 
   quorate(): Promise<boolean> {

@@ -66,12 +66,14 @@ Quorum::Quorum(const Napi::CallbackInfo& info)
       library_(loadQuorum()) {}
 
 Napi::Value Quorum::openMethod(const Napi::CallbackInfo& info) {
-  auto initialize = [api = library_.api](abi::Handle* handle) {
+  auto type = std::make_shared<uint32_t>(0);
+  auto initialize = [api = library_.api, type](abi::Handle* handle) {
     abi::QuorumModelV1 model{abi::kQuorumModelV1, onQuorum, onNodelist};
-    uint32_t type = 0;
-    return api.initialize(handle, abi::kQuorumModelV1, &model, &type, nullptr);
+    return api.initialize(handle, abi::kQuorumModelV1, &model, type.get(), nullptr);
   };
-  auto reply = [](Connection&) { return valueReply(abi::kOk, [](Napi::Env env) { return env.Undefined(); }); };
+  auto reply = [type](Connection&) {
+    return valueReply(abi::kOk, [provided = *type != 0](Napi::Env env) -> Napi::Value { return Napi::Boolean::New(env, provided); });
+  };
   // Notifications are few and small: whatever comes while JavaScript is busy can wait in the daemon.
   const Events events{info[0].As<Napi::Object>(), 0};
   return open(info.Env(), initialize, reply, &events);

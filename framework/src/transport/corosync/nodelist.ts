@@ -1,0 +1,25 @@
+/** The nodes of corosync.conf's nodelist, as the running daemon has them. */
+import { Cmap } from "@lockstep/corosync";
+import { LockstepError } from "../../errors.js";
+import { toLockstepError } from "./errors.js";
+import type { CompleteOptions } from "./options.js";
+
+/** Ascending. @throws LockstepError COROSYNC_UNAVAILABLE, CONFIGURATION_INVALID (no nodelist) */
+export async function configuredNodes(options: CompleteOptions): Promise<readonly number[]> {
+  const nodes = await readNodes(options).catch((error: unknown) => {
+    throw toLockstepError(error);
+  });
+  if (nodes.length > 0) return nodes;
+  throw new LockstepError("CONFIGURATION_INVALID", "corosync.conf has no nodelist with a nodeid for every node. Add one, or give the replica its slots.");
+}
+
+async function readNodes(options: CompleteOptions): Promise<readonly number[]> {
+  const cmap = await Cmap.open({ tryAgainMs: options.patienceMs, closeMs: options.farewellMs });
+  try {
+    const entries = await cmap.entries("nodelist.node.");
+    const nodes = entries.filter(({ key }) => /^nodelist\.node\.\d+\.nodeid$/.test(key)).map(({ value }) => Number(value));
+    return [...new Set(nodes)].sort((a, b) => a - b);
+  } finally {
+    await cmap.close();
+  }
+}

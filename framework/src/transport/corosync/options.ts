@@ -1,0 +1,38 @@
+/** The limits of a Corosync transport: one place, all explicit. */
+import { LockstepError } from "../../errors.js";
+
+export interface CorosyncOptions {
+  /**
+   * Messages held in this process while its event loop is busy, before it is taken out of the group, bytes. Default 64 MiB: more than
+   * a second of the fastest ring that was measured (50 MB/s). A process that takes nothing makes its daemon's memory grow instead.
+   */
+  readonly heldBytes?: number;
+  /** How long join() and queries wait while the daemon is forming its ring, milliseconds. Default 30 000. */
+  readonly patienceMs?: number;
+  /** How long leave() and close() wait for the daemon before they cut the connection, milliseconds. Default 2000. */
+  readonly farewellMs?: number;
+}
+
+export type CompleteOptions = Required<CorosyncOptions>;
+
+/** name: [default, least, most] */
+const limits = {
+  heldBytes: [64 * 1024 * 1024, 4 * 1024 * 1024, 2 ** 40],
+  patienceMs: [30_000, 0, 86_400_000],
+  farewellMs: [2000, 1, 3_600_000],
+} as const satisfies Record<keyof CorosyncOptions, readonly [number, number, number]>;
+
+/** @throws LockstepError CONFIGURATION_INVALID naming the option. */
+export function completeOptions(given: CorosyncOptions): CompleteOptions {
+  for (const name of Object.keys(given)) {
+    if (!(name in limits)) throw new LockstepError("CONFIGURATION_INVALID", `corosync() has no option "${name}"; it has ${Object.keys(limits).join(", ")}.`);
+  }
+  return { heldBytes: pick(given, "heldBytes"), patienceMs: pick(given, "patienceMs"), farewellMs: pick(given, "farewellMs") };
+}
+
+function pick(given: CorosyncOptions, name: keyof CorosyncOptions): number {
+  const [usual, least, most] = limits[name];
+  const value = given[name] ?? usual;
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw new LockstepError("CONFIGURATION_INVALID", `corosync({ ${name} }) must be a whole number from ${String(least)} to ${String(most)}, not ${String(value)}.`);
+}

@@ -1,0 +1,86 @@
+/**
+ * Tells quorum: libquorum's news of each ring, with votequorum's votes at that time. It decides nothing, and orders nothing against
+ * the group's messages: the ring id says what a notification is about.
+ */
+import { Quorum, Votequorum, type CorosyncError } from "@lockstep/corosync";
+import type { RingId, VoteInfo } from "../group-transport.js";
+import { configuredNodes } from "./nodelist.js";
+import type { CompleteOptions } from "./options.js";
+
+export interface QuorumNews {
+  changed(quorate: boolean, ring: RingId, votes: VoteInfo | undefined): void;
+  ended(error: CorosyncError): void;
+}
+
+export class QuorumWatch {
+  readonly #news: QuorumNews;
+  readonly #options: CompleteOptions;
+  #quorum: Quorum | undefined;
+  #votequorum: Votequorum | undefined;
+  /** Counts notifications: an answer that a later one has overtaken is not told. */
+  #latest = 0;
+  #closed = false;
+
+  /** Connects, without telling anything yet. @throws CorosyncError */
+  static async open(options: CompleteOptions, news: QuorumNews): Promise<QuorumWatch> {
+    const watch = new QuorumWatch(options, news);
+    try {
+      await watch.#connect();
+    } catch (error) {
+      await watch.close();
+      throw error;
+    }
+    return watch;
+  }
+
+  private constructor(options: CompleteOptions, news: QuorumNews) {
+    this.#options = options;
+    this.#news = news;
+  }
+
+  /** From now on the news come, beginning with the present state. Nothing if Corosync is configured without quorum. */
+  async start(): Promise<void> {
+    if (this.#quorum?.provided === true) await this.#quorum.trackStart();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([this.#quorum?.close(), this.#votequorum?.close()]);
+  }
+
+  async #connect(): Promise<void> {
+    const bounds = { tryAgainMs: this.#options.patienceMs, closeMs: this.#options.farewellMs };
+    this.#quorum = await Quorum.open({
+      ...bounds,
+      listener: {
+        quorumChanged: (quorate, ring) => void this.#tell(quorate, ring),
+        ended: (error) => this.#news.ended(error),
+      },
+    });
+    if (this.#quorum.provided) this.#votequorum = await Votequorum.open(bounds);
+  }
+
+  async #tell(quorate: boolean, ring: RingId): Promise<void> {
+    this.#latest += 1;
+    const mine = this.#latest;
+    const votes = await this.#votes();
+    if (mine === this.#latest && !this.#closed) this.#news.changed(quorate, ring, votes);
+  }
+
+  /** Undefined if votequorum does not answer: quorum is then known, and its reasons are not. */
+  async #votes(): Promise<VoteInfo | undefined> {
+    const votequorum = this.#votequorum;
+    if (votequorum === undefined) return undefined;
+    try {
+      const [nodes, own] = await Promise.all([configuredNodes(this.#options), votequorum.info()]);
+      const votes = new Map<number, number>();
+      for (const node of nodes) {
+        const known = await votequorum.info(node).catch(() => undefined);
+        if (known !== undefined) votes.set(node, known.votes);
+      }
+      return { votes, deviceVotes: own.deviceCastsVote ? own.deviceVotes : 0, quorum: own.quorum, twoNode: own.twoNode };
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * GroupTransport over a real Corosync: one cpg handle, one group, once. Native code (@lockstep/corosync) does the work; this file maps
+ * names, errors and the life of a member. It knows nothing of replication.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { assertSafeVersion, Cpg, daemonVersion, isCorosyncError, type MessageBatch } from "@lockstep/corosync";
+import { LockstepError } from "../../errors.js";
+import type { Delivery, GroupListener, GroupTransport, MemberAddress } from "../group-transport.js";
+import { lostGroup, toLockstepError } from "./errors.js";
+import { configuredNodes } from "./nodelist.js";
+import type { CompleteOptions } from "./options.js";
+import { QuorumWatch } from "./quorum-watch.js";
+import { WritableTimer } from "./writable-timer.js";
+
+/**
+ * What commands, snapshots and batches are cut into. Corosync would take up to 1 047 552 bytes as one message, but then one such message
+ * fills the client's whole request ring (1 MiB) and holds up everybody's small ones for 20 ms at 50 MB/s, the speed of the ring that was
+ * measured. From 8 kB on throughput no longer grows with size, so nothing is lost by 256 KiB: four fit into the request ring, and one
+ * takes the ring 5 ms. The in-process transport has the same limit.
+ */
+const maxMessageBytes = 256 * 1024;
+
+/** CPG_MAX_NAME_LENGTH less the closing NUL. */
+const groupNameBytes = 127;
+
+type State = "not joined" | "joining" | "joined" | "leaving" | "closed";
+
+export class CorosyncTransport implements GroupTransport {
+  readonly maxMessageBytes = maxMessageBytes;
+  readonly #options: CompleteOptions;
+  readonly #writable = new WritableTimer();
+  #state: State = "not joined";
+  #listener: GroupListener | undefined;
+  #cpg: Cpg | undefined;
+  #quorum: QuorumWatch | undefined;
+  /** The attempt to join, until it has come to its end. */
+  #joining: Promise<MemberAddress> | undefined;
+  #leaving: Promise<void> | undefined;
+
+  constructor(options: CompleteOptions) {
+    this.#options = options;
+  }
+
+  configuredNodes(): Promise<readonly number[]> {
+    return configuredNodes(this.#options);
+  }
+
+  async join(group: string, listener: GroupListener): Promise<MemberAddress> {
+    checkGroupName(group);
+    if (this.#state !== "not joined") {
+      throw new LockstepError("TRANSPORT_CLOSED", `This transport was used before (it is ${this.#state}), and joins one group once. Make a new one with corosync().`);
+    }
+    this.#state = "joining";
+    this.#joining = this.#join(group, listener);
+    return this.#joining;
+  }
+
+  multicast(message: Uint8Array): "queued" | "busy" {
+    const cpg = this.#cpg;
+    if (cpg === undefined || this.#state !== "joined") throw this.#notJoined();
+    if (!(message instanceof Uint8Array)) throw new LockstepError("INVALID_INPUT", `multicast() takes a Uint8Array, not ${typeof message}.`);
+    if (message.byteLength > maxMessageBytes) {
+      throw new LockstepError("MESSAGE_TOO_LARGE", `A message of ${String(message.byteLength)} bytes exceeds this transport's maxMessageBytes (${String(maxMessageBytes)}). Send it in parts.`);
+    }
+    try {
+      const answer = cpg.multicast(message);
+      if (answer === "busy") this.#writable.schedule();
+      else this.#writable.succeeded();
+      return answer;
+    } catch (error) {
+      // The daemon has gone and its end has not been told yet.
+      throw isCorosyncError(error) ? lostGroup(error) : error;
+    }
+  }
+
+  leave(): Promise<void> {
+    if (this.#state === "not joined") return Promise.resolve();
+    this.#leaving ??= this.#leave();
+    return this.#leaving;
+  }
+
+  async close(): Promise<void> {
+    await this.leave();
+    this.#state = "closed";
+  }
+
+  async #join(group: string, listener: GroupListener): Promise<MemberAddress> {
+    try {
+      const cpg = await this.#open(listener);
+      await cpg.join(group);
+      await this.#quorum?.start();
+      return cpg.local;
+    } catch (error) {
+      // leave() or close() came in between: it does the rest.
+      if (this.#leaving !== undefined) throw this.#notJoined();
+      const failure = toLockstepError(error);
+      this.#end(failure instanceof LockstepError ? failure : lostGroup(error as Error));
+      await this.#release();
+      throw failure;
+    }
+  }
+
+  async #open(listener: GroupListener): Promise<Cpg> {
+    const { heldBytes, patienceMs, farewellMs } = this.#options;
+    const cpg = await Cpg.open({
+      heldLimitBytes: heldBytes,
+      tryAgainMs: patienceMs,
+      closeMs: farewellMs,
+      listener: {
+        messages: (batch) => this.#listener?.deliver(toDeliveries(batch)),
+        configurationChanged: (change) => {
+          this.#joinedBy(listener);
+          this.#listener?.configurationChanged(change);
+        },
+        ringChanged: (ring, nodes) => this.#listener?.ringChanged(ring, nodes),
+        ended: (error) => this.#end(lostGroup(error)),
+      },
+    });
+    this.#cpg = cpg;
+    await this.#assertJoining();
+    const version = await daemonVersion(cpg.daemonPid);
+    if (version !== undefined) assertSafeVersion(version);
+    this.#quorum = await QuorumWatch.open(this.#options, {
+      changed: (quorate, ring, votes) => {
+        if (votes === undefined) this.#listener?.quorumChanged(quorate, ring);
+        else this.#listener?.quorumChanged(quorate, ring, votes);
+      },
+      // libcpg tells of the same end; whichever comes first.
+      ended: (error) => this.#end(lostGroup(error)),
+    });
+    await this.#assertJoining();
+    return cpg;
+  }
+
+  /** After a step of joining: goes on only if nobody has closed the transport meanwhile. */
+  async #assertJoining(): Promise<void> {
+    if (this.#state === "joining") return;
+    await this.#release();
+    throw this.#notJoined();
+  }
+
+  /** The first configuration change is the own join: from here on this member exists for its listener. */
+  #joinedBy(listener: GroupListener): void {
+    if (this.#state !== "joining") return;
+    this.#listener = listener;
+    this.#state = "joined";
+    this.#writable.start(() => this.#listener?.writable());
+  }
+
+  async #leave(): Promise<void> {
+    const before = this.#state;
+    if (before === "closed") return;
+    this.#state = "leaving";
+    this.#writable.stop();
+    // The daemon may be gone, frozen or silent: this member is out all the same.
+    if (before === "joined") await this.#cpg?.leave().catch(() => undefined);
+    else await this.#abandonJoin();
+    this.#end(undefined);
+    await this.#release();
+  }
+
+  /** Whatever stage join() is in, it fails as soon as its handle is closed; a daemon that does not answer holds up only join() itself. */
+  async #abandonJoin(): Promise<void> {
+    await this.#cpg?.close();
+    const patience = new AbortController();
+    const enough = sleep(this.#options.farewellMs, undefined, { signal: patience.signal }).catch(() => undefined);
+    await Promise.race([this.#joining?.catch(() => undefined), enough]);
+    patience.abort();
+  }
+
+  /** Tells the listener, once, that this is over. */
+  #end(error: LockstepError | undefined): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    this.#state = "closed";
+    this.#writable.stop();
+    if (listener !== undefined) {
+      if (error === undefined) listener.closed();
+      else listener.closed(error);
+    }
+    void this.#release();
+  }
+
+  async #release(): Promise<void> {
+    await Promise.all([this.#cpg?.close(), this.#quorum?.close()]);
+  }
+
+  #notJoined(): LockstepError {
+    const advice = this.#state === "not joined" || this.#state === "joining" ? "Wait for join() first." : "Make a new one and join again.";
+    return new LockstepError("TRANSPORT_CLOSED", `This transport is ${this.#state}. ${advice}`);
+  }
+}
+
+function toDeliveries(batch: MessageBatch): Delivery[] {
+  const deliveries: Delivery[] = [];
+  // Senders repeat: one address object for each run of them.
+  let sender: MemberAddress = { nodeId: 0, pid: 0 };
+  for (let i = 0; i < batch.length; i += 1) {
+    const nodeId = batch.senderNodeId(i);
+    const pid = batch.senderPid(i);
+    if (sender.nodeId !== nodeId || sender.pid !== pid) sender = { nodeId, pid };
+    deliveries.push({ sender, data: batch.data(i) });
+  }
+  return deliveries;
+}
+
+function checkGroupName(group: string): void {
+  const bytes = typeof group === "string" ? Buffer.byteLength(group) : 0;
+  if (bytes >= 1 && bytes <= groupNameBytes && !group.includes("\0")) return;
+  throw new LockstepError("CONFIGURATION_INVALID", `A group name has 1 to ${String(groupNameBytes)} bytes in UTF-8 and no NUL; got ${JSON.stringify(group) ?? typeof group}.`);
+}
