@@ -34,7 +34,8 @@ export async function runConformanceCase(bed: ConformanceBed, conformanceCase: C
   try {
     await conformanceCase.run(scene);
   } catch (error) {
-    await scene.abandon();
+    const seen = await scene.abandon();
+    if (seen.length > 0 && error instanceof Error) error.message += `\nWhat no transport may do, and was seen:\n${seen.join("\n")}`;
     throw error;
   }
   await scene.end();

@@ -50,6 +50,8 @@ export interface ConformanceMember {
   events(from: number): Promise<readonly MemberEvent[]>;
   /** What the listener saw that no transport may do, in words; looks again at all data that was delivered. */
   violations(): Promise<readonly string[]>;
+  /** The last call, after close(): ends what the bed runs for this member. */
+  dispose(): Promise<void>;
 }
 
 /** The network between nodes. */

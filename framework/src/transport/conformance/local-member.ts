@@ -87,6 +87,10 @@ class LocalMember implements ConformanceMember {
     return this.#recorder.violations;
   }
 
+  async dispose(): Promise<void> {
+    // A member in this process is its transport, which is closed by now.
+  }
+
   async #sendSteadily(label: string, bytes: number): Promise<void> {
     let index = 0;
     while (this.#loading) {

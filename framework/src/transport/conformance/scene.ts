@@ -171,18 +171,35 @@ export class Scene {
   /** Mends and closes everything, then reports what no transport may do. */
   async end(): Promise<void> {
     await this.#mend();
+    await this.#close();
+    const seen = await this.#violations();
+    await this.#dispose();
+    assert.deepEqual(seen, [], "The listener saw what no transport may do");
+  }
+
+  /** Ends what is left of a case that failed; whatever goes wrong now is a consequence of that. Returns the violations that can still be known. */
+  async abandon(): Promise<readonly string[]> {
+    await this.#mend().catch(() => undefined);
+    await this.#close().catch(() => undefined);
+    const seen = await this.within(this.#violations(), "the violations").catch(() => []);
+    await this.#dispose();
+    return seen;
+  }
+
+  async #close(): Promise<void> {
     await this.within(Promise.all(this.#actors.map(async (actor) => actor.member.close())), "close() of all members to resolve");
+  }
+
+  async #violations(): Promise<string[]> {
     const seen = await Promise.all(this.#actors.map(async (actor) => {
       const violations = actor.ended ? [] : await actor.member.violations();
       return violations.map((violation) => `on node ${String(actor.nodeId)}: ${violation}`);
     }));
-    assert.deepEqual(seen.flat(), [], "The listener saw what no transport may do");
+    return seen.flat();
   }
 
-  /** Ends what is left of a case that failed; whatever goes wrong now is a consequence of that. */
-  async abandon(): Promise<void> {
-    await this.#mend().catch(() => undefined);
-    await this.within(Promise.allSettled(this.#actors.map(async (actor) => actor.member.close())), "close()").catch(() => undefined);
+  async #dispose(): Promise<void> {
+    await Promise.allSettled(this.#actors.map(async (actor) => actor.member.dispose()));
   }
 
   async #mend(): Promise<void> {
