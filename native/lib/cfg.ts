@@ -67,6 +67,6 @@ export class Cfg extends Handle {
   }
 
   localNodeId(): Promise<number> {
-    return this.ask("corosync_cfg_local_get", () => this.native.localNodeId());
+    return this.request("corosync_cfg_local_get", () => this.native.localNodeId());
   }
 }

@@ -39,7 +39,7 @@ export class Cmap extends Handle {
   async get(key: string): Promise<CmapEntry | undefined> {
     checkKey(key, "cmap_get");
     try {
-      return toEntry(await this.ask("cmap_get", () => this.native.get(key)));
+      return toEntry(await this.request("cmap_get", () => this.native.get(key)));
     } catch (error) {
       if (isCorosyncError(error, "NOT_EXIST")) return undefined;
       throw error;
@@ -49,7 +49,7 @@ export class Cmap extends Handle {
   /** All entries whose key begins with `prefix`, in no particular order; all there are for "". */
   async entries(prefix: string): Promise<readonly CmapEntry[]> {
     checkKey(prefix, "cmap_iter_init");
-    return (await this.ask("cmap_iter_next", () => this.native.entries(prefix))).map(toEntry);
+    return (await this.request("cmap_iter_next", () => this.native.entries(prefix))).map(toEntry);
   }
 }
 

@@ -187,26 +187,26 @@ export class Cpg extends Handle {
   /** Who is in a group now, as the daemon knows it. Not in the order of deliveries: a listener's view may be older. */
   async membership(group: string): Promise<readonly CpgChangedAddress[]> {
     checkGroupName(group, "cpg_membership_get");
-    const words = await this.ask("cpg_membership_get", () => this.native.membership(group));
+    const words = await this.request("cpg_membership_get", () => this.native.membership(group));
     return toAddresses(words, 0, words.length / 3);
   }
 
   /** Names of all groups that have members. */
   async groups(): Promise<readonly string[]> {
-    const rows = await this.ask("cpg_iteration_next", () => this.native.iterate(1));
+    const rows = await this.request("cpg_iteration_next", () => this.native.iterate(1));
     return rows.map(([group]) => group);
   }
 
   /** Members of one group, or of all. */
   async members(group?: string): Promise<readonly (CpgAddress & { readonly group: string })[]> {
     if (group !== undefined) checkGroupName(group, "cpg_iteration_initialize");
-    const rows = await this.ask("cpg_iteration_next", () => (group === undefined ? this.native.iterate(3) : this.native.iterate(2, group)));
+    const rows = await this.request("cpg_iteration_next", () => (group === undefined ? this.native.iterate(3) : this.native.iterate(2, group)));
     return rows.map(([name, nodeId, pid]) => ({ group: name, nodeId, pid }));
   }
 
   /** Always "disabled" in current releases: "busy" from multicast() is the only back-pressure. */
   async flowControlState(): Promise<"disabled" | "enabled"> {
-    return (await this.ask("cpg_flow_control_state_get", () => this.native.flowControl())) === 0 ? "disabled" : "enabled";
+    return (await this.request("cpg_flow_control_state_get", () => this.native.flowControl())) === 0 ? "disabled" : "enabled";
   }
 
   /**
@@ -215,7 +215,7 @@ export class Cpg extends Handle {
    */
   async allocateZeroCopy(bytes: number): Promise<ZeroCopyBuffer> {
     limit("bytes", bytes, 1, this.#maxAtomicMessageBytes);
-    const memory = await this.ask("cpg_zcb_alloc", () => this.native.zcbAlloc(bytes));
+    const memory = await this.request("cpg_zcb_alloc", () => this.native.zcbAlloc(bytes));
     return new ZeroCopyBuffer(memory, {
       multicast: (length) => {
         this.#assertJoined();

@@ -1,7 +1,7 @@
 /** What all handles do alike: retrying what Corosync asks to retry, turning statuses into errors, closing within a bound. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { CorosyncError } from "./errors.js";
-import type { Answer, NativeHandle, Status } from "./native.js";
+import type { Answer, NativeHandle } from "./native.js";
 
 export const statusOk = 1;
 export const statusTryAgain = 6;
@@ -82,39 +82,23 @@ export abstract class Handle {
     if (this.#closing !== undefined) throw new CorosyncError("BAD_HANDLE", call);
   }
 
-  /** Calls until the answer is not TRY_AGAIN. */
-  async #repeat(call: string, once: () => Promise<Status>): Promise<void> {
+  /** Calls until the answer is not TRY_AGAIN, and returns its value. */
+  protected async request<T>(call: string, once: () => Promise<Answer<T>>): Promise<T> {
     const until = performance.now() + this.#tryAgainMs;
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
       this.assertOpen(call);
-      const status = await once();
-      if (status === statusOk) return;
+      const [status, value] = await once();
+      if (status === statusOk) return value;
       if (status === statusBadHandle || this.closed) this.assertOpen(call);
       if (status !== statusTryAgain || performance.now() >= until) throw CorosyncError.fromStatus(status, call);
       await sleep(pauseMs);
     }
   }
 
-  protected request(call: string, once: () => Promise<Status>): Promise<void> {
-    return this.#repeat(call, once);
-  }
-
-  protected async ask<T>(call: string, once: () => Promise<Answer<T>>): Promise<T> {
-    let value: T | undefined;
-    await this.#repeat(call, async () => {
-      const answer = await once();
-      // An answer without a value is the bare status of a call that was never made.
-      if (!Array.isArray(answer)) return answer as Status;
-      value = answer[1];
-      return answer[0];
-    });
-    return value as T;
-  }
-
   /** Opens, and closes again if that fails. */
   protected async openWith<T>(call: string, once: () => Promise<Answer<T>>): Promise<T> {
     try {
-      return await this.ask(call, once);
+      return await this.request(call, once);
     } catch (error) {
       await this.close();
       throw error;

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { CorosyncError } from "./errors.js";
 
 export type Status = number;
-/** A status, and on success a value. */
+/** A status, and on success the value. */
 export type Answer<T> = [Status, T];
 
 export type LibraryName = "cpg" | "quorum" | "votequorum" | "cmap" | "cfg";
@@ -16,7 +16,7 @@ export type LibraryName = "cpg" | "quorum" | "votequorum" | "cmap" | "cfg";
 /** Common to all handles. */
 export interface NativeHandle {
   /** Finalizes, after the calls before it. */
-  close(): Promise<Status>;
+  close(): Promise<Answer<undefined>>;
   /** Ends the connection at once, whatever the daemon does. */
   cut(): void;
   /** Whether this handle's events keep the event loop alive. */
@@ -39,8 +39,8 @@ export interface NativeCpgListener extends NativeListener {
 export interface NativeCpg extends NativeHandle {
   /** [node id, largest atomic message in bytes, daemon's process id or 0] */
   open(listener: NativeCpgListener): Promise<Answer<Uint32Array>>;
-  join(group: string): Promise<Status>;
-  leave(group: string): Promise<Status>;
+  join(group: string): Promise<Answer<undefined>>;
+  leave(group: string): Promise<Answer<undefined>>;
   /** Three words an address. */
   membership(group: string): Promise<Answer<Uint32Array>>;
   iterate(type: number, group?: string): Promise<Answer<[group: string, nodeId: number, pid: number][]>>;
@@ -50,8 +50,8 @@ export interface NativeCpg extends NativeHandle {
   /** Each element a message, from index `from`; answers why it stopped and the first index that was not taken. */
   mcastEach(guarantee: number, messages: readonly Uint8Array[], from: number): [Status, number];
   zcbAlloc(bytes: number): Promise<Answer<ArrayBuffer>>;
-  zcbMcast(buffer: ArrayBuffer, guarantee: number, bytes: number): Promise<Status>;
-  zcbFree(buffer: ArrayBuffer): Promise<Status>;
+  zcbMcast(buffer: ArrayBuffer, guarantee: number, bytes: number): Promise<Answer<undefined>>;
+  zcbFree(buffer: ArrayBuffer): Promise<Answer<undefined>>;
 }
 
 export interface NativeQuorumListener extends NativeListener {
@@ -63,8 +63,8 @@ export interface NativeQuorum extends NativeHandle {
   /** Whether a quorum provider is configured. */
   open(listener: NativeQuorumListener): Promise<Answer<boolean>>;
   quorate(): Promise<Answer<boolean>>;
-  trackStart(): Promise<Status>;
-  trackStop(): Promise<Status>;
+  trackStart(): Promise<Answer<undefined>>;
+  trackStop(): Promise<Answer<undefined>>;
 }
 
 export interface NativeVotequorumInfo {
@@ -99,10 +99,10 @@ export interface NativeCfgListener extends NativeListener {
 
 export interface NativeCfg extends NativeHandle {
   open(listener: NativeCfgListener): Promise<Answer<undefined>>;
-  trackStart(): Promise<Status>;
-  trackStop(): Promise<Status>;
-  tryShutdown(flags: number): Promise<Status>;
-  replyToShutdown(answer: number): Promise<Status>;
+  trackStart(): Promise<Answer<undefined>>;
+  trackStop(): Promise<Answer<undefined>>;
+  tryShutdown(flags: number): Promise<Answer<undefined>>;
+  replyToShutdown(answer: number): Promise<Answer<undefined>>;
   localNodeId(): Promise<Answer<number>>;
 }
 

@@ -52,7 +52,7 @@ export class Quorum extends Handle {
   }
 
   quorate(): Promise<boolean> {
-    return this.ask("quorum_getquorate", () => this.native.quorate());
+    return this.request("quorum_getquorate", () => this.native.quorate());
   }
 
   /** Starts the listener's news, with the state as it is now. */

@@ -51,7 +51,7 @@ export class Votequorum extends Handle {
    */
   async info(nodeId = 0): Promise<VotequorumInfo> {
     limit("nodeId", nodeId, 0, 0xffffffff);
-    const { flags, state, ...numbers } = await this.ask("votequorum_getinfo", () => this.native.info(nodeId));
+    const { flags, state, ...numbers } = await this.request("votequorum_getinfo", () => this.native.info(nodeId));
     return {
       ...numbers,
       state: nodeStates[state] ?? "unknown",

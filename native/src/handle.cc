@@ -6,7 +6,7 @@
 namespace corosync {
 
 Reply statusReply(abi::Status status) {
-  return [status](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, status); };
+  return valueReply(status, [](Napi::Env env) { return env.Undefined(); });
 }
 
 Reply valueReply(abi::Status status, Reply value) {

@@ -44,8 +44,9 @@ struct HandleState {
 
 // Makes the JavaScript value of an answer; runs on the loop's thread.
 using Reply = std::function<Napi::Value(Napi::Env)>;
+// [status, undefined]
 Reply statusReply(abi::Status status);
-// [status, value]
+// [status, value]; the value only if the status is kOk.
 Reply valueReply(abi::Status status, Reply value);
 
 class Handle {

@@ -1,5 +1,6 @@
 // The process behind client.ts: runs the functions it is sent, one after the other.
 import { setTimeout as sleep } from "node:timers/promises";
+import { runInThisContext } from "node:vm";
 import * as corosync from "../../dist/index.js";
 
 async function until(condition) {
@@ -30,7 +31,7 @@ const tools = { corosync, kept: {}, until, record, gc: globalThis.gc };
 
 process.on("message", async ({ source, argument }) => {
   try {
-    const body = new Function(`return (${source})`)();
+    const body = runInThisContext(`(${source})`);
     process.send({ ok: true, value: await body(tools, argument) });
   } catch (error) {
     process.send({ ok: false, value: error instanceof Error ? error.stack : String(error) });

@@ -14,9 +14,9 @@ export interface ClientTools {
   /** Lives as long as the client. */
   readonly kept: Record<string, unknown>;
   /** Waits for a condition, with a limit. */
-  until(condition: () => boolean | Promise<boolean>): Promise<void>;
+  readonly until: (condition: () => boolean | Promise<boolean>) => Promise<void>;
   /** Opens a handle that writes down its events; see recorder.mjs. */
-  record(options?: Partial<corosync.CpgOptions>): Promise<Recording>;
+  readonly record: (options?: Partial<corosync.CpgOptions>) => Promise<Recording>;
   readonly gc: () => void;
 }
 
@@ -24,7 +24,7 @@ export interface Recording {
   readonly cpg: corosync.Cpg;
   readonly events: RecordedEvent[];
   /** Texts of all messages so far. */
-  texts(): string[];
+  readonly texts: () => string[];
 }
 
 export type RecordedEvent =
