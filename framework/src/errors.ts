@@ -30,7 +30,7 @@ export const errorRegistry = {
   STOPPED: { outcome: "none", when: "The replica was stopped before the command was sent." },
   TIMED_OUT: { outcome: "none", when: "timeoutMs passed, or the signal aborted, before the command was sent." },
   UNKNOWN_OUTCOME: { outcome: "unknown", when: "The command was sent, and contact or patience was lost before the answer. Retry with the same request id to learn it." },
-  STALE_READ: { outcome: "n/a", when: "A linearizable read could not be confirmed: no quorum, or timeoutMs passed." },
+  STALE_READ: { outcome: "n/a", when: "A linearizable read was not confirmed before timeoutMs passed or the signal was aborted." },
   EVENTS_TRIMMED: { outcome: "n/a", when: "events({ from }) asks for a position that is no longer held." },
   SLOT_TAKEN: { outcome: "n/a", when: "Another process of this node is already a replica of this group." },
   MACHINE_MISMATCH: { outcome: "n/a", when: "The group runs another machine or version, or is configured with other slots." },
@@ -66,7 +66,7 @@ export class LockstepError extends Error {
 }
 
 export function isLockstepError(value: unknown, code?: ErrorCode): value is LockstepError {
-  return value instanceof Error && marker in value && (code === undefined || (value as LockstepError).code === code);
+  return value instanceof Error && marker in value && (code === undefined || ("code" in value && value.code === code));
 }
 
 /** Asserts one of the protocol's invariants. Stays on in production. */

@@ -3,19 +3,18 @@
  * in one process (Date.now(), Math.random(), iteration over something outside the state, a counter in a module); what
  * differs between machines, it cannot.
  */
-import { isDeepStrictEqual } from "node:util";
 import { LockstepError } from "../errors.js";
-import { sameState } from "./same-state.js";
 import type { RunHandler } from "./apply-entry.js";
 import { agreedPart } from "./outcomes.js";
 import { runHandler } from "./run-handler.js";
+import { sameState } from "./same-state.js";
 
 export const runHandlerTwice: RunHandler = (name, handler, base, circumstances, commands) => {
   const first = runHandler(name, handler, base, circumstances, commands);
   const second = runHandler(name, handler, base, circumstances, commands);
   const differs = (what: string): LockstepError =>
     new LockstepError("DIVERGED", `${name} is not deterministic: run twice from the same state at position ${circumstances.position}, it gave two ${what}. Handlers may only use the draft, their input and the context (context.now, context.random(), context.uuid()).`);
-  if (!isDeepStrictEqual(agreedPart(first.outcome), agreedPart(second.outcome))) throw differs("results");
+  if (!sameState(agreedPart(first.outcome), agreedPart(second.outcome))) throw differs("results");
   if (!sameState(first.timers, second.timers)) throw differs("sets of timers");
   if (!sameState(first.machine, second.machine)) throw differs("states");
   return first;

@@ -2,7 +2,6 @@
  * Whether two sealed values are equal, quickly if they share most of their parts: what is the same object is not looked
  * into. The order of an object's keys counts here, because handlers can see it.
  */
-import { isDeepStrictEqual } from "node:util";
 import { Table } from "../machine/table.js";
 
 export function sameState(a: unknown, b: unknown): boolean {
@@ -12,7 +11,8 @@ export function sameState(a: unknown, b: unknown): boolean {
   if (a instanceof Map) return b instanceof Map && a.size === b.size && sameSequence(a.entries(), b.entries());
   if (a instanceof Set) return b instanceof Set && a.size === b.size && sameSequence(a.values(), b.values());
   if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && sameSequence(a.values(), b.values());
-  if (a instanceof Date || a instanceof Uint8Array) return isDeepStrictEqual(a, b);
+  if (a instanceof Date) return b instanceof Date && Object.is(a.getTime(), b.getTime());
+  if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.isBuffer(a) === Buffer.isBuffer(b) && Buffer.compare(a, b) === 0;
   return Object.getPrototypeOf(a) === Object.getPrototypeOf(b) && sameSequence(Object.entries(a).values(), Object.entries(b).values());
 }
 

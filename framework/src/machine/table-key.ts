@@ -55,14 +55,22 @@ export function afterPrefix(prefix: TableKey): TableKey {
 }
 
 /**
- * A key as it is stored: a tuple becomes a frozen copy, -0 becomes 0.
+ * The same key, if it is one.
  * @throws LockstepError INVALID_INPUT for anything that is not a key, NaN included.
  */
 export function checkKey<K extends TableKey>(key: K): K {
-  if (typeof key === "string") return key;
-  if (typeof key === "number" && !Number.isNaN(key)) return (key + 0) as K;
-  if (Array.isArray(key) && key.every(isPart)) return (Object.isFrozen(key) ? key : Object.freeze(key.map((part: KeyPart) => (part === 0 ? 0 : part)))) as unknown as K;
+  if (typeof key === "string" || isPart(key) || (Array.isArray(key) && key.every(isPart))) return key;
   throw new LockstepError("INVALID_INPUT", `${show(key)} is not a key of a Table: use a string, a number (not NaN), or an array of strings and numbers.`);
+}
+
+/**
+ * A key as it is stored: -0 becomes 0, and a tuple a frozen copy.
+ * @throws LockstepError INVALID_INPUT as checkKey().
+ */
+export function keyToStore<K extends TableKey>(key: K): K {
+  if (typeof key === "string") return key;
+  checkKey(key);
+  return (typeof key === "number" ? key + 0 : Object.freeze((key as readonly KeyPart[]).map((part) => (part === 0 ? 0 : part)))) as K;
 }
 
 function isPart(part: unknown): boolean {

@@ -12,7 +12,7 @@ import { LockstepError } from "../errors.js";
 import { BTree, bulkLoad } from "./btree.js";
 import { drafts } from "./drafts.js";
 import { seal, sealSelf } from "./seal.js";
-import { checkKey, compareKeys, type TableKey } from "./table-key.js";
+import { checkKey, compareKeys, keyToStore, type TableKey } from "./table-key.js";
 import { scan, type ScanOptions } from "./table-scan.js";
 
 /** Keys per node: small nodes are cheaper to copy, large ones make a lower tree. Measured: test/bench. */
@@ -45,7 +45,7 @@ export class Table<K extends TableKey, V> {
     if (keys.length !== values.length) throw new LockstepError("INVALID_INPUT", `Table.fromSorted: ${keys.length} keys, but ${values.length} values.`);
     const table = new Table<K, V>();
     if (keys.length === 0) return table;
-    const checked = keys.map(checkKey);
+    const checked = keys.map(keyToStore);
     for (let i = 1; i < checked.length; i++) {
       if (compareKeys(checked[i - 1] as K, checked[i] as K) >= 0) throw new LockstepError("INVALID_INPUT", `Table.fromSorted: the keys at ${i - 1} and ${i} are not in ascending order.`);
     }
@@ -107,9 +107,9 @@ export class Table<K extends TableKey, V> {
 
   /** @throws LockstepError MACHINE_FAULT unless this is a draft, or new. */
   set(key: K, value: V): this {
-    const checked = checkKey(key);
+    const stored = keyToStore(key);
     const sealed = seal(value);
-    ownTree(this).set(checked, sealed);
+    ownTree(this).set(stored, sealed);
     return this;
   }
 

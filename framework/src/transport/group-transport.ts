@@ -81,6 +81,11 @@ export interface GroupTransport {
    * @throws LockstepError TRANSPORT_CLOSED before join and after leave or close; MESSAGE_TOO_LARGE.
    */
   multicast(message: Uint8Array): "queued" | "busy";
+  /**
+   * A new transport of the same kind, not joined: for coming back, as a new member, after closed(error). A transport
+   * without it ends its replica when it is lost.
+   */
+  renew?(): GroupTransport;
   /** Leaves the group; resolves when the group has taken note, or when it cannot any more. */
   leave(): Promise<void>;
   /** Releases everything; leaves first if need be. Idempotent. */

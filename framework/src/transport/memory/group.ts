@@ -103,7 +103,7 @@ export class Group {
 
   #dismiss(member: Member, reason: "leave" | "procdown"): void {
     const before = this.#members;
-    if (!before.includes(member)) return;
+    
     this.#members = before.filter((other) => other !== member);
     // One that leaves hears of it too, as the last change; a dead one hears nothing.
     this.#tellChange(before, [changed(member, reason)], []);
@@ -139,7 +139,6 @@ export class Group {
       if (dead.length > 0) group.#tellChange(stayed, dead.map((member) => changed(member, "procdown")), []);
       for (const event of predecessor.#queue) if (here(event.member) && !event.member.dead) group.#queue.push(event);
     }
-    group.#members = survivors;
     for (const member of survivors) tellRing(member, ring);
     return group;
   }

@@ -1,0 +1,87 @@
+/** Wires a replica's parts. The only file that knows tsyringe; every part can be replaced by its token. */
+import "reflect-metadata";
+import { randomBytes } from "node:crypto";
+import { container as root, instanceCachingFactory, type DependencyContainer, type InjectionToken } from "tsyringe";
+import { createApplier } from "./apply/applier.js";
+import { systemClock, type Clock } from "./apply/cluster-clock.js";
+import type { Applier } from "./apply/types.js";
+import type { QuorumPolicy } from "./core/quorum-policy.js";
+import type { Limits } from "./limits.js";
+import { MemoryLog, type Log } from "./log/log.js";
+import type { Logger } from "./logger.js";
+import type { AnyMachine } from "./machine/types.js";
+import type { GroupTransport } from "./transport/group-transport.js";
+
+/** What a replica is made of, by name. */
+export interface ReplicaParts {
+  readonly transport: GroupTransport;
+  readonly applier: Applier<unknown>;
+  readonly log: Log;
+  readonly policy: QuorumPolicy;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Makes the random id of one start: 16 hexadecimal digits. */
+  readonly newIncarnation: () => string;
+}
+
+export type PartName = keyof ReplicaParts;
+
+function token<T>(name: string): InjectionToken<T> {
+  return Symbol(`lockstep.${name}`);
+}
+
+export const tokens: { readonly [K in PartName]: InjectionToken<ReplicaParts[K]> } = {
+  transport: token("transport"),
+  applier: token("applier"),
+  log: token("log"),
+  policy: token("policy"),
+  limits: token("limits"),
+  logger: token("logger"),
+  clock: token("clock"),
+  newIncarnation: token("newIncarnation"),
+};
+
+/** Replaces a part: made once, when it is first needed; it may ask for the others. */
+export type Provide = { readonly [K in PartName]?: (part: <T>(token: InjectionToken<T>) => T) => ReplicaParts[K] };
+
+export interface Wiring {
+  readonly machine: AnyMachine<unknown>;
+  readonly checkDeterminism: boolean;
+  readonly transport: GroupTransport;
+  readonly policy: QuorumPolicy;
+  readonly limits: Limits;
+  readonly logger: () => Logger;
+  readonly provide: Provide;
+}
+
+export function wireParts(wiring: Wiring): ReplicaParts {
+  const { machine, checkDeterminism } = wiring;
+  const container = root.createChildContainer();
+  const defaults: Required<Provide> = {
+    transport: () => wiring.transport,
+    applier: () => createApplier(machine, { checkDeterminism }),
+    log: () => new MemoryLog(),
+    policy: () => wiring.policy,
+    limits: () => wiring.limits,
+    logger: wiring.logger,
+    clock: () => systemClock,
+    newIncarnation: () => () => randomBytes(8).toString("hex"),
+  };
+  for (const name of Object.keys(tokens) as PartName[]) register(container, name, wiring.provide[name] ?? defaults[name]);
+  return {
+    transport: container.resolve(tokens.transport),
+    applier: container.resolve(tokens.applier),
+    log: container.resolve(tokens.log),
+    policy: container.resolve(tokens.policy),
+    limits: container.resolve(tokens.limits),
+    logger: container.resolve(tokens.logger),
+    clock: container.resolve(tokens.clock),
+    newIncarnation: container.resolve(tokens.newIncarnation),
+  };
+}
+
+function register<K extends PartName>(container: DependencyContainer, name: K, make: (part: <T>(token: InjectionToken<T>) => T) => ReplicaParts[K]): void {
+  const part = <T>(wanted: InjectionToken<T>): T => container.resolve(wanted);
+  container.register<ReplicaParts[K]>(tokens[name], { useFactory: instanceCachingFactory(() => make(part)) });
+}

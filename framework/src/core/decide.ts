@@ -1,0 +1,113 @@
+/** The decision that ends a state exchange: the same for all who take part, because it looks only at what they all have. */
+import { LockstepError, invariant } from "../errors.js";
+import type { ReplicaIdentity } from "../log/entry.js";
+import type { RingId } from "../transport/group-transport.js";
+import { compareBallots, equalBallots, formatBallot, formatRing, highestBallot, zeroBallot, type Ballot } from "./ballot.js";
+import type { LogPoint, QuorumReport, StateReport } from "./messages.js";
+import { genesis, type CoreState, type Exchange } from "./state.js";
+
+export type Decision =
+  | {
+    readonly kind: "primary";
+    readonly ballot: Ballot;
+    readonly members: readonly ReplicaIdentity[];
+    readonly target: LogPoint;
+    /** Ballot of the target log's end. */
+    readonly targetBallot: Ballot;
+    readonly holders: readonly number[];
+    readonly quorum: QuorumReport | undefined;
+    readonly loud: string | undefined;
+    readonly misfits: readonly Misfit[];
+  }
+  | { readonly kind: "minority"; readonly members: readonly ReplicaIdentity[]; readonly reason: string; readonly misfits: readonly Misfit[] }
+  | { readonly kind: "contradiction"; readonly error: LockstepError };
+
+/** A member that cannot be part of this group; it stops itself, and the others go on without it. */
+export interface Misfit {
+  readonly slot: number;
+  readonly why: string;
+}
+
+export function decide(state: CoreState, exchange: Exchange): Decision {
+  invariant(state.ring !== undefined, "an exchange has a ring");
+  const all = Array.from(exchange.reports.values()).sort((a, b) => a.slot - b.slot);
+  const { slots, policy } = referenceOf(all);
+  const misfits = findMisfits(all);
+  const reports = all.filter((report) => !misfits.some((misfit) => misfit.slot === report.slot));
+  const members = reports.map(({ slot, incarnation }) => ({ slot, incarnation }));
+  const target = chooseTarget(reports);
+  if (target instanceof LockstepError) return { kind: "contradiction", error: target };
+  // A misfit looks at the others' policy by name only: it will stop, whatever is decided.
+  const judgement = policy === state.config.policy.name
+    ? state.config.policy.judge(slots, reports)
+    : { primary: false as const, reason: `the group's quorum policy is ${policy}` };
+  if (!judgement.primary) return { kind: "minority", members, reason: judgement.reason, misfits };
+
+  const ballot = chooseBallot(state.ring, state.attempt, slots, reports);
+  if (ballot === undefined) {
+    const reason = `ring ${formatRing(state.ring)} is not above the ballots already used: Corosync's ring sequence went back (was its state directory wiped?). All ${slots.length} slots must be present to go on`;
+    return { kind: "minority", members, reason, misfits };
+  }
+  const holders = reports
+    .filter((report) => report.verified.position === target.point.position && report.verified.hash === target.point.hash)
+    .map((report) => report.slot);
+  return {
+    kind: "primary", ballot, members, target: target.point, targetBallot: target.ballot, holders,
+    quorum: reports[0]?.quorum, loud: judgement.loud, misfits,
+  };
+}
+
+/** Who the others must agree with: the member with the latest history; at a first start the lowest slot. */
+function referenceOf(reports: readonly StateReport[]): StateReport {
+  let best = reports[0];
+  for (const report of reports) {
+    if (best === undefined || (report.lineage && !best.lineage)) best = report;
+    else if (report.lineage && compareBallots(report.ballot, best.ballot) > 0) best = report;
+  }
+  invariant(best !== undefined, "an exchange has at least one report");
+  return best;
+}
+
+function findMisfits(reports: readonly StateReport[]): Misfit[] {
+  const reference = referenceOf(reports);
+  const misfits: Misfit[] = [];
+  for (const report of reports) {
+    const differences = [
+      report.machine === reference.machine ? "" : `machine "${report.machine}" instead of "${reference.machine}"`,
+      report.version === reference.version ? "" : `machine version ${report.version} instead of ${reference.version}`,
+      report.policy === reference.policy ? "" : `quorum policy ${report.policy} instead of ${reference.policy}`,
+      report.slots.join() === reference.slots.join() ? "" : `slots ${report.slots.join(",")} instead of ${reference.slots.join(",")}`,
+      reference.slots.includes(report.slot) ? "" : `slot ${report.slot} is not one of ${reference.slots.join(",")}`,
+    ].filter((difference) => difference !== "");
+    if (differences.length > 0) misfits.push({ slot: report.slot, why: differences.join("; ") });
+  }
+  return misfits;
+}
+
+/** The longest verified prefix of the highest ballot: all verified prefixes of one ballot are prefixes of each other. */
+function chooseTarget(reports: readonly StateReport[]): { point: LogPoint; ballot: Ballot } | LockstepError {
+  const knowing = reports.filter((report) => report.lineage);
+  const ballot = highestBallot(knowing.map((report) => report.ballot));
+  let point = genesis;
+  let from: StateReport | undefined;
+  for (const report of knowing) {
+    if (!equalBallots(report.ballot, ballot)) continue;
+    if (from !== undefined && report.verified.position === point.position && report.verified.hash !== point.hash) {
+      return new LockstepError("DIVERGED", `slots ${from.slot} and ${report.slot} verified different logs at position ${point.position} of ballot ${formatBallot(ballot)}`);
+    }
+    if (from === undefined || report.verified.position > point.position) {
+      point = report.verified;
+      from = report;
+    }
+  }
+  return { point, ballot: from === undefined ? zeroBallot : ballot };
+}
+
+/** undefined: the ring sequence went back, and not everyone who could know of higher ballots is here. */
+function chooseBallot(ring: RingId, attempt: number, slots: readonly number[], reports: readonly StateReport[]): Ballot | undefined {
+  const floor = highestBallot(reports.flatMap((report) => [report.ballot, report.promised]));
+  const k = 1 + reports.reduce((highest, report) => Math.max(highest, report.k), 0);
+  const ballot: Ballot = { era: floor.era, ringSeq: ring.seq, ringNode: ring.nodeId, k, attempt };
+  if (compareBallots(ballot, floor) > 0) return ballot;
+  return reports.length === slots.length ? { ...ballot, era: floor.era + 1 } : undefined;
+}

@@ -1,0 +1,210 @@
+/**
+ * The state exchange: what every configuration change starts, and what ends in one decision, equal everywhere.
+ *
+ * The steps are docs/protocol.md, "View change". Nothing of the old view is sent, appended or counted from suspend() on.
+ */
+import { LockstepError, invariant } from "../errors.js";
+import { endOf } from "../log/log.js";
+import type { ConfigurationChange, MemberAddress, RingId } from "../transport/group-transport.js";
+import { equalRings } from "./ballot.js";
+import { decide } from "./decide.js";
+import { install, observe } from "./install.js";
+import type { ExcludeMessage, QuorumReport, RejoinMessage, StateMessage, StateReport } from "./messages.js";
+import { setPhase, type CoreState } from "./state.js";
+
+/** How far the wait before asking back in may grow: an excluded member that is slow for good must not stall the group for ever. */
+const maxRejoinBackoffMs = 30_000;
+
+export function configurationChanged(state: CoreState, change: ConfigurationChange): void {
+  state.group = change.members;
+  recogniseSelf(state, change);
+  if (state.phase === "stopped") return;
+  suspend(state, "the group's members change");
+  const nodesChange = [...change.left, ...change.joined].some(({ reason }) => reason === "nodedown" || reason === "nodeup");
+  if (nodesChange) state.ringPending = true;
+  exchangeWithAll(state);
+}
+
+export function ringChanged(state: CoreState, ring: RingId, nodes: readonly number[]): void {
+  if (state.ring === undefined || !equalRings(state.ring, ring)) state.k = 0;
+  state.ring = ring;
+  state.ringNodes = new Set(nodes);
+  state.ringPending = false;
+  suspend(state, "the ring changes");
+  exchangeWithAll(state);
+}
+
+/** Quorum news for the ring of the view counts when it comes; news of other rings is remembered for theirs. */
+export function quorumChanged(state: CoreState, ring: RingId, report: QuorumReport): void {
+  const before = quorumOfRing(state);
+  state.quorumNews = { ring, report };
+  const { exchange } = state;
+  if (!state.config.policy.needsVotes || exchange === undefined || quorumOfRing(state) === undefined) return;
+  if (!exchange.decided) return multicastState(state);
+  if (JSON.stringify(before) !== JSON.stringify(report)) askRejoin(state, "the partition's votes changed");
+}
+
+export function quorumOfRing(state: CoreState): QuorumReport | undefined {
+  const { quorumNews, ring } = state;
+  return quorumNews !== undefined && ring !== undefined && equalRings(quorumNews.ring, ring) ? quorumNews.report : undefined;
+}
+
+/**
+ * The first configuration tells who this member is, for it joins alone. Slots are node ids: of two processes on one node
+ * the later one sees the other in it, and stands back.
+ */
+function recogniseSelf(state: CoreState, change: ConfigurationChange): void {
+  const { slot } = state.config;
+  const self = change.joined.find((member) => member.nodeId === slot);
+  if (state.self !== undefined || self === undefined) return;
+  state.self = { nodeId: self.nodeId, pid: self.pid };
+  const other = change.members.find((member) => member.nodeId === slot && member.pid !== self.pid);
+  if (other === undefined) return;
+  stop(state, new LockstepError("SLOT_TAKEN", `node ${slot} already runs a replica of this group (pid ${other.pid}): stop it first, or use another group name`));
+}
+
+export function stop(state: CoreState, error: LockstepError): void {
+  if (state.phase === "stopped") return;
+  state.effects.push({ type: "suspended" }, { type: "stop", error });
+  setPhase(state, "stopped", error.message);
+}
+
+/** Ends the view: its messages count no more, its transfers are void. */
+export function suspend(state: CoreState, reason: string): void {
+  if (state.phase === "stopped") return;
+  state.view = undefined;
+  state.joining = undefined;
+  state.holed = false;
+  state.acks.clear();
+  state.announced = { position: -1, ack: -1 };
+  state.effects.push({ type: "suspended" });
+  setPhase(state, state.phase === "joining" ? "joining" : "changing", reason);
+}
+
+/** A new configuration: everyone takes part, whoever was excluded before. */
+function exchangeWithAll(state: CoreState): void {
+  state.attempt = 0;
+  state.excluded = new Set();
+  state.rejoin.atMs = undefined;
+  beginExchange(state);
+}
+
+export function configurationKey(state: CoreState): string {
+  invariant(state.ring !== undefined, "a configuration has a ring");
+  const members = sortedMembers(state).map((member) => `${member.nodeId}/${member.pid}`);
+  return `${state.ring.seq}:${state.ring.nodeId}|${members.join(",")}`;
+}
+
+/** Ghosts that Corosync lists although their node is not in the ring are left out from the start. */
+function sortedMembers(state: CoreState): MemberAddress[] {
+  return state.group
+    .filter((member) => state.ringNodes.has(member.nodeId))
+    .sort((a, b) => a.nodeId - b.nodeId || a.pid - b.pid);
+}
+
+function beginExchange(state: CoreState): void {
+  state.exchange = undefined;
+  if (state.phase === "stopped" || state.ring === undefined || state.ringPending || state.self === undefined) return;
+  const { self } = state;
+  const members = sortedMembers(state).filter((member) => !state.excluded.has(member.nodeId));
+  // An excluded member follows the exchange of the others, so that it counts attempts and ballots as they do.
+  const takesPart = members.some((member) => member.nodeId === self.nodeId && member.pid === self.pid);
+  state.exchange = {
+    key: `${configurationKey(state)}|${state.attempt}`,
+    members,
+    takesPart,
+    reports: new Map(),
+    startedMs: state.nowMs,
+    excludeAskedMs: undefined,
+    reported: false,
+    decided: false,
+  };
+  if (!takesPart) return;
+  setPhase(state, "changing", "agreeing on a view");
+  multicastState(state);
+}
+
+/** Multicasts the own State, once an exchange; with votequorum in charge, not before it has spoken about this ring. */
+export function multicastState(state: CoreState, patience: "withVotes" | "withoutVotes" = "withVotes"): void {
+  const { exchange, config } = state;
+  if (exchange === undefined || exchange.reported || !exchange.takesPart) return;
+  const quorum = quorumOfRing(state);
+  if (config.policy.needsVotes && quorum === undefined && patience === "withVotes") return;
+  exchange.reported = true;
+  state.effects.push({ type: "multicast", message: { type: "state", exchange: exchange.key, report: stateReport(state, quorum) } });
+}
+
+function stateReport(state: CoreState, quorum: QuorumReport | undefined): StateReport {
+  const { config, log } = state;
+  const hashAt = (position: number): string => {
+    const hash = log.hashAt(position);
+    invariant(hash !== undefined, `the log holds position ${position}, which is claimed (${log.base} to ${endOf(log).position})`);
+    return hash;
+  };
+  return {
+    slot: config.slot,
+    incarnation: config.incarnation,
+    lineage: state.lineage,
+    ballot: state.ballot,
+    verified: { position: state.verified, hash: hashAt(state.verified) },
+    committed: { position: state.committed, hash: hashAt(state.committed) },
+    k: state.k,
+    promised: state.promised,
+    machine: config.machine,
+    version: config.version,
+    slots: config.slots,
+    policy: config.policy.name,
+    ...(config.policy.needsVotes && quorum !== undefined ? { quorum } : {}),
+  };
+}
+
+export function stateReceived(state: CoreState, sender: MemberAddress, message: StateMessage): void {
+  const { exchange } = state;
+  if (exchange === undefined || exchange.decided || exchange.key !== message.exchange) return;
+  // The first State of a member counts; its address is the transport's word, its slot must be the same.
+  if (exchange.reports.has(sender.nodeId) || message.report.slot !== sender.nodeId) return;
+  if (!exchange.members.some((member) => member.nodeId === sender.nodeId && member.pid === sender.pid)) return;
+  exchange.reports.set(sender.nodeId, message.report);
+  if (exchange.reports.size < exchange.members.length) return;
+  exchange.decided = true;
+  const decision = decide(state, exchange);
+  if (exchange.takesPart) install(state, decision);
+  else observe(state, decision);
+}
+
+/** Asked for by any member that has waited long enough; ordered like a configuration change, so all follow it alike. */
+export function excludeReceived(state: CoreState, message: ExcludeMessage): void {
+  const { exchange } = state;
+  if (exchange === undefined || exchange.decided || exchange.key !== message.exchange) return;
+  const silent = message.silent.filter((member) => !exchange.reports.has(member.nodeId));
+  if (silent.length === 0) return;
+  state.excluded = new Set([...state.excluded, ...silent.map((member) => member.nodeId)]);
+  state.attempt++;
+  suspend(state, "a silent member is excluded");
+  beginExchange(state);
+  if (!silent.some((member) => member.nodeId === state.config.slot)) return;
+  if (state.config.policy.outdates) state.lineage = false;
+  setPhase(state, "minority", "this replica was silent for too long and was excluded; it asks to be taken back");
+  askRejoinLater(state);
+}
+
+export function rejoinReceived(state: CoreState, message: RejoinMessage): void {
+  if (state.ring === undefined || state.ringPending || message.configuration !== configurationKey(state)) return;
+  state.attempt++;
+  state.excluded = new Set();
+  state.rejoin.atMs = undefined;
+  suspend(state, message.reason);
+  beginExchange(state);
+}
+
+export function askRejoin(state: CoreState, reason: string): void {
+  if (state.ring === undefined || state.ringPending || state.self === undefined) return;
+  state.effects.push({ type: "multicast", message: { type: "rejoin", configuration: configurationKey(state), reason } });
+}
+
+/** The first time at once, then with a growing pause. */
+export function askRejoinLater(state: CoreState): void {
+  const { rejoin } = state;
+  rejoin.atMs = state.nowMs + rejoin.backoffMs;
+  rejoin.backoffMs = Math.min(maxRejoinBackoffMs, Math.max(250, rejoin.backoffMs * 2));
+}

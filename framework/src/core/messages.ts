@@ -1,0 +1,117 @@
+/** What replicas say to each other. Their bytes are in codec/message-codec.ts. */
+import type { EntryRecord } from "../log/log.js";
+import type { MemberAddress } from "../transport/group-transport.js";
+import type { Ballot } from "./ballot.js";
+
+/** A place in the log, and the chain hash there. */
+export interface LogPoint {
+  readonly position: number;
+  /** 32 hexadecimal digits. */
+  readonly hash: string;
+}
+
+/**
+ * What the sender held when it sent: the log up to `point` without a hole. `ack` is how much of that it promises to
+ * keep: all of it in memory durability, what is verified and flushed with a durable log.
+ */
+export interface Claim {
+  readonly ballot: Ballot;
+  readonly point: LogPoint;
+  readonly ack: number;
+}
+
+/** An entry for the log, at the position where the group's order puts it. */
+export interface BatchMessage extends Claim {
+  readonly type: "batch";
+  readonly record: EntryRecord;
+}
+
+export interface AckMessage extends Claim {
+  readonly type: "ack";
+}
+
+/** What a replica knows of its partition's quorum, from votequorum. */
+export interface QuorumReport {
+  readonly quorate: boolean;
+  readonly votes: readonly (readonly [nodeId: number, votes: number])[];
+  readonly deviceVotes: number;
+  readonly quorum: number;
+  readonly twoNode: boolean;
+}
+
+/** One replica's part of a state exchange. The log above `verified` claims nothing. */
+export interface StateReport {
+  readonly slot: number;
+  readonly incarnation: string;
+  /** Its log and state come from a primary view, and it has not lost them since. */
+  readonly lineage: boolean;
+  readonly ballot: Ballot;
+  readonly verified: LogPoint;
+  readonly committed: LogPoint;
+  /** The highest k of a primary decision that it knows in this ring. */
+  readonly k: number;
+  /** The highest ballot it has taken or promised. */
+  readonly promised: Ballot;
+  readonly machine: string;
+  readonly version: number;
+  /** Configured slots, ascending. */
+  readonly slots: readonly number[];
+  readonly policy: string;
+  readonly quorum?: QuorumReport;
+}
+
+export interface StateMessage {
+  readonly type: "state";
+  /** ring, members and attempt: see exchange.ts. */
+  readonly exchange: string;
+  readonly report: StateReport;
+}
+
+/** These have been silent: go on without them. Ordered like a configuration change. */
+export interface ExcludeMessage {
+  readonly type: "exclude";
+  readonly exchange: string;
+  readonly silent: readonly MemberAddress[];
+}
+
+/** Exchange again, with everybody: the sender was excluded and is awake, or cannot go on in this view. */
+export interface RejoinMessage {
+  readonly type: "rejoin";
+  /** ring and members only, so that it holds whatever the attempt. */
+  readonly configuration: string;
+  readonly reason: string;
+}
+
+/** The sender is in the view but lacks the target log. */
+export interface NeedSyncMessage {
+  readonly type: "needSync";
+  readonly ballot: Ballot;
+  /** Counts this member's requests in this view: the donor changes with it. */
+  readonly turn: number;
+  /** Places of its log to go on from, best first. Empty asks for a snapshot. */
+  readonly have: readonly LogPoint[];
+  /** The entries must lead at least here. */
+  readonly reach: number;
+}
+
+/** A part of a transfer to one member. */
+export interface ChunkMessage {
+  readonly type: "chunk";
+  readonly ballot: Ballot;
+  readonly to: number;
+  readonly turn: number;
+  /** 0, 1, 2, … */
+  readonly index: number;
+  /** Encoded (sync/chunk.ts); its hash travels with it and is checked before anything looks inside. */
+  readonly payload: Uint8Array;
+}
+
+/** The state's digest at an agreed position. */
+export interface DigestMessage {
+  readonly type: "digest";
+  readonly position: number;
+  readonly digest: string;
+}
+
+export type Message =
+  | BatchMessage | AckMessage | StateMessage | ExcludeMessage | RejoinMessage | NeedSyncMessage | ChunkMessage | DigestMessage;

@@ -1,0 +1,105 @@
+/** Who may decide: the two quorum policies. Pure functions of agreed data. */
+import type { QuorumReport, StateReport } from "./messages.js";
+
+export type Judgement =
+  /** `loud` is something an operator should read. */
+  | { readonly primary: true; readonly loud: string | undefined }
+  | { readonly primary: false; readonly reason: string };
+
+export interface CommitQuestion {
+  readonly slots: readonly number[];
+  /** Acknowledged position by slot. */
+  readonly acks: ReadonlyMap<number, number>;
+  /** Slots that hold the view's target, whether or not they have acknowledged anything yet. */
+  readonly holders: readonly number[];
+  readonly quorum: QuorumReport | undefined;
+}
+
+export interface QuorumPolicy {
+  readonly name: string;
+  /** States carry votequorum's news, and wait for the news of their ring. */
+  readonly needsVotes: boolean;
+  /** A member that learns that the group has gone on without it loses its lineage until it holds the target. */
+  readonly outdates: boolean;
+  /** Is a view of these members primary? */
+  judge(slots: readonly number[], reports: readonly StateReport[]): Judgement;
+  /** The highest position that is committed by these acknowledgements; 0 if none is. */
+  committed(question: CommitQuestion): number;
+}
+
+/** More than half of the slots. */
+export function majorityOf(slots: number): number {
+  return Math.floor(slots / 2) + 1;
+}
+
+function allPresent(slots: readonly number[], reports: readonly StateReport[]): Judgement {
+  const blank = reports.filter((report) => !report.lineage).map((report) => report.slot);
+  const loud = blank.length === slots.length
+    ? "first start: every slot is present and blank"
+    : `every slot is present, so nobody who could know more is missing; blank: ${blank.join(", ")}`;
+  return { primary: true, loud };
+}
+
+/** A view is primary if members with lineage fill more than half of the slots. */
+export const majorityPolicy: QuorumPolicy = {
+  name: "majority",
+  needsVotes: false,
+  outdates: false,
+
+  judge(slots, reports) {
+    const knowing = reports.filter((report) => report.lineage).length;
+    const needed = majorityOf(slots.length);
+    if (knowing >= needed) return { primary: true, loud: undefined };
+    if (reports.length === slots.length) return allPresent(slots, reports);
+    const blank = reports.length - knowing;
+    return { primary: false, reason: `${knowing} of ${slots.length} slots are present with the group's state${blank > 0 ? ` (and ${blank} blank)` : ""}; ${needed} are needed` };
+  },
+
+  committed({ slots, acks }) {
+    const needed = majorityOf(slots.length);
+    if (acks.size < needed) return 0;
+    const positions = Array.from(acks.values()).sort((a, b) => b - a);
+    return positions[needed - 1] ?? 0;
+  },
+};
+
+function votesOf(report: QuorumReport, slots: Iterable<number>): number {
+  const wanted = new Set(slots);
+  let sum = report.deviceVotes;
+  for (const [slot, votes] of report.votes) if (wanted.has(slot)) sum += votes;
+  return sum;
+}
+
+/**
+ * votequorum decides: two-node clusters, quorum devices, wait_for_all. The votes of the members with lineage must be
+ * quorate for a view, those of the active members for every commit, which needs the acknowledgement of all of them.
+ */
+export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): QuorumPolicy {
+  return {
+    name: "corosync",
+    needsVotes: true,
+    outdates: true,
+
+    judge(slots, reports) {
+      const silent = reports.filter((report) => report.quorum === undefined).map((report) => report.slot);
+      if (silent.length > 0) return { primary: false, reason: `votequorum has not spoken about this ring on nodes ${silent.join(", ")}` };
+      const quorum = reports[0]?.quorum;
+      if (quorum === undefined || reports.some((report) => report.quorum?.quorate !== true)) return { primary: false, reason: "votequorum: not quorate" };
+      if (quorum.twoNode && !options.twoNodeIsFenced) {
+        return { primary: false, reason: "quorum.two_node is set: both nodes go on when they are cut apart, unless one is fenced. Say twoNode: \"fenced\" in the quorum option if it is, or add a quorum device" };
+      }
+      const knowing = reports.filter((report) => report.lineage).map((report) => report.slot);
+      if (knowing.length > 0 && votesOf(quorum, knowing) >= quorum.quorum) return { primary: true, loud: undefined };
+      if (reports.length === slots.length) return allPresent(slots, reports);
+      return { primary: false, reason: `quorate, but the members with the group's state have ${votesOf(quorum, knowing)} votes of the ${quorum.quorum} needed` };
+    },
+
+    committed({ acks, holders, quorum }) {
+      if (quorum?.quorate !== true || votesOf(quorum, acks.keys()) < quorum.quorum) return 0;
+      let lowest = Number.POSITIVE_INFINITY;
+      for (const slot of holders) lowest = Math.min(lowest, acks.get(slot) ?? 0);
+      for (const ack of acks.values()) lowest = Math.min(lowest, ack);
+      return Number.isFinite(lowest) ? lowest : 0;
+    },
+  };
+}

@@ -1,0 +1,140 @@
+/** Normal operation in an installed primary view: append, verify, acknowledge, commit. */
+import { invariant } from "../errors.js";
+import { chainHash } from "../log/chain-hash.js";
+import { endOf, type EntryRecord } from "../log/log.js";
+import { equalBallots, type Ballot } from "./ballot.js";
+import { quorumOfRing } from "./exchange.js";
+import type { AckMessage, BatchMessage, Claim, LogPoint } from "./messages.js";
+import type { CoreState, Joining } from "./state.js";
+
+/** The replica may hand over another entry. */
+export function canPropose(state: CoreState): boolean {
+  return state.phase === "active" && !state.holed;
+}
+
+/** Own entries multicast and not yet come back. */
+export function inFlight(state: CoreState): number {
+  let count = 0;
+  for (const entry of state.pending) if (entry.position === undefined) count++;
+  return count;
+}
+
+export function propose(state: CoreState, record: EntryRecord): void {
+  invariant(canPropose(state), "entries are proposed by active members only");
+  invariant((state.pending.at(-1)?.record.n ?? 0) < record.n, "own entries are numbered in ascending order");
+  state.pending.push({ record, position: undefined, awaited: true });
+  sendBatch(state, record);
+}
+
+export function sendBatch(state: CoreState, record: EntryRecord): void {
+  state.effects.push({ type: "multicast", message: { type: "batch", ...announce(state), record } });
+}
+
+export function multicastAck(state: CoreState): void {
+  state.effects.push({ type: "multicast", message: { type: "ack", ...announce(state) } });
+}
+
+/** One acknowledgement for all that a dispatch delivered, and only if there is something new to say. */
+export function acknowledge(state: CoreState): void {
+  if (!canPropose(state)) return;
+  if (state.announced.position !== state.log.end || state.announced.ack !== state.log.durable) multicastAck(state);
+}
+
+function announce(state: CoreState): Claim {
+  const { view, log } = state;
+  invariant(view !== undefined && canPropose(state), "only active members claim positions");
+  const point = endOf(log);
+  const ack = log.durable;
+  state.announced = { position: point.position, ack };
+  state.acknowledged = Math.max(state.acknowledged, ack);
+  return { ballot: view.ballot, point, ack };
+}
+
+export function batchReceived(state: CoreState, slot: number, message: BatchMessage): void {
+  const { view } = state;
+  // Of another ballot: not an entry. Its sender sees the same, and sends it again under the ballot that it takes.
+  if (view === undefined || !equalBallots(message.ballot, view.ballot)) return;
+  if (state.joining !== undefined) return hold(state.joining, view.ballot, slot, message, state);
+  claimReceived(state, slot, message);
+  if (canPropose(state)) appendEntry(state, view.ballot, message.record);
+}
+
+export function ackReceived(state: CoreState, slot: number, message: Claim): void {
+  const { view } = state;
+  if (view === undefined || !equalBallots(message.ballot, view.ballot)) return;
+  if (state.joining !== undefined) {
+    hold(state.joining, view.ballot, slot, { type: "ack", ballot: message.ballot, point: message.point, ack: message.ack }, state);
+    return;
+  }
+  claimReceived(state, slot, message);
+}
+
+export function appendEntry(state: CoreState, ballot: Ballot, record: EntryRecord): void {
+  state.log.append(ballot, record);
+  if (record.incarnation !== state.config.incarnation) return;
+  for (const pending of state.pending) {
+    if (pending.record.n !== record.n) continue;
+    pending.position = state.log.end;
+    break;
+  }
+}
+
+/**
+ * A sender's log up to its claimed point is hole-free: it was put on this ring by a daemon that had delivered it, and
+ * holes are only stepped over while the next ring is installed. Equal hashes make ours hole-free up to there as well.
+ */
+function claimReceived(state: CoreState, slot: number, claim: Claim): void {
+  const { position, hash } = claim.point;
+  if (position < state.log.base || claim.ack > position) return;
+  if (state.log.hashAt(position) !== hash) {
+    // Either side has a hole. What is held and verified stands; nothing more is appended until the next configuration.
+    state.holed = true;
+    return;
+  }
+  if (position > state.verified) state.verified = position;
+  if (claim.ack <= (state.acks.get(slot) ?? -1)) return;
+  state.acks.set(slot, claim.ack);
+  advanceCommit(state);
+}
+
+export function advanceCommit(state: CoreState): void {
+  const { view, config } = state;
+  if (view === undefined) return;
+  const quorum = config.policy.needsVotes ? quorumOfRing(state) : undefined;
+  const position = config.policy.committed({ slots: config.slots, acks: state.acks, holders: view.holders, quorum });
+  if (position <= state.committed) return;
+  invariant(position <= state.verified, "what is committed was acknowledged with a matching hash, and so verified");
+  invariant(position >= view.target.position, "acknowledgements of this ballot are at or above its target");
+  state.committed = position;
+  state.lastCommitMs = state.nowMs;
+  state.rejoin.backoffMs = 0;
+  let done = 0;
+  while (done < state.pending.length && (state.pending[done]?.position ?? Number.POSITIVE_INFINITY) <= position) done++;
+  if (done > 0) state.pending = state.pending.slice(done);
+  state.effects.push({ type: "committed", through: position });
+}
+
+/** Kept by a synchronising member until it has the target. */
+function hold(joining: Joining, ballot: Ballot, slot: number, message: BatchMessage | AckMessage, state: CoreState): void {
+  joining.held.push({ slot, message });
+  if (message.type !== "batch") return;
+  joining.heldBytes += message.record.bytes.byteLength;
+  if (joining.heldBytes <= state.config.heldBytes) return;
+  // Too much to keep: what is held now becomes part of what the next transfer must reach.
+  joining.reach = pointAfterHeld(joining, ballot, Number.POSITIVE_INFINITY);
+  joining.held = [];
+  joining.heldBytes = 0;
+  joining.restart = true;
+}
+
+/** The point that the held batches lead to, going no further than `through`. */
+export function pointAfterHeld(joining: Joining, ballot: Ballot, through: number): LogPoint {
+  let { position, hash } = joining.reach;
+  for (const { message } of joining.held) {
+    if (position >= through) break;
+    if (message.type !== "batch") continue;
+    hash = chainHash(hash, ballot, message.record.bytes);
+    position++;
+  }
+  return { position, hash };
+}

@@ -1,0 +1,182 @@
+/** Everything the core knows. Owned by step(): nobody else writes to it. */
+import { genesisHash } from "../log/chain-hash.js";
+import { MemoryLog, type EntryRecord, type Log } from "../log/log.js";
+import type { ReplicaIdentity } from "../log/entry.js";
+import type { MemberAddress, RingId } from "../transport/group-transport.js";
+import { zeroBallot, type Ballot } from "./ballot.js";
+import type { Effect, Phase } from "./events.js";
+import type { AckMessage, BatchMessage, LogPoint, QuorumReport, StateReport } from "./messages.js";
+import type { QuorumPolicy } from "./quorum-policy.js";
+
+export interface CoreConfig {
+  readonly slot: number;
+  readonly incarnation: string;
+  /** Configured slots, ascending, this one among them. */
+  readonly slots: readonly number[];
+  readonly policy: QuorumPolicy;
+  readonly machine: string;
+  readonly version: number;
+  /** How long an exchange waits for a silent member, and a stalled view for its commit. */
+  readonly silenceTimeoutMs: number;
+  /** How long a synchronising member waits for the next chunk. */
+  readonly transferTimeoutMs: number;
+  /** How many bytes of batches a synchronising member holds before it asks for a later transfer instead. */
+  readonly heldBytes: number;
+  /** Applied entries beyond this many bytes are forgotten. */
+  readonly logRetentionBytes: number;
+}
+
+/** A state exchange under way, or the last one. */
+export interface Exchange {
+  /** Identifies it among all exchanges: ring, members, attempt. */
+  readonly key: string;
+  readonly members: readonly MemberAddress[];
+  /** False for an excluded replica, which follows the exchange of the others. */
+  readonly takesPart: boolean;
+  readonly reports: Map<number, StateReport>;
+  readonly startedMs: number;
+  /** When Exclude was last asked for. */
+  excludeAskedMs: number | undefined;
+  /** The own State has been multicast. */
+  reported: boolean;
+  decided: boolean;
+}
+
+/** A primary view. */
+export interface View {
+  readonly ballot: Ballot;
+  readonly members: readonly ReplicaIdentity[];
+  /** The log that everyone starts from. */
+  readonly target: LogPoint;
+  /** Slots whose State claimed exactly the target: they hold it, ascending. */
+  readonly holders: readonly number[];
+  readonly quorum: QuorumReport | undefined;
+}
+
+/** An own entry that has been multicast and is not yet committed. */
+export interface PendingEntry {
+  readonly record: EntryRecord;
+  /** Where it is in the log; undefined until it has come back in the current ballot. */
+  position: number | undefined;
+  /** Somebody waits for its outcome. */
+  awaited: boolean;
+}
+
+/** What a synchronising member keeps for later. */
+export interface Joining {
+  turn: number;
+  lastProgressMs: number;
+  /** Where the transfer must lead: the view's target, or later when too much was delivered meanwhile to hold it all. */
+  reach: LogPoint;
+  /** Batches and Acks delivered since `reach`. */
+  held: { readonly slot: number; readonly message: BatchMessage | AckMessage }[];
+  heldBytes: number;
+  /** `reach` has moved: ask for another transfer. */
+  restart: boolean;
+}
+
+export interface CoreState {
+  readonly config: CoreConfig;
+  readonly log: Log;
+  /** Effects of the step under way. */
+  effects: Effect[];
+  nowMs: number;
+  phase: Phase;
+
+  // What the transport says.
+  self: MemberAddress | undefined;
+  group: readonly MemberAddress[];
+  ring: RingId | undefined;
+  ringNodes: ReadonlySet<number>;
+  /** A change of nodes was announced: its totem_confchg is still to come. */
+  ringPending: boolean;
+  /** The latest quorum news, and the ring it is about. */
+  quorumNews: { readonly ring: RingId; readonly report: QuorumReport } | undefined;
+
+  // What is agreed in this configuration.
+  attempt: number;
+  exchange: Exchange | undefined;
+  excluded: ReadonlySet<number>;
+  view: View | undefined;
+  joining: Joining | undefined;
+  /** The highest k of a primary decision known in this ring. */
+  k: number;
+
+  // What this replica holds.
+  lineage: boolean;
+  /** The applied state is known to be wrong: only a snapshot mends it. */
+  replaceState: boolean;
+  /** Of the log. */
+  ballot: Ballot;
+  promised: Ballot;
+  verified: number;
+  committed: number;
+  /** A hole was seen: append and acknowledge nothing more in this view. */
+  holed: boolean;
+  /** Highest position acknowledged in the view's ballot, by slot. */
+  readonly acks: Map<number, number>;
+  /** The last claim multicast in this view. */
+  announced: { position: number; ack: number };
+  /** The highest position this incarnation ever acknowledged. */
+  acknowledged: number;
+  /** By ascending n. */
+  pending: PendingEntry[];
+
+  // Watchdogs.
+  lastCommitMs: number;
+  rejoin: { atMs: number | undefined; backoffMs: number };
+}
+
+export const genesis: LogPoint = { position: 0, hash: genesisHash };
+
+export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): CoreState {
+  return {
+    config,
+    log,
+    effects: [],
+    nowMs: 0,
+    phase: "joining",
+    self: undefined,
+    group: [],
+    ring: undefined,
+    ringNodes: new Set(),
+    ringPending: false,
+    quorumNews: undefined,
+    attempt: 0,
+    exchange: undefined,
+    excluded: new Set(),
+    view: undefined,
+    joining: undefined,
+    k: 0,
+    lineage: false,
+    replaceState: false,
+    ballot: zeroBallot,
+    promised: zeroBallot,
+    verified: 0,
+    committed: 0,
+    holed: false,
+    acks: new Map(),
+    announced: { position: -1, ack: -1 },
+    acknowledged: 0,
+    pending: [],
+    lastCommitMs: 0,
+    rejoin: { atMs: undefined, backoffMs: 0 },
+  };
+}
+
+/**
+ * The core of the next incarnation, after the connection to the group was lost. What is in memory is still there, but an
+ * acknowledgement may have gone out for entries that this replica could not verify before it lost the group: then it
+ * must not claim to remember, for what it acknowledged might be committed and missing here.
+ */
+export function resumedCore(config: CoreConfig, previous: CoreState): CoreState {
+  const { log, ballot, promised, verified, committed, replaceState } = previous;
+  const lineage = previous.lineage && previous.acknowledged <= previous.verified;
+  return { ...initialCore(config, log), lineage, ballot, promised, verified, committed, replaceState };
+}
+
+export function setPhase(state: CoreState, phase: Phase, reason?: string): void {
+  if (state.phase === phase && reason === undefined) return;
+  state.phase = phase;
+  state.effects.push({ type: "phase", phase, reason });
+}

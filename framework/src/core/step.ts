@@ -1,0 +1,95 @@
+/**
+ * The protocol core: one event in, effects out. No I/O, no clock, no timer, no randomness.
+ *
+ * The state belongs to the core: step() consumes the one it is given and returns it changed. Equal states and equal
+ * events give equal effects, which is what simulations and transcripts rest on.
+ */
+import { LockstepError, invariant, isLockstepError } from "../errors.js";
+import { configurationChanged, askRejoin, excludeReceived, quorumChanged, rejoinReceived, ringChanged, stateReceived, stop, suspend } from "./exchange.js";
+import type { CoreEvent, Effect } from "./events.js";
+import { needSyncReceived, retryTransfer, transferred } from "./install.js";
+import type { Message } from "./messages.js";
+import { ackReceived, acknowledge, advanceCommit, batchReceived, propose } from "./replicate.js";
+import type { CoreState } from "./state.js";
+import type { MemberAddress } from "../transport/group-transport.js";
+import { ticked } from "./watch.js";
+
+export interface Step {
+  readonly state: CoreState;
+  readonly effects: readonly Effect[];
+}
+
+export function step(state: CoreState, event: CoreEvent): Step {
+  state.effects = [];
+  if (state.phase === "stopped") return { state, effects: state.effects };
+  try {
+    take(state, event);
+    assertInvariants(state);
+  } catch (error) {
+    stop(state, isLockstepError(error) ? error : new LockstepError("INVARIANT_VIOLATED", `the core failed on a ${event.type} event: ${String(error)}`, { cause: error }));
+  }
+  return { state, effects: state.effects };
+}
+
+function take(state: CoreState, event: CoreEvent): void {
+  switch (event.type) {
+    case "message": return messageReceived(state, event.sender, event.message);
+    case "drained": return acknowledge(state);
+    case "propose": return propose(state, event.record);
+    case "tick": return ticked(state, event.nowMs);
+    case "configuration": return configurationChanged(state, event.change);
+    case "ring": return ringChanged(state, event.ring, event.nodes);
+    case "quorum":
+      quorumChanged(state, event.ring, event.report);
+      return advanceCommit(state);
+    case "abandon": return abandon(state, event.n);
+    case "applied": return retain(state, event.position);
+    case "transferred": return transferred(state, event.transfer);
+    case "transferProgress":
+      if (state.joining !== undefined) state.joining.lastProgressMs = state.nowMs;
+      return;
+    case "transferFailed": return retryTransfer(state);
+    case "stateDiffers": return giveUpState(state, event.position);
+    default: return event satisfies never;
+  }
+}
+
+function messageReceived(state: CoreState, sender: MemberAddress, message: Message): void {
+  switch (message.type) {
+    case "batch": return batchReceived(state, sender.nodeId, message);
+    case "ack": return ackReceived(state, sender.nodeId, message);
+    case "state": return stateReceived(state, sender, message);
+    case "exclude": return excludeReceived(state, message);
+    case "rejoin": return rejoinReceived(state, message);
+    case "needSync": return needSyncReceived(state, sender.nodeId, message);
+    // Contents of a transfer and digests are the replica's business; the core hears what came of them.
+    case "chunk":
+    case "digest": return;
+    default: return message satisfies never;
+  }
+}
+
+function abandon(state: CoreState, n: number): void {
+  for (const entry of state.pending) if (entry.record.n === n) entry.awaited = false;
+}
+
+function retain(state: CoreState, applied: number): void {
+  const { log, config } = state;
+  invariant(applied <= state.committed, "nothing uncommitted is applied");
+  while (log.bytes > config.logRetentionBytes && log.base < applied) log.dropThrough(log.base + 1);
+}
+
+/** The replicated state here is wrong though the log agrees: take the others', by way of a snapshot. */
+function giveUpState(state: CoreState, position: number): void {
+  state.lineage = false;
+  state.replaceState = true;
+  suspend(state, `the state at position ${position} differs from the group's`);
+  askRejoin(state, `slot ${state.config.slot} found its state to differ at position ${position}`);
+}
+
+/** Both sides of every order between positions; on in production. */
+function assertInvariants(state: CoreState): void {
+  const { log, committed, verified } = state;
+  if (log.base <= committed && committed <= verified && verified <= log.end) return;
+  throw new LockstepError("INVARIANT_VIOLATED", `base ${log.base} ≤ committed ${committed} ≤ verified ${verified} ≤ end ${log.end} does not hold`);
+}

@@ -1,0 +1,49 @@
+/** What happens when nothing does: the watchdogs, driven by ticks. */
+import { askRejoin, askRejoinLater, multicastState } from "./exchange.js";
+import { retryTransfer } from "./install.js";
+import type { CoreState } from "./state.js";
+
+export function ticked(state: CoreState, nowMs: number): void {
+  state.nowMs = nowMs;
+  watchExchange(state);
+  watchExclusion(state);
+  watchTransfer(state);
+  watchCommits(state);
+}
+
+function watchExchange(state: CoreState): void {
+  const { exchange, config, nowMs } = state;
+  if (exchange === undefined || exchange.decided || !exchange.takesPart) return;
+  // Better a State without votes, which makes no primary view, than being excluded for waiting for them.
+  if (!exchange.reported && nowMs - exchange.startedMs > config.silenceTimeoutMs / 2) multicastState(state, "withoutVotes");
+  if (nowMs - (exchange.excludeAskedMs ?? exchange.startedMs) <= config.silenceTimeoutMs) return;
+  exchange.excludeAskedMs = nowMs;
+  const silent = exchange.members.filter((member) => !exchange.reports.has(member.nodeId));
+  state.effects.push({ type: "multicast", message: { type: "exclude", exchange: exchange.key, silent } });
+}
+
+function watchExclusion(state: CoreState): void {
+  if (state.rejoin.atMs === undefined || state.nowMs < state.rejoin.atMs) return;
+  state.rejoin.atMs = undefined;
+  askRejoin(state, `slot ${state.config.slot} asks to be taken back`);
+  // Asked again should this be lost with a ring; forgotten as soon as an exchange begins.
+  if (state.excluded.has(state.config.slot)) askRejoinLater(state);
+}
+
+function watchTransfer(state: CoreState): void {
+  const { joining, config, nowMs } = state;
+  if (joining === undefined) return;
+  if (joining.restart) {
+    joining.restart = false;
+    retryTransfer(state);
+  } else if (nowMs - joining.lastProgressMs > config.transferTimeoutMs) retryTransfer(state);
+}
+
+/** A view that holds entries and cannot commit them (a frozen member is needed, a hole) exchanges states again. */
+function watchCommits(state: CoreState): void {
+  if (state.phase !== "active") return;
+  if (!state.holed && state.log.end === state.committed) state.lastCommitMs = state.nowMs;
+  if (state.nowMs - state.lastCommitMs <= 2 * state.config.silenceTimeoutMs) return;
+  state.lastCommitMs = state.nowMs;
+  if (state.rejoin.atMs === undefined) askRejoinLater(state);
+}

@@ -1,0 +1,73 @@
+/** Every limit and time-out of a replica, with its default and the reason for it. */
+import { LockstepError } from "./errors.js";
+
+export interface Limits {
+  /** One encoded command, bytes. Larger ones are refused with COMMAND_TOO_LARGE. */
+  readonly commandBytes: number;
+  /** Commands of one batch, bytes; a larger single command travels alone. */
+  readonly batchBytes: number;
+  /** Own batches multicast and not yet delivered back. */
+  readonly inFlightBatches: number;
+  /** Encoded commands waiting to be sent or answered, bytes. More are refused with QUEUE_FULL. */
+  readonly queueBytes: number;
+  /** Submissions waiting to be sent or answered. More are refused with QUEUE_FULL. */
+  readonly pendingSubmissions: number;
+  /** Time to answer a submission or a linearizable read, milliseconds, unless the call says otherwise. */
+  readonly answerTimeoutMs: number;
+  /** A slice of a snapshot, bytes. */
+  readonly snapshotSliceBytes: number;
+  /** Chunks of a transfer multicast and not yet delivered back. */
+  readonly inFlightChunks: number;
+  /** Applied entries kept for members that come back, bytes. */
+  readonly logRetentionBytes: number;
+  /** Batches held by a synchronising member, bytes; beyond it asks for a later snapshot. */
+  readonly heldBytes: number;
+  /** Applied entries kept for events({ from }). */
+  readonly eventEntries: number;
+  /** How long a member may be silent before a view change goes on without it, milliseconds. */
+  readonly silenceTimeoutMs: number;
+  /** How long a synchronising member waits for the next chunk before it asks another donor, milliseconds. */
+  readonly transferTimeoutMs: number;
+  /** Watchdogs and timers are looked at this often, milliseconds. */
+  readonly tickMs: number;
+  /** Cluster time between comparisons of state digests, milliseconds. 0 turns them off. */
+  readonly digestIntervalMs: number;
+}
+
+export const defaultLimits: Limits = {
+  // etcd's request limit is 1.5 MiB, ZooKeeper's 1 MiB: larger values belong elsewhere.
+  commandBytes: 1024 * 1024,
+  // Corosync moves 50 MB/s from 8 kB messages up; more only adds latency, and a ring holds a few hundred kB at a time.
+  batchBytes: 32 * 1024,
+  // One on the wire while the next one fills: what queues during a rotation of the token goes out together.
+  inFlightBatches: 2,
+  // About a second of Corosync's throughput.
+  queueBytes: 64 * 1024 * 1024,
+  pendingSubmissions: 100_000,
+  // Longer than a ring change with Corosync's default token (1 s, and 1.2 s of consensus) and an exchange with a silent member.
+  answerTimeoutMs: 10_000,
+  // About 2 ms to serialise and 3 ms of the wire: commands between two slices wait no longer.
+  snapshotSliceBytes: 64 * 1024,
+  inFlightChunks: 4,
+  // A minute's absence at 1 MB/s of commands.
+  logRetentionBytes: 64 * 1024 * 1024,
+  heldBytes: 256 * 1024 * 1024,
+  eventEntries: 10_000,
+  // Many times the longest pause of a healthy event loop, short beside the answer time-out.
+  silenceTimeoutMs: 2_000,
+  transferTimeoutMs: 2_000,
+  tickMs: 50,
+  digestIntervalMs: 60_000,
+};
+
+/** @throws LockstepError CONFIGURATION_INVALID. */
+export function resolveLimits(given: Partial<Limits> = {}): Limits {
+  for (const [name, value] of Object.entries(given)) {
+    if (!(name in defaultLimits)) throw new LockstepError("CONFIGURATION_INVALID", `limits.${name} is not a limit; there are ${Object.keys(defaultLimits).join(", ")}`);
+    const least = name === "digestIntervalMs" ? 0 : 1;
+    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least) {
+      throw new LockstepError("CONFIGURATION_INVALID", `limits.${name} must be a whole number of at least ${least}, not ${String(value)}`);
+    }
+  }
+  return { ...defaultLimits, ...given };
+}

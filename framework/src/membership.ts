@@ -1,0 +1,295 @@
+/**
+ * One incarnation of a replica in its group: transport events into the core, the core's effects out to everything else.
+ *
+ * It decides nothing. What is kept over a lost connection (log, applied state, queue of submissions) belongs to the
+ * replica, and is lent to one membership after another.
+ */
+import { LockstepError, isLockstepError } from "./errors.js";
+import type { ClusterClock } from "./apply/cluster-clock.js";
+import type { DigestCheck } from "./apply/digest-check.js";
+import type { AppliedEntry, Applier } from "./apply/types.js";
+import { commandOverheadBytes, decodeEntry, encodeCommands, encodeMembers, entryOverheadBytes, type EntryHeader } from "./codec/entry-codec.js";
+import { Reassembler } from "./codec/fragments.js";
+import { batchOverheadBytes, decodeMessage } from "./codec/message-codec.js";
+import { formatBallot } from "./core/ballot.js";
+import type { CoreEvent, Effect, Phase } from "./core/events.js";
+import { canPropose, inFlight } from "./core/replicate.js";
+import type { CoreState } from "./core/state.js";
+import { step } from "./core/step.js";
+import type { Limits } from "./limits.js";
+import type { Entry, ReplicaIdentity } from "./log/entry.js";
+import type { Logger } from "./logger.js";
+import { Outbox } from "./submit/outbox.js";
+import type { Submissions } from "./submit/submissions.js";
+import { Transfers } from "./sync/transfers.js";
+import type { ConfigurationChange, Delivery, GroupTransport, RingId, VoteInfo } from "./transport/group-transport.js";
+
+export interface MembershipParts {
+  readonly core: CoreState;
+  readonly transport: GroupTransport;
+  readonly applier: Applier<unknown>;
+  readonly submissions: Submissions;
+  readonly clock: ClusterClock;
+  readonly digestCheck: DigestCheck;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly phaseChanged: (phase: Phase, reason: string | undefined) => void;
+  readonly applied: (entry: AppliedEntry) => void;
+  /** A snapshot replaced the applied state. */
+  readonly stateReplaced: (position: number) => void;
+  /** The core stopped: this replica cannot go on. */
+  readonly failed: (error: LockstepError) => void;
+}
+
+export class Membership {
+  readonly #parts: MembershipParts;
+  readonly #outbox: Outbox;
+  readonly #transfers: Transfers;
+  readonly #reassembler: Reassembler;
+  #events: CoreEvent[] = [];
+  #running = false;
+  #flushScheduled = false;
+  #lastN = 0;
+  #membersToPropose: readonly ReplicaIdentity[] | undefined;
+  #open = true;
+  viewChanges = 0;
+
+  constructor(parts: MembershipParts) {
+    const { core, transport, applier, limits } = parts;
+    this.#parts = parts;
+    this.#outbox = new Outbox(transport);
+    this.#reassembler = new Reassembler(largestMessage(limits));
+    this.#transfers = new Transfers({
+      log: core.log, applier, limits, incarnation: core.config.incarnation,
+      send: (message) => this.#outbox.send(message),
+      blocked: () => this.#outbox.blocked,
+      tellCore: (event) => this.#dispatch(event),
+    });
+  }
+
+  get core(): CoreState {
+    return this.#parts.core;
+  }
+
+  get inFlightBatches(): number {
+    return inFlight(this.core);
+  }
+
+  /** No event is taken any more. */
+  close(): void {
+    this.#open = false;
+    this.#transfers.cancel();
+    this.#outbox.clear();
+  }
+
+  // From the transport, in the group's order.
+
+  deliver(messages: readonly Delivery[]): void {
+    for (const delivery of messages) this.#receive(delivery);
+    this.flush();
+    this.#dispatch({ type: "drained" });
+  }
+
+  configurationChanged(change: ConfigurationChange): void {
+    this.#dispatch({ type: "configuration", change });
+  }
+
+  ringChanged(ring: RingId, nodes: readonly number[]): void {
+    this.#dispatch({ type: "ring", ring, nodes });
+  }
+
+  quorumChanged(quorate: boolean, ring: RingId, info: VoteInfo | undefined): void {
+    const votes = info === undefined ? [] : Array.from(info.votes).sort(([a], [b]) => a - b);
+    this.#dispatch({
+      type: "quorum", ring,
+      report: { quorate, votes, deviceVotes: info?.deviceVotes ?? 0, quorum: info?.quorum ?? 1, twoNode: info?.twoNode ?? false },
+    });
+  }
+
+  writable(): void {
+    this.#outbox.flush();
+    this.#transfers.pump();
+    this.flush();
+  }
+
+  tick(nowMs: number): void {
+    this.#dispatch({ type: "tick", nowMs });
+    this.flush();
+  }
+
+  /** Something was submitted: send it with all else that comes in this turn. */
+  scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    queueMicrotask(() => {
+      this.#flushScheduled = false;
+      this.flush();
+    });
+  }
+
+  abandon(n: number): void {
+    this.#dispatch({ type: "abandon", n });
+  }
+
+  stateDiffers(position: number): void {
+    this.#dispatch({ type: "stateDiffers", position });
+  }
+
+  announceDigest(position: number, digest: string): void {
+    if (this.#open) this.#outbox.send({ type: "digest", position, digest });
+  }
+
+  #receive({ sender, data }: Delivery): void {
+    if (!this.#open) return;
+    const { core, logger, digestCheck } = this.#parts;
+    try {
+      const whole = this.#reassembler.accept(sender, data);
+      if (whole === undefined) return;
+      const message = decodeMessage(whole);
+      const { slot } = core.config;
+      if (message.type === "chunk") this.#transfers.delivered(sender.nodeId === slot && sender.pid === core.self?.pid, message.to === slot, message);
+      else if (message.type === "digest") digestCheck.received(sender.nodeId, message.position, message.digest);
+      else this.#dispatch({ type: "message", sender, message });
+    } catch (error) {
+      if (!isLockstepError(error, "MALFORMED_MESSAGE")) throw error;
+      // Every member sees the same bytes and ignores them alike.
+      logger.warn({ sender, bytes: data.byteLength, error: error.message }, "a message that is not of this protocol was ignored");
+    }
+  }
+
+  /** Events one after the other, also those that effects bring about. */
+  #dispatch(event: CoreEvent): void {
+    this.#events.push(event);
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined && this.#open; next = this.#events.shift()) {
+        for (const effect of step(this.core, next).effects) this.#perform(effect);
+      }
+    } catch (error) {
+      this.#parts.failed(isLockstepError(error) ? error : new LockstepError("INVARIANT_VIOLATED", `the replica failed: ${String(error)}`, { cause: error }));
+    } finally {
+      this.#events = [];
+      this.#running = false;
+    }
+  }
+
+  #perform(effect: Effect): void {
+    const { submissions, applier } = this.#parts;
+    switch (effect.type) {
+      case "multicast": return this.#outbox.send(effect.message);
+      case "suspended":
+        this.#outbox.withdrawView();
+        this.#reassembler.reset();
+        this.#membersToPropose = undefined;
+        return this.#transfers.cancel();
+      case "committed": return this.#apply(effect.through);
+      case "phase":
+        this.#parts.phaseChanged(effect.phase, effect.reason);
+        return this.scheduleFlush();
+      case "viewInstalled": return this.#viewInstalled(effect);
+      case "proposeMembers":
+        this.#membersToPropose = effect.members;
+        return this.scheduleFlush();
+      case "donate": return this.#transfers.donate(effect);
+      case "receiveTransfer": return this.#transfers.expect(effect);
+      case "adoptState": return this.#adoptState(effect.position);
+      case "outcomesLost":
+        for (const n of effect.n) {
+          submissions.lose(n, (requestId) => applier.answered(requestId), "this replica was brought up to date by a snapshot, which does not tell what became of the command. Retry with a request id to learn it");
+        }
+        return;
+      case "withdrawn":
+        for (const n of effect.n) submissions.withdraw(n);
+        return;
+      case "stop": return this.#parts.failed(effect.error);
+      default: return effect satisfies never;
+    }
+  }
+
+  #viewInstalled({ ballot, members, loud }: Extract<Effect, { type: "viewInstalled" }>): void {
+    this.viewChanges++;
+    const fields = { ballot: formatBallot(ballot), slots: members.map((member) => member.slot) };
+    if (loud === undefined) this.#parts.logger.info(fields, "a primary view was installed");
+    else this.#parts.logger.warn({ ...fields, why: loud }, "a primary view was installed without a majority that remembers");
+  }
+
+  // Applying.
+
+  #apply(through: number): void {
+    const { applier, core, clock, submissions, digestCheck } = this.#parts;
+    while (applier.position < through) {
+      const position = applier.position + 1;
+      const logged = core.log.at(position);
+      if (logged === undefined) throw new LockstepError("INVARIANT_VIOLATED", `position ${position} is committed and not in the log`);
+      const applied = applier.apply({ position, hash: logged.hash, entry: this.#decode(logged.record.bytes, logged.record.n, logged.record.incarnation) });
+      clock.observe(applied.now);
+      if (logged.record.incarnation === core.config.incarnation && !applied.skipped) {
+        submissions.answer(applied.n, applied.commands.map((command) => command.outcome));
+      }
+      this.#parts.applied(applied);
+      digestCheck.applied(applied);
+    }
+    this.#dispatch({ type: "applied", position: applier.position });
+  }
+
+  /** Bytes that no replica can read are an entry without commands for every replica. */
+  #decode(bytes: Uint8Array, n: number, incarnation: string): Entry {
+    try {
+      return decodeEntry(bytes);
+    } catch (error) {
+      if (!isLockstepError(error, "MALFORMED_MESSAGE")) throw error;
+      this.#parts.logger.error({ incarnation, n, error: error.message }, "an entry of the log cannot be read; it has no effect");
+      return { origin: { slot: 0, incarnation }, n, timeMs: 0, commands: [] };
+    }
+  }
+
+  #adoptState(position: number): void {
+    const restored = this.#transfers.takeStaged();
+    if (restored === undefined || restored.position !== position) throw new LockstepError("INVARIANT_VIOLATED", `no staged state of position ${position}`);
+    const { applier, clock, digestCheck } = this.#parts;
+    applier.restore(restored);
+    if (applier.now !== undefined) clock.observe(applier.now);
+    digestCheck.reset();
+    this.#parts.stateReplaced(position);
+  }
+
+  // Proposing.
+
+  /** Sends what waits, as far as the window allows. */
+  flush(): void {
+    const { submissions, limits } = this.#parts;
+    if (!this.#open || this.#running || !canPropose(this.core)) return;
+    if (this.#membersToPropose !== undefined) this.#proposeMembers(this.#membersToPropose);
+    // Until the first entry of a group is applied there is no cluster time to stamp others with.
+    while (submissions.pressing && this.#parts.clock.now() !== undefined && inFlight(this.core) < limits.inFlightBatches) this.#proposeBatch();
+  }
+
+  #proposeMembers(members: readonly ReplicaIdentity[]): void {
+    this.#membersToPropose = undefined;
+    this.#dispatch({ type: "propose", record: encodeMembers(this.#header(this.#parts.clock.start()), members) });
+  }
+
+  #proposeBatch(): void {
+    const header = this.#header(this.#parts.clock.start());
+    this.#dispatch({ type: "propose", record: encodeCommands(header, this.#parts.submissions.take(header.n)) });
+  }
+
+  /** An entry for its time alone, which fires timers. */
+  proposeTick(): void {
+    if (this.#open && canPropose(this.core) && this.#parts.clock.now() !== undefined && inFlight(this.core) === 0) this.#proposeBatch();
+  }
+
+  #header(timeMs: number): EntryHeader {
+    const { slot, incarnation } = this.core.config;
+    this.#lastN++;
+    return { origin: { slot, incarnation }, n: this.#lastN, timeMs };
+  }
+}
+
+/** A batch of one largest command, with all that goes around it. */
+function largestMessage(limits: Limits): number {
+  const entry = entryOverheadBytes + Math.max(limits.batchBytes, limits.commandBytes) + commandOverheadBytes;
+  return Math.max(entry + batchOverheadBytes, 2 * 1024 * 1024) + 64 * 1024;
+}
+

@@ -1,0 +1,440 @@
+/** createReplica: a machine, a group, a transport; and what an application holds of them. */
+import { LockstepError, isLockstepError } from "./errors.js";
+import { ClusterClock } from "./apply/cluster-clock.js";
+import { DigestCheck } from "./apply/digest-check.js";
+import { EventLog } from "./apply/event-log.js";
+import type { AppliedEntry } from "./apply/types.js";
+import { encodeCommand } from "./codec/entry-codec.js";
+import { wireParts, type ReplicaParts } from "./container.js";
+import { formatBallot, formatRing } from "./core/ballot.js";
+import type { Phase } from "./core/events.js";
+import { initialCore, resumedCore, type CoreConfig, type CoreState } from "./core/state.js";
+import { resolveLimits } from "./limits.js";
+import { defaultLogger } from "./logger.js";
+import type { AnyCommand, AnyMachine, AnyQuery, Machine } from "./machine/types.js";
+import { Membership } from "./membership.js";
+import type { Inspection, QueryOptions, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit, SubmitOptions } from "./replica-api.js";
+import { checkGroup, checkSlots, policyOf, type ReplicaOptions } from "./replica-options.js";
+import { Submissions, type WaitOptions } from "./submit/submissions.js";
+import type { GroupListener, GroupTransport } from "./transport/group-transport.js";
+
+/** The pauses between attempts to come back to a group that was lost. */
+const firstReconnectMs = 250;
+const lastReconnectMs = 5_000;
+/** A timer that the lowest active slot does not fire is fired by the next ones, this many ticks apart. */
+const ticksPerRank = 10;
+/** As long as an HTTP header's customary idempotency keys; kept in the replicated state, so bounded. */
+const maxRequestIdLength = 128;
+
+/**
+ * Joins the group, and resolves when this replica is a member of it. Synchronising and the first primary view may come
+ * later: await ready().
+ * @throws LockstepError CONFIGURATION_INVALID, COROSYNC_UNAVAILABLE, SLOT_TAKEN, and what the transport's join() throws.
+ */
+export async function createReplica<
+  S,
+  C extends Readonly<Record<string, AnyCommand<S>>>,
+  Q extends Readonly<Record<string, AnyQuery<S>>>,
+>(machine: Machine<S, C, Q>, options: ReplicaOptions): Promise<Replica<S, C, Q>> {
+  checkGroup(options.group);
+  const parts = wireParts({
+    machine: machine as unknown as AnyMachine<unknown>,
+    checkDeterminism: options.checkDeterminism ?? false,
+    transport: options.transport,
+    policy: policyOf(options.quorum),
+    limits: resolveLimits(options.limits),
+    logger: () => options.logger ?? defaultLogger(),
+    provide: options.provide ?? {},
+  });
+  const slots = checkSlots(options.slots ?? (await parts.transport.configuredNodes()));
+  const node = new ReplicaNode(machine, options.group, slots, parts);
+  await node.start();
+  return node;
+}
+
+class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extends Readonly<Record<string, AnyQuery<S>>>> implements Replica<S, C, Q> {
+  readonly submit: Submit<C>;
+  readonly query: RunQuery<Q>;
+  readonly stopped: Promise<Error | undefined>;
+  readonly #machine: Machine<S, C, Q>;
+  readonly #group: string;
+  readonly #slots: readonly number[];
+  readonly #parts: ReplicaParts;
+  readonly #submissions: Submissions;
+  readonly #clock: ClusterClock;
+  readonly #events: EventLog;
+  readonly #roleListeners = new Set<(role: ReplicaRole, reason: string | undefined) => void>();
+  readonly #totals = { submitted: 0, appliedEntries: 0, appliedCommands: 0, viewChanges: 0 };
+  #transport: GroupTransport;
+  #membership: Membership | undefined;
+  /** What the last membership knew, for the next one. */
+  #lastCore: CoreState | undefined;
+  #digestCheck: DigestCheck | undefined;
+  #role: ReplicaRole = "joining";
+  #reason: string | undefined;
+  #ticker: NodeJS.Timeout | undefined;
+  #reconnect: NodeJS.Timeout | undefined;
+  #lastTickMs = 0;
+  #coreTimeMs = 0;
+  #stopping: Promise<void> | undefined;
+  #settleStopped!: (error: Error | undefined) => void;
+
+  constructor(machine: Machine<S, C, Q>, group: string, slots: readonly number[], parts: ReplicaParts) {
+    this.#machine = machine;
+    this.#group = group;
+    this.#slots = slots;
+    this.#parts = parts;
+    this.#transport = parts.transport;
+    this.#clock = new ClusterClock(parts.clock);
+    this.#submissions = new Submissions(parts.limits, (n) => this.#membership?.abandon(n));
+    this.#events = new EventLog(parts.limits.eventEntries);
+    this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
+    this.submit = this.#makeSubmit();
+    this.query = this.#makeQuery();
+  }
+
+  get state(): S {
+    return this.#parts.applier.state as S;
+  }
+
+  get role(): ReplicaRole {
+    return this.#role;
+  }
+
+  // Joining, losing and coming back to the group.
+
+  async start(): Promise<void> {
+    try {
+      await this.#transport.join(this.#group, this.#listener());
+    } catch (error) {
+      await this.#end(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+    if (this.#stopping !== undefined) {
+      const error = await this.stopped;
+      if (error !== undefined) throw error;
+    }
+    this.#lastTickMs = this.#parts.clock.monotonicMs();
+    this.#ticker ??= setInterval(() => this.#tick(), this.#parts.limits.tickMs);
+  }
+
+  /** A listener that hears one transport only; what comes before the first configuration is kept for the core that it makes. */
+  #listener(): GroupListener {
+    const transport = this.#transport;
+    let membership: Membership | undefined;
+    const early: ((to: Membership) => void)[] = [];
+    const tell = (call: (to: Membership) => void): void => {
+      if (this.#transport !== transport) return;
+      if (membership === undefined) early.push(call);
+      else call(membership);
+    };
+    return {
+      deliver: (messages) => tell((to) => to.deliver(messages)),
+      configurationChanged: (change) => {
+        const self = change.joined[0];
+        if (membership === undefined && this.#transport === transport && self !== undefined) membership = this.#enter(self.nodeId);
+        tell((to) => to.configurationChanged(change));
+        if (membership !== undefined) for (const call of early.splice(0)) tell(call);
+      },
+      ringChanged: (ring, nodes) => tell((to) => to.ringChanged(ring, nodes)),
+      quorumChanged: (quorate, ring, votes) => tell((to) => to.quorumChanged(quorate, ring, votes)),
+      writable: () => tell((to) => to.writable()),
+      closed: (error) => {
+        if (this.#transport === transport) this.#groupLost(error);
+      },
+    };
+  }
+
+  #enter(slot: number): Membership {
+    const { parts, slots } = { parts: this.#parts, slots: this.#slots };
+    const { limits, logger, policy, applier } = parts;
+    if (!slots.includes(slot)) {
+      this.#fail(new LockstepError("CONFIGURATION_INVALID", `this node's id is ${slot}, which is not one of the slots ${slots.join(", ")}`));
+    }
+    const config: CoreConfig = {
+      slot, slots, policy, incarnation: parts.newIncarnation(), machine: this.#machine.name, version: this.#machine.version,
+      silenceTimeoutMs: limits.silenceTimeoutMs, transferTimeoutMs: limits.transferTimeoutMs,
+      heldBytes: limits.heldBytes, logRetentionBytes: limits.logRetentionBytes,
+    };
+    const core = this.#lastCore === undefined ? initialCore(config, parts.log) : resumedCore(config, this.#lastCore);
+    core.nowMs = this.#coreTimeMs;
+    this.#digestCheck = this.#makeDigestCheck(slot);
+    this.#membership = new Membership({
+      core, transport: this.#transport, applier, limits, logger,
+      submissions: this.#submissions, clock: this.#clock, digestCheck: this.#digestCheck,
+      phaseChanged: (phase, reason) => this.#phaseChanged(phase, reason),
+      applied: (entry) => this.#applied(entry),
+      stateReplaced: (position) => this.#events.skipTo(position),
+      failed: (error) => this.#fail(error),
+    });
+    return this.#membership;
+  }
+
+  #makeDigestCheck(ownSlot: number): DigestCheck {
+    const { applier, limits, logger } = this.#parts;
+    return new DigestCheck({
+      applier, slots: this.#slots, ownSlot, intervalMs: limits.digestIntervalMs,
+      announce: (position, digest) => this.#membership?.announceDigest(position, digest),
+      differs: (position, own, others) => {
+        logger.error({ position, own, others, slot: ownSlot }, "this replica's state differs from the group's: is a handler not deterministic? It is thrown away and taken from another replica");
+        this.#digestCheck?.reset();
+        this.#membership?.stateDiffers(position);
+      },
+      undecided: (position) => logger.error({ position }, "the replicas' states differ, and no majority has the same: is a handler not deterministic?"),
+    });
+  }
+
+  /** The transport is gone: come back as a new member if it can be renewed, else end. */
+  #groupLost(error: Error | undefined): void {
+    if (this.#stopping !== undefined) return;
+    const cause = error ?? new LockstepError("TRANSPORT_CLOSED", "the transport was closed");
+    const fresh = this.#transport.renew?.();
+    this.#leaveMembership();
+    if (fresh === undefined) return this.#fail(cause);
+    const { logger, applier } = this.#parts;
+    logger.warn({ group: this.#group, error: cause.message }, "the group was lost; this replica tries to come back");
+    this.#submissions.loseSent((requestId) => applier.answered(requestId), "contact with the group was lost after the command was sent. Retry with the same request id to learn its outcome");
+    this.#setRole("joining", `the group was lost: ${cause.message}`);
+    this.#transport = fresh;
+    this.#comeBack(firstReconnectMs);
+  }
+
+  #leaveMembership(): void {
+    if (this.#membership === undefined) return;
+    this.#totals.viewChanges += this.#membership.viewChanges;
+    this.#lastCore = this.#membership.core;
+    this.#membership.close();
+    this.#membership = undefined;
+    this.#digestCheck?.reset();
+  }
+
+  #comeBack(pauseMs: number): void {
+    this.#reconnect = setTimeout(() => {
+      void this.#transport.join(this.#group, this.#listener()).catch((error: unknown) => {
+        if (this.#stopping !== undefined) return;
+        const failed = this.#transport;
+        const fresh = failed.renew?.();
+        void failed.close();
+        if (fresh === undefined) return this.#fail(error instanceof Error ? error : new Error(String(error)));
+        this.#leaveMembership();
+        this.#transport = fresh;
+        this.#comeBack(Math.min(lastReconnectMs, pauseMs * 2));
+      });
+    }, pauseMs);
+  }
+
+  // What the membership reports.
+
+  #phaseChanged(phase: Phase, reason: string | undefined): void {
+    if (phase === "stopped") return; // followed by failed()
+    if (phase === "minority") {
+      this.#submissions.refuseUnsent(new LockstepError("NOT_PRIMARY", `this replica is not in a primary view: ${reason ?? "no quorum"}`));
+    }
+    this.#setRole(phase, reason);
+  }
+
+  #setRole(role: ReplicaRole, reason: string | undefined): void {
+    if (this.#role === role && this.#reason === reason) return;
+    this.#role = role;
+    this.#reason = reason;
+    this.#parts.logger.info({ group: this.#group, role, reason }, "the role changed");
+    for (const listener of Array.from(this.#roleListeners)) listener(role, reason);
+  }
+
+  #applied(entry: AppliedEntry): void {
+    this.#totals.appliedEntries++;
+    this.#totals.appliedCommands += entry.commands.length + entry.fired.length;
+    this.#events.append(entry);
+  }
+
+  #tick(): void {
+    const { clock, limits, applier } = this.#parts;
+    const now = clock.monotonicMs();
+    // A process that was stopped for a minute has not waited a minute for the others: what they sent lies unread.
+    this.#coreTimeMs += Math.min(now - this.#lastTickMs, 5 * limits.tickMs);
+    this.#lastTickMs = now;
+    this.#submissions.expire(now);
+    const membership = this.#membership;
+    if (membership === undefined) return;
+    membership.tick(this.#coreTimeMs);
+    const due = applier.nextTimerAt;
+    const time = this.#clock.now();
+    if (due === undefined || time === undefined || this.#role !== "active") return;
+    const { core } = membership;
+    const rank = Array.from(core.acks.keys()).filter((slot) => slot < core.config.slot).length;
+    if (time >= due + rank * ticksPerRank * limits.tickMs) membership.proposeTick();
+  }
+
+  // What the application asks for.
+
+  #makeSubmit(): Submit<C> {
+    const submit = Object.create(null) as Record<string, unknown>;
+    for (const [name, command] of Object.entries(this.#machine.commands)) {
+      submit[name] = (input: unknown, options: SubmitOptions = {}) => this.#submit(name, command, input, options);
+    }
+    return Object.freeze(submit) as Submit<C>;
+  }
+
+  #submit(name: string, command: AnyCommand<S>, input: unknown, options: SubmitOptions): Promise<unknown> {
+    const validated = command.schema?.["~standard"].validate(input);
+    if (validated instanceof Promise) return validated.then((result) => this.#enqueue(name, result, options));
+    return this.#enqueue(name, validated ?? { value: input }, options);
+  }
+
+  #enqueue(name: string, validated: { readonly value: unknown } | { readonly issues: readonly { readonly message: string }[] | undefined }, options: SubmitOptions): Promise<unknown> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    if (!("value" in validated)) {
+      const messages = (validated.issues ?? []).map((issue) => issue.message).join("; ");
+      return Promise.reject(new LockstepError("INVALID_INPUT", `${name}: ${messages}`, { details: validated.issues }));
+    }
+    const { requestId } = options;
+    if (requestId !== undefined && (requestId.length === 0 || requestId.length > maxRequestIdLength)) {
+      return Promise.reject(new LockstepError("INVALID_INPUT", `a request id has 1 to ${maxRequestIdLength} characters`));
+    }
+    try {
+      const bytes = encodeCommand({ name, input: validated.value, ...(requestId === undefined ? {} : { requestId }) });
+      const promise = this.#submissions.submit(bytes, requestId, this.#wait(options));
+      this.#totals.submitted++;
+      this.#membership?.scheduleFlush();
+      return promise;
+    } catch (error) {
+      return Promise.reject(isLockstepError(error) ? error : new LockstepError("INVALID_INPUT", `${name}: ${String(error)}`, { cause: error }));
+    }
+  }
+
+  /** Why nothing can be sent now; undefined when it can, or soon. */
+  #refusal(): LockstepError | undefined {
+    switch (this.#role) {
+      case "active":
+      case "changing": return undefined;
+      case "minority": return new LockstepError("NOT_PRIMARY", `this replica is not in a primary view: ${this.#reason ?? "no quorum"}`);
+      case "joining":
+      case "synchronising": return new LockstepError("NOT_READY", `this replica is ${this.#role}${this.#reason === undefined ? "" : ` (${this.#reason})`}; await ready(), or ask another one`);
+      case "stopped": return new LockstepError("STOPPED", "this replica was stopped");
+      default: return this.#role satisfies never;
+    }
+  }
+
+  #wait({ timeoutMs = this.#parts.limits.answerTimeoutMs, signal }: SubmitOptions): WaitOptions {
+    if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw new LockstepError("INVALID_INPUT", `timeoutMs must be a positive number of milliseconds, not ${String(timeoutMs)}`);
+    return { deadlineMs: this.#parts.clock.monotonicMs() + timeoutMs, signal };
+  }
+
+  #makeQuery(): RunQuery<Q> {
+    const query = Object.create(null) as Record<string, unknown>;
+    for (const [name, run] of Object.entries(this.#machine.queries)) {
+      query[name] = async (...given: unknown[]): Promise<unknown> => {
+        const { args, options } = splitOptions(given, run.length - 1);
+        if (options.consistency === "linearizable") await this.#confirm(options);
+        return (run as (state: S, ...args: unknown[]) => unknown)(this.state, ...args);
+      };
+    }
+    return Object.freeze(query) as RunQuery<Q>;
+  }
+
+  /** Resolves once an entry multicast from now on is applied here: no answer from the past can follow. */
+  async #confirm(options: QueryOptions): Promise<void> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal;
+    const confirmed = this.#submissions.barrier(this.#wait(options));
+    this.#membership?.scheduleFlush();
+    await confirmed;
+  }
+
+  ready(options: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<void> {
+    if (this.#role === "active") return Promise.resolve();
+    const { signal, timeoutMs } = options;
+    return new Promise((resolve, reject) => {
+      const finish = (error?: Error): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", aborted);
+        this.#roleListeners.delete(changed);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const aborted = (): void => finish(new LockstepError("NOT_READY", "the signal was aborted before the replica was ready", { cause: signal?.reason }));
+      const changed = (role: ReplicaRole, reason?: string): void => {
+        if (role === "active") finish();
+        else if (role === "stopped") finish(new LockstepError("STOPPED", `the replica was stopped${reason === undefined ? "" : `: ${reason}`}`));
+      };
+      const timer = timeoutMs === undefined ? undefined : setTimeout(() => finish(new LockstepError("NOT_READY", `not ready after ${timeoutMs} ms: ${this.#role}${this.#reason === undefined ? "" : `, ${this.#reason}`}`)), timeoutMs);
+      this.#roleListeners.add(changed);
+      signal?.addEventListener("abort", aborted, { once: true });
+      if (signal?.aborted === true) aborted();
+      else changed(this.#role, this.#reason);
+    });
+  }
+
+  events(options: { from?: number; signal?: AbortSignal } = {}): AsyncIterableIterator<ReplicaEvent> {
+    return this.#events.follow(options.from, options.signal);
+  }
+
+  onRoleChange(listener: (role: ReplicaRole, reason: string | undefined) => void): () => void {
+    this.#roleListeners.add(listener);
+    return () => { this.#roleListeners.delete(listener); };
+  }
+
+  inspect(): Inspection {
+    const core = this.#membership?.core ?? this.#lastCore;
+    const { applier } = this.#parts;
+    return {
+      group: this.#group,
+      slot: core?.config.slot ?? 0,
+      incarnation: core?.config.incarnation ?? "",
+      role: this.#role,
+      reason: this.#reason,
+      slots: this.#slots,
+      members: core?.view?.members ?? [],
+      activeSlots: Array.from(core?.acks.keys() ?? []).sort((a, b) => a - b),
+      ballot: core === undefined ? "" : formatBallot(core.ballot),
+      ring: core?.ring === undefined ? undefined : formatRing(core.ring),
+      lineage: core?.lineage ?? false,
+      positions: {
+        base: core?.log.base ?? 0, applied: applier.position, committed: core?.committed ?? 0,
+        verified: core?.verified ?? 0, end: core?.log.end ?? 0,
+      },
+      queue: { commands: this.#submissions.commands, bytes: this.#submissions.bytes, inFlightBatches: this.#membership?.inFlightBatches ?? 0 },
+      totals: { ...this.#totals, viewChanges: this.#totals.viewChanges + (this.#membership?.viewChanges ?? 0) },
+      now: this.#clock.now(),
+    };
+  }
+
+  // The end.
+
+  stop(): Promise<void> {
+    return this.#end(undefined);
+  }
+
+  #fail(error: Error): void {
+    this.#parts.logger.error({ group: this.#group, error: error.message, code: isLockstepError(error) ? error.code : undefined }, "the replica stops");
+    void this.#end(error);
+  }
+
+  #end(error: Error | undefined): Promise<void> {
+    this.#stopping ??= this.#shutDown(error);
+    return this.#stopping;
+  }
+
+  async #shutDown(error: Error | undefined): Promise<void> {
+    clearInterval(this.#ticker);
+    clearTimeout(this.#reconnect);
+    this.#leaveMembership();
+    this.#submissions.loseSent(() => undefined, "the replica was stopped after the command was sent");
+    this.#submissions.refuseUnsent(new LockstepError("STOPPED", `the replica was stopped${error === undefined ? "" : `: ${error.message}`}`));
+    this.#events.close(error);
+    this.#setRole("stopped", error?.message);
+    await this.#transport.close();
+    this.#settleStopped(error);
+  }
+}
+
+const optionNames = new Set(["consistency", "signal", "timeoutMs"]);
+
+/** Options follow the query's own arguments, as many as its function declares after the state. */
+function splitOptions(given: readonly unknown[], declared: number): { args: readonly unknown[]; options: QueryOptions } {
+  const last = given.at(-1);
+  const isOptions = given.length > declared && typeof last === "object" && last !== null
+    && Object.keys(last).length > 0 && Object.keys(last).every((key) => optionNames.has(key));
+  return isOptions ? { args: given.slice(0, -1), options: last } : { args: given, options: {} };
+}

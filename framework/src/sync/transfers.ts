@@ -1,0 +1,108 @@
+/**
+ * The transfers of one membership: those given, paced by the group's own deliveries, and the one taken in.
+ *
+ * A chunk more is sent when an earlier one has been delivered back: so transfers take the rate that the ring has left,
+ * a slice is serialised between deliveries, and nothing piles up behind commands.
+ */
+import { isLockstepError } from "../errors.js";
+import type { Applier, RestoredState } from "../apply/types.js";
+import type { CoreEvent, Effect } from "../core/events.js";
+import type { ChunkMessage, Message } from "../core/messages.js";
+import { equalBallots } from "../core/ballot.js";
+import type { Limits } from "../limits.js";
+import type { Log } from "../log/log.js";
+import { Donation, type DonateEffect } from "./donation.js";
+import { Reception, type Received } from "./reception.js";
+
+export interface TransferParts {
+  readonly log: Log;
+  readonly applier: Pick<Applier<unknown>, "capture" | "receive">;
+  readonly limits: Pick<Limits, "snapshotSliceBytes" | "inFlightChunks">;
+  readonly incarnation: string;
+  readonly send: (message: Message) => void;
+  /** The way to the transport is blocked: send no chunk now. */
+  readonly blocked: () => boolean;
+  readonly tellCore: (event: CoreEvent) => void;
+}
+
+export class Transfers {
+  readonly #parts: TransferParts;
+  #donations: Donation[] = [];
+  #ballot: DonateEffect["ballot"] | undefined;
+  #inFlight = 0;
+  #reception: Reception | undefined;
+  #staged: RestoredState | undefined;
+
+  constructor(parts: TransferParts) {
+    this.#parts = parts;
+  }
+
+  donate(request: DonateEffect): void {
+    const { log, applier, limits } = this.#parts;
+    if (this.#ballot === undefined || !equalBallots(this.#ballot, request.ballot)) this.#inFlight = 0;
+    this.#ballot = request.ballot;
+    // A member that asks again has given up the earlier transfer.
+    this.#donations = this.#donations.filter((donation) => donation.to !== request.to);
+    this.#donations.push(new Donation(request, log, applier, limits.snapshotSliceBytes));
+    this.pump();
+  }
+
+  expect({ ballot, turn }: Extract<Effect, { type: "receiveTransfer" }>): void {
+    this.#reception = new Reception(ballot, turn, this.#parts.applier);
+  }
+
+  /** The view is over, and its transfers with it. */
+  cancel(): void {
+    this.#donations = [];
+    this.#ballot = undefined;
+    this.#inFlight = 0;
+    this.#reception = undefined;
+  }
+
+  /** Sends what there is room for, the donations in turn. */
+  pump(): void {
+    while (this.#inFlight < this.#parts.limits.inFlightChunks && !this.#parts.blocked()) {
+      const donation = this.#donations.shift();
+      if (donation === undefined) return;
+      const chunk = donation.next();
+      if (chunk === undefined) continue;
+      this.#donations.push(donation);
+      this.#inFlight++;
+      this.#parts.send(chunk);
+    }
+  }
+
+  delivered(fromSelf: boolean, toSelf: boolean, chunk: ChunkMessage): void {
+    if (fromSelf && this.#ballot !== undefined && equalBallots(this.#ballot, chunk.ballot)) {
+      this.#inFlight = Math.max(0, this.#inFlight - 1);
+      this.pump();
+    }
+    if (toSelf && this.#reception !== undefined) this.#take(this.#reception, chunk);
+  }
+
+  #take(reception: Reception, chunk: ChunkMessage): void {
+    try {
+      const progress = reception.accept(chunk);
+      if (progress.kind === "more") this.#parts.tellCore({ type: "transferProgress" });
+      if (progress.kind === "whole") this.#stage(progress.received);
+    } catch (error) {
+      if (!isLockstepError(error, "MALFORMED_MESSAGE")) throw error;
+      this.#reception = undefined;
+      this.#parts.tellCore({ type: "transferFailed", reason: error.message });
+    }
+  }
+
+  #stage({ mode, from, entries, restored }: Received): void {
+    this.#reception = undefined;
+    this.#staged = restored;
+    const lastAppliedN = restored?.lastApplied(this.#parts.incarnation) ?? 0;
+    this.#parts.tellCore({ type: "transferred", transfer: { mode, from, entries, lastAppliedN } });
+  }
+
+  /** The staged state, once: the core has decided to switch to it. */
+  takeStaged(): RestoredState | undefined {
+    const staged = this.#staged;
+    this.#staged = undefined;
+    return staged;
+  }
+}
