@@ -103,7 +103,7 @@ export class Group {
 
   #dismiss(member: Member, reason: "leave" | "procdown"): void {
     const before = this.#members;
-    
+    if (!before.includes(member)) return;
     this.#members = before.filter((other) => other !== member);
     // One that leaves hears of it too, as the last change; a dead one hears nothing.
     this.#tellChange(before, [changed(member, reason)], []);
