@@ -3,6 +3,7 @@
 import { corosync, isLockstepError } from "@lockstep/framework";
 import { explainListenError } from "./listen-error.js";
 import { OptionError, parseOptions, usage, type ClusteredOptions, type EmbeddedOptions } from "./options.js";
+import { quietLogger } from "./quiet-logger.js";
 import type { KvServer } from "./server/kv-server.js";
 import { lockstepVersion } from "./server/version.js";
 import { startEmbedded } from "./start-embedded.js";
@@ -13,7 +14,7 @@ function say(line: string): void {
 }
 
 async function runEmbedded({ ports, ...options }: EmbeddedOptions): Promise<void> {
-  const group = await startEmbedded(ports, options);
+  const group = await startEmbedded(ports, { ...options, logger: quietLogger });
   const { servers } = group;
   say(`lockstep-kv: ${servers.length} replicas in this process, held in memory. Every one takes reads and writes.`);
   servers.forEach(({ port }, i) => say(`  replica ${i + 1} of ${servers.length} on ${options.host}:${port}`));
@@ -27,7 +28,7 @@ async function runEmbedded({ ports, ...options }: EmbeddedOptions): Promise<void
 }
 
 async function runClustered({ port, host, group, policy, reads }: ClusteredOptions): Promise<void> {
-  const server = await startServer({ transport: corosync(), group, policy, host, port, reads });
+  const server = await startServer({ transport: corosync(), group, quorum: policy, host, port, reads });
   const { replica } = server;
   say(`lockstep-kv: replica ${replica.inspect().slot} of group ${group} on ${host}:${server.port}, with Corosync.`);
   say(`Try, here and on another node:`);

@@ -19,7 +19,11 @@ export async function startEmbedded(ports: readonly number[], options: Omit<Star
     ports.map((port, i) => startServer({ ...options, port, transport: memory({ network, nodeId: i + 1 }) })),
   );
   const servers = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-  const close = async (): Promise<void> => { await Promise.all(servers.map((server) => server.close())); };
+  const close = async (): Promise<void> => {
+    // What one replica still has to answer needs the others.
+    await Promise.all(servers.map((server) => server.endConnections()));
+    await Promise.all(servers.map((server) => server.close()));
+  };
   const failed = started.find((result) => result.status === "rejected");
   if (failed !== undefined) {
     await close();

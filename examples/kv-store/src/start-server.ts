@@ -1,5 +1,5 @@
 /** From options to a running server: takes the port, joins the group, serves. What main.ts, tests and benchmarks start. */
-import { createReplica, type GroupTransport } from "@lockstep/framework";
+import { createReplica, type GroupTransport, type Limits, type Logger, type QuorumOption } from "@lockstep/framework";
 import { kvMachine } from "./machine/machine.js";
 import { KvServer } from "./server/kv-server.js";
 import { defaultServerLimits, type ServerLimits } from "./server/limits.js";
@@ -12,7 +12,7 @@ export interface StartOptions {
   /** Replicas of one group hold the same data; default "lockstep-kv". */
   readonly group?: string;
   /** Who may write after a failure (the framework's quorum policies); default "majority". */
-  readonly policy?: "majority" | "corosync";
+  readonly quorum?: QuorumOption;
   /** Default 127.0.0.1. */
   readonly host?: string;
   /** Default 6379; 0 takes any that is free. */
@@ -20,6 +20,10 @@ export interface StartOptions {
   /** Default "linearizable". */
   readonly reads?: ReadConsistency;
   readonly limits?: Partial<ServerLimits>;
+  /** Of the replica: how large a command may be, how long an answer may take, … */
+  readonly replicaLimits?: Partial<Limits>;
+  /** What the replica reports with; default: warnings and errors as JSON lines on standard error. */
+  readonly logger?: Logger;
 }
 
 /**
@@ -28,11 +32,11 @@ export interface StartOptions {
  * Rejects with Node's error if the port cannot be had, with a LockstepError if the group cannot be joined.
  */
 export async function startServer(options: StartOptions): Promise<KvServer> {
-  const { transport, group = "lockstep-kv", policy = "majority", host = "127.0.0.1", port = 6379, reads = "linearizable" } = options;
+  const { transport, group = "lockstep-kv", quorum = "majority", host = "127.0.0.1", port = 6379, reads = "linearizable", replicaLimits = {}, logger } = options;
   const limits = { ...defaultServerLimits, ...options.limits };
   const listener = await Listener.listen(host, port);
   try {
-    const replica = await createReplica(kvMachine, { group, transport, policy });
+    const replica = await createReplica(kvMachine, { group, transport, quorum, limits: replicaLimits, ...(logger === undefined ? {} : { logger }) });
     return new KvServer({ listener, replica, reads, limits });
   } catch (error) {
     listener.close();

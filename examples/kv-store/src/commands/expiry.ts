@@ -1,11 +1,11 @@
 /** The times of keys: EXPIRE and its relatives, TTL, PTTL, PERSIST. */
 import type { ExpireCondition, ExpireInput } from "../machine/inputs.js";
-import { integer } from "../resp/reply.js";
+import { deadlineOf, valueOf, type KvState } from "../machine/state.js";
+import { integer, type Reply } from "../resp/reply.js";
 import { argument } from "./arguments.js";
 import { CommandError } from "./command-error.js";
 import { absoluteTtl, relativeTtl, type TimeUnit } from "./expire-time.js";
-import { readOptions } from "./read-options.js";
-import { oneKey, type Call, type CommandHandler, type CommandSpec } from "./spec.js";
+import { oneKey, type Call, type CommandSpec, type WriteCommand } from "./spec.js";
 
 const conditionOf: Readonly<Record<string, ExpireCondition>> = { NX: "persistent", XX: "expiring", GT: "later", LT: "sooner" };
 
@@ -26,7 +26,7 @@ function parseConditions(options: readonly string[]): readonly ExpireCondition[]
   return [...conditions];
 }
 
-function expireIn(unit: TimeUnit, convert: typeof relativeTtl): CommandHandler {
+function expireIn(unit: TimeUnit, convert: typeof relativeTtl): WriteCommand["handler"] {
   return async ({ args, service }) => {
     const conditions = parseConditions(args.slice(3));
     const command = argument(args, 0).toLowerCase();
@@ -36,24 +36,22 @@ function expireIn(unit: TimeUnit, convert: typeof relativeTtl): CommandHandler {
   };
 }
 
-async function remainingMs({ args, service }: Call): Promise<number> {
-  const lifetime = await service.replica.query.lifetime(argument(args, 1), readOptions(service));
-  if (lifetime === "absent") return -2;
-  if (lifetime === "persistent") return -1;
-  return Math.max(0, Math.ceil(lifetime - (service.replica.inspect().now ?? 0)));
-}
-
-async function remainingMilliseconds(call: Call): Promise<string> {
-  return integer(await remainingMs(call));
+/** Redis's -2 for a key that is not there, -1 for one that has no end. */
+function remainingMs({ args, service }: Call, state: KvState): number {
+  const key = argument(args, 1);
+  if (valueOf(state, key) === undefined) return -2;
+  const deadline = deadlineOf(state, key);
+  if (deadline === undefined) return -1;
+  return Math.max(0, Math.ceil(deadline - (service.replica.inspect().now ?? 0)));
 }
 
 /** Rounded to the nearest second, as Redis does. */
-async function remainingSeconds(call: Call): Promise<string> {
-  const ms = await remainingMs(call);
+function remainingSeconds(call: Call, state: KvState): Reply {
+  const ms = remainingMs(call, state);
   return integer(ms < 0 ? ms : Math.floor((ms + 500) / 1000));
 }
 
-async function persist({ args, service }: Call): Promise<string> {
+async function persist({ args, service }: Call): Promise<Reply> {
   return integer((await service.replica.submit.persist({ key: argument(args, 1) })) ? 1 : 0);
 }
 
@@ -75,6 +73,6 @@ export const expiryCommands: readonly CommandSpec[] = [
     summary: "Set the expiration for a key as a UNIX timestamp specified in milliseconds", handler: expireIn("milliseconds", absoluteTtl),
   },
   { name: "ttl", arity: 2, kind: "read", group: "generic", since: "1.0.0", keys: oneKey, fast: true, summary: "Get the time to live for a key in seconds", handler: remainingSeconds },
-  { name: "pttl", arity: 2, kind: "read", group: "generic", since: "2.6.0", keys: oneKey, fast: true, summary: "Get the time to live for a key in milliseconds", handler: remainingMilliseconds },
+  { name: "pttl", arity: 2, kind: "read", group: "generic", since: "2.6.0", keys: oneKey, fast: true, summary: "Get the time to live for a key in milliseconds", handler: (call, state) => integer(remainingMs(call, state)) },
   { name: "persist", arity: 2, kind: "write", group: "generic", since: "2.2.0", keys: oneKey, fast: true, summary: "Remove the expiration from a key", handler: persist },
 ];

@@ -1,30 +1,32 @@
 /** The key space: DEL, EXISTS, KEYS, SCAN, DBSIZE, TYPE. */
-import { array, bulk, integer, simple } from "../resp/reply.js";
+import { matchingKeys, scanKeys } from "../machine/scan.js";
+import { valueOf, type KvState } from "../machine/state.js";
+import { array, bulk, integer, simple, type Reply } from "../resp/reply.js";
 import { argument, integerArgument } from "./arguments.js";
 import { bulkArray } from "./bulk-array.js";
 import { CommandError, syntaxError } from "./command-error.js";
-import { readOptions } from "./read-options.js";
 import { allKeys, oneKey, type Call, type CommandSpec } from "./spec.js";
 
-async function remove({ args, service }: Call): Promise<string> {
+async function remove({ args, service }: Call): Promise<Reply> {
   return integer(await service.replica.submit.remove({ keys: args.slice(1) }));
 }
 
-async function exists({ args, service }: Call): Promise<string> {
-  return integer(await service.replica.query.countPresent(args.slice(1), readOptions(service)));
+/** A key that is named twice counts twice. */
+function exists({ args }: Call, state: KvState): Reply {
+  return integer(args.slice(1).filter((key) => valueOf(state, key) !== undefined).length);
 }
 
-async function keys({ args, protocol, service }: Call): Promise<string> {
-  return bulkArray(await service.replica.query.matching(argument(args, 1), readOptions(service)), protocol, service);
+function keys({ args, protocol, service }: Call, state: KvState): Reply {
+  return bulkArray(matchingKeys(state, argument(args, 1)), protocol, service);
 }
 
-async function size({ service }: Call): Promise<string> {
-  return integer(await service.replica.query.size(readOptions(service)));
+/** Those that are expired and not yet removed are counted, as Redis does. */
+function size(_call: Call, state: KvState): Reply {
+  return integer(state.values.size);
 }
 
-async function type({ args, service }: Call): Promise<string> {
-  const present = await service.replica.query.countPresent([argument(args, 1)], readOptions(service));
-  return simple(present === 1 ? "string" : "none");
+function type({ args }: Call, state: KvState): Reply {
+  return simple(valueOf(state, argument(args, 1)) === undefined ? "none" : "string");
 }
 
 interface ScanOptions {
@@ -55,7 +57,7 @@ function parseScanOptions(args: readonly string[]): ScanOptions {
   return { count, pattern, type: wantedType };
 }
 
-async function scan({ args, service }: Call): Promise<string> {
+function scan({ args, service }: Call, state: KvState): Reply {
   const cursor = argument(args, 1);
   if (!/^[0-9]{1,20}$/.test(cursor)) throw new CommandError("ERR invalid cursor");
   const options = parseScanOptions(args);
@@ -63,7 +65,7 @@ async function scan({ args, service }: Call): Promise<string> {
   if (after === undefined && cursor !== "0") {
     throw new CommandError("ERR invalid cursor: this replica did not give it, or has forgotten it; start again with 0");
   }
-  const page = await service.replica.query.scan({ after, count: options.count, pattern: options.pattern }, readOptions(service));
+  const page = scanKeys(state, { after, count: options.count, pattern: options.pattern });
   // Every value is a string.
   const found = options.type === undefined || options.type.toLowerCase() === "string" ? page.keys : [];
   const next = page.last === undefined ? "0" : service.cursors.remember(page.last);

@@ -1,15 +1,8 @@
 /** What a command is: the row of the command table, and what its handler gets. No command lives here. */
+import type { KvState } from "../machine/state.js";
 import type { Protocol, Reply } from "../resp/reply.js";
 import type { Service } from "../server/service.js";
 import type { Session } from "../server/session.js";
-
-/**
- * How a command's execution is ordered with its neighbours of the same connection (server/connection.ts):
- * - "local": touches no replicated state; answered at once, whatever the replica's role.
- * - "read": reads the state; neighbouring reads share one barrier.
- * - "write": one command of the machine; neighbouring writes are submitted without waiting for each other.
- */
-export type CommandKind = "local" | "read" | "write";
 
 export interface Call {
   /** As sent: the command's name is args[0], a subcommand's args[1]. One character per byte. */
@@ -20,9 +13,6 @@ export interface Call {
   readonly service: Service;
 }
 
-/** Throws or rejects with CommandError for a reply of its own, or with a LockstepError. */
-export type CommandHandler = (call: Call) => Reply | Promise<Reply>;
-
 export type CommandGroup = "string" | "generic" | "connection" | "server";
 
 /** Positions of the keys among the arguments, as COMMAND tells them to clients. `last` -1: to the end. */
@@ -32,12 +22,11 @@ export interface KeyPositions {
   readonly step: number;
 }
 
-export interface CommandSpec {
+interface CommandRow {
   /** Lower case; of a subcommand, its own name only. */
   readonly name: string;
   /** Arguments with the name (and the subcommand's name): exactly so many, or at least -arity. Redis's convention. */
   readonly arity: number;
-  readonly kind: CommandKind;
   readonly group: CommandGroup;
   readonly summary: string;
   /** Redis version that brought it. */
@@ -45,10 +34,34 @@ export interface CommandSpec {
   readonly keys?: KeyPositions;
   /** O(1) or O(log n). */
   readonly fast?: true;
-  readonly handler: CommandHandler;
   /** Looked up by the second argument before the handler is used. */
   readonly subcommands?: readonly CommandSpec[];
 }
+
+/** Touches no replicated state; answered at once, whatever the replica's role. */
+export interface LocalCommand extends CommandRow {
+  readonly kind: "local";
+  /** @throws CommandError */
+  readonly handler: (call: Call) => Reply;
+}
+
+/** Reads the state that the connection's turn gives it (server/connection.ts). */
+export interface ReadCommand extends CommandRow {
+  readonly kind: "read";
+  /** @throws CommandError */
+  readonly handler: (call: Call, state: KvState) => Reply;
+}
+
+/** One command of the machine. */
+export interface WriteCommand extends CommandRow {
+  readonly kind: "write";
+  /** Async: submits before it returns, and never throws. Rejects with CommandError or LockstepError. */
+  readonly handler: (call: Call) => Promise<Reply>;
+}
+
+export type CommandSpec = LocalCommand | ReadCommand | WriteCommand;
+
+export type CommandKind = CommandSpec["kind"];
 
 export const oneKey: KeyPositions = { first: 1, last: 1, step: 1 };
 export const allKeys: KeyPositions = { first: 1, last: -1, step: 1 };

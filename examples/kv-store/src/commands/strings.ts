@@ -1,23 +1,23 @@
 /** GET, SET and its options, MGET, MSET, and the counters. */
 import type { SetInput } from "../machine/inputs.js";
 import { packValue, type PackedValue } from "../machine/packed-value.js";
-import { bulkOrNil, integer, nil, ok } from "../resp/reply.js";
+import { valueOf, type KvState } from "../machine/state.js";
+import { bulkOrNil, integer, nil, ok, type Reply } from "../resp/reply.js";
 import { argument, integerArgument } from "./arguments.js";
 import { bulkArray } from "./bulk-array.js";
 import { CommandError, syntaxError, wrongArity } from "./command-error.js";
 import { absoluteTtl, relativeTtl, type TimeUnit } from "./expire-time.js";
 import { allKeys, oneKey, type Call, type CommandSpec } from "./spec.js";
-import { readOptions } from "./read-options.js";
 
-async function get({ args, protocol, service }: Call): Promise<string> {
-  return bulkOrNil(await service.replica.query.get(argument(args, 1), readOptions(service)), protocol);
+function get({ args, protocol }: Call, state: KvState): Reply {
+  return bulkOrNil(valueOf(state, argument(args, 1)), protocol);
 }
 
-async function getMany({ args, protocol, service }: Call): Promise<string> {
-  return bulkArray(await service.replica.query.getMany(args.slice(1), readOptions(service)), protocol, service);
+function getMany({ args, protocol, service }: Call, state: KvState): Reply {
+  return bulkArray(args.slice(1).map((key) => valueOf(state, key)), protocol, service);
 }
 
-async function set({ args, protocol, service }: Call): Promise<string> {
+async function set({ args, protocol, service }: Call): Promise<Reply> {
   const { input, returnsPrevious } = parseSet(args, Date.now());
   const { written, previous } = await service.replica.submit.set(input);
   if (returnsPrevious) return bulkOrNil(previous, protocol);
@@ -77,7 +77,7 @@ function ttlOf({ name, text }: ExpireOption, wallClockMs: number): number {
   return name.endsWith("AT") ? absoluteTtl(text, unit, wallClockMs, positive) : relativeTtl(text, unit, wallClockMs, positive);
 }
 
-async function setMany({ args, service }: Call): Promise<string> {
+async function setMany({ args, service }: Call): Promise<Reply> {
   if (args.length % 2 === 0) throw wrongArity("mset");
   const pairs: [string, PackedValue][] = [];
   for (let at = 1; at < args.length; at += 2) pairs.push([argument(args, at), packValue(argument(args, at + 1))]);
@@ -85,15 +85,15 @@ async function setMany({ args, service }: Call): Promise<string> {
   return ok;
 }
 
-async function increment({ args, service }: Call, by: string): Promise<string> {
+async function increment({ args, service }: Call, by: string): Promise<Reply> {
   return integer(await service.replica.submit.increment({ key: argument(args, 1), by }));
 }
 
-function incrementBy(call: Call): Promise<string> {
+async function incrementBy(call: Call): Promise<Reply> {
   return increment(call, String(integerArgument(argument(call.args, 2))));
 }
 
-function decrementBy(call: Call): Promise<string> {
+async function decrementBy(call: Call): Promise<Reply> {
   const by = integerArgument(argument(call.args, 2));
   // Its negation does not fit 64 bits.
   if (by === -(2n ** 63n)) throw new CommandError("ERR decrement would overflow");

@@ -1,5 +1,5 @@
 /**
- * What the machine's commands and queries take and give. Times are distances in milliseconds, which become deadlines of
+ * What the machine's commands take and give. Times are distances in milliseconds, which become deadlines of
  * cluster time when the command is applied. Strings are latin1, one character per byte (state.ts).
  */
 import type { PackedValue } from "./packed-value.js";
@@ -48,21 +48,6 @@ export interface ExpireInput {
 
 export interface PersistInput {
   readonly key: string;
-}
-
-export interface ScanInput {
-  /** Go on after this key; undefined: from the first. */
-  readonly after: string | undefined;
-  /** Keys to look at. */
-  readonly count: number;
-  readonly pattern: string | undefined;
-}
-
-export interface ScanPage {
-  /** Those of the keys looked at that match. */
-  readonly keys: readonly string[];
-  /** The last key looked at; undefined when there are no more. */
-  readonly last: string | undefined;
 }
 
 /** Codes of the machine's rejections. */

@@ -1,7 +1,6 @@
-/** The replicated machine of the key-value store: its commands and queries under their names. */
+/** The replicated machine of the key-value store: its commands under their names. */
 import { defineMachine, type Replica } from "@lockstep/framework";
 import { expire, expireDue, increment, persist, remove, set, setMany } from "./commands.js";
-import { countPresent, get, getMany, lifetime, matching, scan, size } from "./queries.js";
 import { initialState, type KvState } from "./state.js";
 
 // No validators: this package's command table is the only caller, and it has parsed every argument already.
@@ -18,7 +17,8 @@ export const kvMachine = defineMachine({
     persist: command(persist),
     expireDue: command(expireDue),
   }),
-  queries: { get, getMany, countPresent, lifetime, size, matching, scan },
+  // Reading is done on the whole state, which is immutable: one linearizable query can then serve many reads.
+  queries: { current: (state: KvState) => state },
 });
 
 export type KvReplica = Replica<KvState, typeof kvMachine.commands, typeof kvMachine.queries>;

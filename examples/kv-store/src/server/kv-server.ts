@@ -46,11 +46,17 @@ export class KvServer {
     listener.serve((socket) => this.#accept(socket));
   }
 
-  /**
-   * Takes no more connections and commands, answers what was taken, closes; then stops the replica.
-   * A connection that is not done after `limits.closeTimeoutMs` is cut.
-   */
+  /** Ends all connections, then stops the replica. */
   async close(): Promise<void> {
+    await this.endConnections();
+    await this.replica.stop();
+  }
+
+  /**
+   * Takes no more connections and commands, answers what was taken, and closes. A connection that is not done after
+   * `limits.closeTimeoutMs` is cut. The replica goes on, as others may need its acknowledgements to answer.
+   */
+  async endConnections(): Promise<void> {
     this.#listener.close();
     for (const connection of this.#connections.values()) connection.finish();
     if (this.#connections.size > 0) {
@@ -58,7 +64,6 @@ export class KvServer {
       await new Promise<void>((resolve) => { this.#whenEmpty = resolve; });
       clearTimeout(cut);
     }
-    await this.replica.stop();
   }
 
   #accept(socket: Socket): void {

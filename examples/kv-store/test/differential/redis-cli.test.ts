@@ -2,11 +2,12 @@
 import { spawn } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startEmbedded, type EmbeddedGroup } from "../../src/index.js";
+import { quietLogger } from "../../src/quiet-logger.js";
 
 let group: EmbeddedGroup;
 
 beforeAll(async () => {
-  group = await startEmbedded([0, 0, 0]);
+  group = await startEmbedded([0, 0, 0], { logger: quietLogger });
 });
 
 afterAll(async () => {

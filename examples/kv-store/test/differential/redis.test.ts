@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startEmbedded, type EmbeddedGroup } from "../../src/index.js";
+import { quietLogger } from "../../src/quiet-logger.js";
 import { startRedis, type RedisServer } from "../support/redis-server.js";
 import { RespClient } from "../support/resp-client.js";
 
@@ -9,7 +10,7 @@ let redis: RedisServer;
 let group: EmbeddedGroup;
 
 beforeAll(async () => {
-  [redis, group] = await Promise.all([startRedis(), startEmbedded([0, 0, 0])]);
+  [redis, group] = await Promise.all([startRedis(), startEmbedded([0, 0, 0], { logger: quietLogger })]);
 });
 
 afterAll(async () => {
@@ -32,8 +33,13 @@ function command(name: string, ...args: readonly fc.Arbitrary<string>[]): fc.Arb
   return fc.tuple(anyCase(name), ...args);
 }
 
+/** A command with any number of arguments of one kind. */
+function variadic(name: fc.Arbitrary<string>, args: fc.Arbitrary<string>, most: number): fc.Arbitrary<string[]> {
+  return fc.tuple(name, fc.array(args, { maxLength: most })).map(([first, rest]) => [first].concat(rest));
+}
+
 function withOptions(base: fc.Arbitrary<string[]>, option: fc.Arbitrary<string[]>, most: number): fc.Arbitrary<string[]> {
-  return fc.tuple(base, fc.array(option, { maxLength: most })).map(([args, options]) => [...args, ...options.flat()]);
+  return fc.tuple(base, fc.array(option, { maxLength: most })).map(([args, options]) => args.concat(options.flat()));
 }
 
 const setOption = fc.oneof(
@@ -52,27 +58,25 @@ const anyCommand = fc.oneof(
   { weight: 3, arbitrary: command("get", key) },
   { weight: 3, arbitrary: command("set", key, value) },
   { weight: 6, arbitrary: withOptions(command("set", key, value), setOption, 3) },
-  { weight: 2, arbitrary: fc.tuple(anyCase("mget"), fc.array(key, { maxLength: 4 })).map(([name, keys]) => [name, ...keys]) },
-  { weight: 2, arbitrary: fc.tuple(anyCase("mset"), fc.array(fc.oneof(key, value), { maxLength: 6 })).map(([name, pairs]) => [name, ...pairs]) },
-  { weight: 2, arbitrary: fc.tuple(fc.constantFrom("del", "unlink", "exists"), fc.array(key, { maxLength: 4 })).map(([name, keys]) => [name, ...keys]) },
-  { weight: 2, arbitrary: fc.tuple(fc.constantFrom("incr", "decr", "type", "persist", "get"), fc.array(key, { maxLength: 2 })).map(([name, keys]) => [name, ...keys]) },
+  { weight: 2, arbitrary: variadic(anyCase("mget"), key, 4) },
+  { weight: 2, arbitrary: variadic(anyCase("mset"), fc.oneof(key, value), 6) },
+  { weight: 2, arbitrary: variadic(fc.constantFrom("del", "unlink", "exists"), key, 4) },
+  { weight: 2, arbitrary: variadic(fc.constantFrom("incr", "decr", "type", "persist", "get"), key, 2) },
   { weight: 3, arbitrary: fc.tuple(fc.constantFrom("incrby", "decrby"), key, integerText) },
   { weight: 3, arbitrary: withOptions(fc.tuple(fc.constantFrom("expire", "pexpire"), key, fc.oneof(duration, pastOrNever.filter((time) => time !== "1"))), expireOption, 2) },
   { weight: 2, arbitrary: withOptions(fc.tuple(fc.constantFrom("expireat", "pexpireat"), key, unixTime), expireOption, 2) },
   // The first digits of the time left: whole thousands of seconds.
   { weight: 2, arbitrary: fc.tuple(fc.constantFrom("ttl", "pttl"), key) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("keys"), glob) },
-  { weight: 1, arbitrary: fc.tuple(fc.constantFrom("ping", "echo"), fc.array(value, { maxLength: 2 })).map(([name, args]) => [name, ...args]) },
-  { weight: 1, arbitrary: fc.tuple(fc.constantFrom("nosuch", "client", "config", "command", "get\0x", "é"), fc.array(value, { maxLength: 3 })).map(([name, args]) => [name, ...args]).filter(([name, sub]) => name !== "command" || sub !== undefined) },
+  { weight: 1, arbitrary: variadic(fc.constantFrom("ping", "echo"), value, 2) },
+  { weight: 1, arbitrary: variadic(fc.constantFrom("nosuch", "client", "config", "command", "get\0x", "é"), value, 3).filter(([name, sub]) => name !== "command" || sub !== undefined) },
   { weight: 1, arbitrary: fc.constantFrom(["select", "0"], ["select", "x"], ["select", "1"], ["auth", "x"], ["auth", "default", "x"], ["auth", "u", "p"], ["auth", "a", "b", "c"], ["reset"], ["command", "count", "x"], ["scan", "x"], ["scan", "0", "count"], ["scan", "0", "count", "0"], ["scan", "0", "count", "x"], ["scan", "0", "match"], ["scan", "0", "bad", "x"], ["client", "getname"], ["client", "setname", "x y"], ["client", "setname", "me"], ["config", "get"], ["config", "get", "appendonly"], ["hello", "4"], ["hello", "x"], ["hello", "3", "auth", "u", "p"], ["hello", "3", "setname", "a b"], ["hello", "3", "bad"], ["time", "x"], ["dbsize", "x"], ["info", "nosuch"]) },
 );
 
 /** Both servers count down while the test runs; KEYS has no order, and in Redis only KEYS * finds the empty key. */
 function comparable(request: readonly string[], reply: string): string {
   const name = request[0]?.toLowerCase();
-  if (name === "keys" && reply.startsWith("*")) {
-    return JSON.stringify([...reply.matchAll(/\$\d+\r\n([^]*?)\r\n(?=\$\d|$)/g)].map((match) => match[1]).filter((found) => found !== "").sort());
-  }
+  if (name === "keys" && reply.startsWith("*")) return JSON.stringify(strings(reply).filter((found) => found !== "").toSorted());
   if ((name === "ttl" || name === "pttl") && /^:\d{3,}\r\n$/.test(reply)) {
     const seconds = Number(reply.slice(1)) / (name === "pttl" ? 1000 : 1);
     return `about ${Math.round(seconds / 1000)} thousand seconds`;
@@ -83,7 +87,7 @@ function comparable(request: readonly string[], reply: string): string {
 async function compare(requests: readonly string[][], protocol: "2" | "3"): Promise<void> {
   const [theirs, ours] = await Promise.all([RespClient.connect(redis.port), RespClient.connect(group.servers[0]?.port ?? 0)]);
   try {
-    await Promise.all([theirs.call("FLUSHALL"), emptied(ours)]);
+    await Promise.all([theirs.call("FLUSHALL"), empty(ours)]);
     if (protocol === "3") await Promise.all([theirs.call("HELLO", "3"), ours.call("HELLO", "3")]);
     const [expected, actual] = await Promise.all([theirs.pipeline(requests), ours.pipeline(requests)]);
     const label = (replies: readonly string[]): unknown[] => requests.map((request, i) => [request, comparable(request, replies[i] ?? "")]);
@@ -94,19 +98,22 @@ async function compare(requests: readonly string[][], protocol: "2" | "3"): Prom
   }
 }
 
-/** All keys that the commands use, as there is no FLUSHALL. */
-async function emptied(client: RespClient): Promise<void> {
-  const found = [...(await client.call("KEYS", "*")).matchAll(/\$(\d+)\r\n/g)];
-  if (found.length === 0) return;
-  const reply = await client.call("KEYS", "*");
-  const keys: string[] = [];
+/** The strings of a flat array. */
+function strings(reply: string): string[] {
+  const found: string[] = [];
   for (let at = reply.indexOf("$"); at !== -1 && at < reply.length; ) {
     const start = reply.indexOf("\r\n", at) + 2;
-    const length = Number(reply.slice(at + 1, start - 2));
-    keys.push(reply.slice(start, start + length));
-    at = start + length + 2;
+    const end = start + Number(reply.slice(at + 1, start - 2));
+    found.push(reply.slice(start, end));
+    at = end + 2;
   }
-  await client.call("DEL", ...keys);
+  return found;
+}
+
+/** As there is no FLUSHALL. */
+async function empty(client: RespClient): Promise<void> {
+  const keys = strings(await client.call("KEYS", "*"));
+  if (keys.length > 0) await client.call("DEL", ...keys);
 }
 
 describe("replies are those of redis-server", () => {

@@ -3,13 +3,14 @@ import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { startEmbedded, type EmbeddedGroup } from "../../src/index.js";
+import { quietLogger } from "../../src/quiet-logger.js";
 import { eventually } from "../support/eventually.js";
 
 let group: EmbeddedGroup;
 const open: { close(): unknown }[] = [];
 
 beforeAll(async () => {
-  group = await startEmbedded([0, 0, 0]);
+  group = await startEmbedded([0, 0, 0], { logger: quietLogger });
 });
 
 afterEach(async () => {

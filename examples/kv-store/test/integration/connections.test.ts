@@ -1,7 +1,7 @@
 /** What a connection promises: order, back-pressure, limits, clean ends. */
 import { afterEach, describe, expect, it } from "vitest";
-import { startEmbedded, type EmbeddedGroup, type ServerLimits, defaultServerLimits } from "../../src/index.js";
-import type { ReadConsistency } from "../../src/index.js";
+import { defaultServerLimits, startEmbedded, type EmbeddedGroup, type ReadConsistency, type ServerLimits } from "../../src/index.js";
+import { quietLogger } from "../../src/quiet-logger.js";
 import { eventually } from "../support/eventually.js";
 import { encodeRequest, RespClient } from "../support/resp-client.js";
 
@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 async function start(limits: Partial<ServerLimits> = {}, reads: ReadConsistency = "linearizable"): Promise<EmbeddedGroup> {
-  const group = await startEmbedded([0, 0, 0], { limits, reads });
+  const group = await startEmbedded([0, 0, 0], { limits, reads, logger: quietLogger });
   cleanUp.push(() => group.close());
   return group;
 }
@@ -123,7 +123,7 @@ describe("a connection", () => {
   });
 
   it("is answered, then closed, when the server stops", async () => {
-    const group = await startEmbedded([0, 0, 0]);
+    const group = await startEmbedded([0, 0, 0], { logger: quietLogger });
     const client = await RespClient.connect(group.servers[0]?.port ?? 0);
     client.write(encodeRequest(["PING"]) + encodeRequest(["INCR", "n"]).repeat(100));
     // They came together, so that with the first answer all have been taken.

@@ -1,0 +1,136 @@
+/**
+ * Runs the commands of one connection so that they seem to run one after the other, whatever is pipelined. No sockets.
+ *
+ * A read sees the writes before it and none behind it. Writes follow each other without waiting: the order of submitting
+ * is the order of the log. Reads that come together wait together, for one linearizable look at the state and for the
+ * writes before them. Only a write behind a read waits for the read's answer.
+ */
+import { errorReply } from "../commands/command-error.js";
+import type { Call, CommandSpec, ReadCommand, WriteCommand } from "../commands/spec.js";
+import { error as errorLine, type Reply } from "../resp/reply.js";
+import { refusal } from "./refusal.js";
+import type { ReplyQueue } from "./reply-queue.js";
+import type { Service } from "./service.js";
+import type { Session } from "./session.js";
+
+interface WaitingWrite {
+  readonly spec: WriteCommand;
+  readonly call: Call;
+}
+
+export class Executor {
+  readonly #service: Service;
+  readonly #session: Session;
+  readonly #replies: ReplyQueue;
+  /** Called after each reply that did not come at once. */
+  readonly #settled: () => void;
+  #readsInFlight = 0;
+  #writesInFlight = 0;
+  #waitingWrite: WaitingWrite | undefined;
+  /** What the reads of this turn wait for. */
+  #gate: Promise<unknown> | undefined;
+  /** Reads that wait for the writes before them. */
+  #whenWritten: (() => void)[] = [];
+
+  constructor(service: Service, session: Session, replies: ReplyQueue, settled: () => void) {
+    this.#service = service;
+    this.#session = session;
+    this.#replies = replies;
+    this.#settled = settled;
+  }
+
+  /** A write waits for reads before it: nothing more may be taken. */
+  get blocked(): boolean {
+    return this.#waitingWrite !== undefined;
+  }
+
+  /** Starts a command; its reply is added to the queue now or later. */
+  take(args: readonly string[]): void {
+    this.#service.statistics.commandsProcessed += 1;
+    const call: Call = { args, protocol: this.#session.protocol, session: this.#session, service: this.#service };
+    try {
+      this.#start(this.#service.commands.find(args), call);
+    } catch (cause) {
+      this.#replies.add(this.#failure(cause));
+    }
+  }
+
+  /** Everything that had arrived has been taken: later reads look at a later state. */
+  endTurn(): void {
+    this.#gate = undefined;
+  }
+
+  /** Starts the write that waited, if its time has come. */
+  resume(): void {
+    const waiting = this.#waitingWrite;
+    if (waiting === undefined || this.#readsInFlight > 0) return;
+    this.#waitingWrite = undefined;
+    this.#write(waiting.spec, waiting.call);
+  }
+
+  /** Drops the write that waited, which then never began. */
+  abandon(): void {
+    this.#waitingWrite = undefined;
+  }
+
+  #start(spec: CommandSpec, call: Call): void {
+    if (spec.kind === "local") this.#replies.add(spec.handler(call));
+    else if (spec.kind === "read") this.#read(spec, call);
+    else if (this.#readsInFlight > 0) this.#waitingWrite = { spec, call };
+    else this.#write(spec, call);
+  }
+
+  #write(spec: WriteCommand, call: Call): void {
+    if (this.#refuses("write")) return;
+    this.#writesInFlight += 1;
+    this.#await(spec.handler(call), () => {
+      this.#writesInFlight -= 1;
+      if (this.#writesInFlight === 0) for (const resolve of this.#whenWritten.splice(0)) resolve();
+    });
+  }
+
+  #read(spec: ReadCommand, call: Call): void {
+    if (this.#refuses("read")) return;
+    const { replica } = this.#service;
+    this.#gate ??= this.#openGate();
+    if (this.#gate === undefined) {
+      this.#replies.add(spec.handler(call, replica.state));
+      return;
+    }
+    this.#readsInFlight += 1;
+    const reply = this.#gate.then(() => spec.handler(call, replica.state));
+    this.#await(reply, () => { this.#readsInFlight -= 1; });
+  }
+
+  /** Undefined if there is nothing to wait for. */
+  #openGate(): Promise<unknown> | undefined {
+    const written = this.#writesInFlight === 0 ? undefined : new Promise<void>((resolve) => this.#whenWritten.push(resolve));
+    if (this.#service.reads === "sequential") return written;
+    // The state grows only newer: what is applied when both have ended holds what either waited for.
+    const confirmed = this.#service.replica.query.current({ consistency: "linearizable" });
+    return written === undefined ? confirmed : Promise.all([confirmed, written]);
+  }
+
+  #refuses(kind: "read" | "write"): boolean {
+    const refused = refusal(this.#service, kind);
+    if (refused === undefined) return false;
+    this.#service.statistics.errorReplies += 1;
+    this.#replies.add(errorLine(refused));
+    return true;
+  }
+
+  #await(reply: Promise<Reply>, ended: () => void): void {
+    const slot = this.#replies.open();
+    const settle = (text: Reply): void => {
+      slot.text = text;
+      ended();
+      this.#settled();
+    };
+    reply.then(settle, (cause: unknown) => settle(this.#failure(cause)));
+  }
+
+  #failure(cause: unknown): Reply {
+    this.#service.statistics.errorReplies += 1;
+    return errorLine(errorReply(cause));
+  }
+}
