@@ -23,14 +23,24 @@ const integerText = fc.oneof(
   fc.constantFrom("9223372036854775807", "-9223372036854775808", "9223372036854775808", "9007199254740993", "01", "+1", "1.5", "", " 1", "-0", "abc"),
 );
 const value = fc.oneof(integerText, fc.string({ maxLength: 8 }), fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes).toString("latin1")));
-/** Far enough away not to pass meanwhile, or past already, or none at all. */
+/** Far enough away not to pass meanwhile, or none at all. */
 const duration = fc.constantFrom("100000", "200000", "300000000", "9223372036854775807", "-9223372036854775808", "9223372036854775", "abc", "", "1e3");
-const pastOrNever = fc.constantFrom("0", "-1", "1");
+const past = fc.constantFrom("0", "-1");
 const unixTime = fc.constantFrom("1", "0", "-5", "99999999999", "9999999999999", "9223372036854775807", "x");
 const anyCase = (text: string): fc.Arbitrary<string> => fc.constantFrom(text, text.toUpperCase(), text.charAt(0).toUpperCase() + text.slice(1));
 
 function command(name: string, ...args: readonly fc.Arbitrary<string>[]): fc.Arbitrary<string[]> {
   return fc.tuple(anyCase(name), ...args);
+}
+
+/** Each argument as it comes. */
+function request(...args: readonly fc.Arbitrary<string>[]): fc.Arbitrary<string[]> {
+  return fc.tuple(...args);
+}
+
+/** One of those written out. */
+function given(...requests: readonly string[][]): fc.Arbitrary<string[]> {
+  return fc.constantFrom(...requests);
 }
 
 /** A command with any number of arguments of one kind. */
@@ -44,8 +54,8 @@ function withOptions(base: fc.Arbitrary<string[]>, option: fc.Arbitrary<string[]
 
 const setOption = fc.oneof(
   ...["nx", "xx", "get", "keepttl"].map((option) => command(option)),
-  fc.tuple(anyCase("ex"), duration), fc.tuple(anyCase("px"), fc.oneof(duration, fc.constantFrom("0", "-1"))), fc.tuple(anyCase("exat"), unixTime), fc.tuple(anyCase("pxat"), unixTime),
-  fc.constantFrom(["ex"], ["bad"], [""]),
+  command("ex", duration), command("px", fc.oneof(duration, fc.constantFrom("0", "-1"))), command("exat", unixTime), command("pxat", unixTime),
+  given(["ex"], ["bad"], [""]),
 );
 const expireOption = fc.oneof(...["nx", "xx", "gt", "lt", "bad"].map((option) => command(option)));
 const glob = fc.array(fc.constantFrom("*", "?", "a", "b", "key:", "[a-c]", "[^a]", "[", "]", "\\", "-", "^", "1"), { maxLength: 6 }).map((parts) => parts.join(""));
@@ -54,7 +64,7 @@ const glob = fc.array(fc.constantFrom("*", "?", "a", "b", "key:", "[a-c]", "[^a]
  * Not here, as they are not promised to be equal: INFO, SCAN cursors, the order of KEYS, exact times left, ids, and
  * whether DBSIZE counts a key that has expired and is not yet removed.
  */
-const anyCommand = fc.oneof(
+const anyCommand: fc.Arbitrary<string[]> = fc.oneof(
   { weight: 3, arbitrary: command("get", key) },
   { weight: 3, arbitrary: command("set", key, value) },
   { weight: 6, arbitrary: withOptions(command("set", key, value), setOption, 3) },
@@ -62,15 +72,15 @@ const anyCommand = fc.oneof(
   { weight: 2, arbitrary: variadic(anyCase("mset"), fc.oneof(key, value), 6) },
   { weight: 2, arbitrary: variadic(fc.constantFrom("del", "unlink", "exists"), key, 4) },
   { weight: 2, arbitrary: variadic(fc.constantFrom("incr", "decr", "type", "persist", "get"), key, 2) },
-  { weight: 3, arbitrary: fc.tuple(fc.constantFrom("incrby", "decrby"), key, integerText) },
-  { weight: 3, arbitrary: withOptions(fc.tuple(fc.constantFrom("expire", "pexpire"), key, fc.oneof(duration, pastOrNever.filter((time) => time !== "1"))), expireOption, 2) },
-  { weight: 2, arbitrary: withOptions(fc.tuple(fc.constantFrom("expireat", "pexpireat"), key, unixTime), expireOption, 2) },
+  { weight: 3, arbitrary: request(fc.constantFrom("incrby", "decrby"), key, integerText) },
+  { weight: 3, arbitrary: withOptions(request(fc.constantFrom("expire", "pexpire"), key, fc.oneof(duration, past)), expireOption, 2) },
+  { weight: 2, arbitrary: withOptions(request(fc.constantFrom("expireat", "pexpireat"), key, unixTime), expireOption, 2) },
   // The first digits of the time left: whole thousands of seconds.
-  { weight: 2, arbitrary: fc.tuple(fc.constantFrom("ttl", "pttl"), key) },
-  { weight: 1, arbitrary: fc.tuple(fc.constant("keys"), glob) },
+  { weight: 2, arbitrary: request(fc.constantFrom("ttl", "pttl"), key) },
+  { weight: 1, arbitrary: request(fc.constant("keys"), glob) },
   { weight: 1, arbitrary: variadic(fc.constantFrom("ping", "echo"), value, 2) },
   { weight: 1, arbitrary: variadic(fc.constantFrom("nosuch", "client", "config", "command", "get\0x", "é"), value, 3).filter(([name, sub]) => name !== "command" || sub !== undefined) },
-  { weight: 1, arbitrary: fc.constantFrom(["select", "0"], ["select", "x"], ["select", "1"], ["auth", "x"], ["auth", "default", "x"], ["auth", "u", "p"], ["auth", "a", "b", "c"], ["reset"], ["command", "count", "x"], ["scan", "x"], ["scan", "0", "count"], ["scan", "0", "count", "0"], ["scan", "0", "count", "x"], ["scan", "0", "match"], ["scan", "0", "bad", "x"], ["client", "getname"], ["client", "setname", "x y"], ["client", "setname", "me"], ["config", "get"], ["config", "get", "appendonly"], ["hello", "4"], ["hello", "x"], ["hello", "3", "auth", "u", "p"], ["hello", "3", "setname", "a b"], ["hello", "3", "bad"], ["time", "x"], ["dbsize", "x"], ["info", "nosuch"]) },
+  { weight: 1, arbitrary: given(["select", "0"], ["select", "x"], ["select", "1"], ["auth", "x"], ["auth", "default", "x"], ["auth", "u", "p"], ["auth", "a", "b", "c"], ["reset"], ["command", "count", "x"], ["scan", "x"], ["scan", "0", "count"], ["scan", "0", "count", "0"], ["scan", "0", "count", "x"], ["scan", "0", "match"], ["scan", "0", "bad", "x"], ["client", "getname"], ["client", "setname", "x y"], ["client", "setname", "me"], ["config", "get"], ["config", "get", "appendonly"], ["hello", "4"], ["hello", "x"], ["hello", "3", "auth", "u", "p"], ["hello", "3", "setname", "a b"], ["hello", "3", "bad"], ["time", "x"], ["dbsize", "x"], ["info", "nosuch"]) },
 );
 
 /** Both servers count down while the test runs; KEYS has no order, and in Redis only KEYS * finds the empty key. */
