@@ -7,7 +7,7 @@
 // a machine that cannot build is not an error. Never downloads anything: Node's headers come from npm_config_nodedir, or from where
 // Node itself is installed.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -54,13 +54,28 @@ function upToDate(wanted) {
   return existsSync(addon) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
 }
 
+/**
+ * Compiles aside and moves the result into place at once: whoever is using the addon, or building it at the same time, is not
+ * disturbed.
+ */
 function build() {
-  const gyp = require.resolve("node-gyp/bin/node-gyp.js");
-  const args = [gyp, "rebuild", "--silent", "--release", `--nodedir=${nodeDirectory()}`];
-  const result = spawnSync(process.execPath, args, { cwd: here, encoding: "utf8", env: { ...process.env, MAKEFLAGS: "-j2" } });
-  if (result.status === 0) return true;
-  process.stderr.write(`${result.stdout ?? ""}${result.stderr ?? ""}${result.error ? `${result.error}\n` : ""}`);
-  return false;
+  mkdirSync(dirname(addon), { recursive: true });
+  const stage = mkdtempSync(join(here, "build", "stage-"));
+  try {
+    copyFileSync(join(here, "binding.gyp"), join(stage, "binding.gyp"));
+    cpSync(join(here, "src"), join(stage, "src"), { recursive: true });
+    const gyp = require.resolve("node-gyp/bin/node-gyp.js");
+    const args = [gyp, "rebuild", "--silent", "--release", `--nodedir=${nodeDirectory()}`];
+    const result = spawnSync(process.execPath, args, { cwd: stage, encoding: "utf8", env: { ...process.env, MAKEFLAGS: "-j2" } });
+    if (result.status === 0) {
+      renameSync(join(stage, "build", "Release", "corosync.node"), addon);
+      return true;
+    }
+    process.stderr.write(`${result.stdout ?? ""}${result.stderr ?? ""}${result.error ? `${result.error}\n` : ""}`);
+    return false;
+  } finally {
+    rmSync(stage, { recursive: true, force: true });
+  }
 }
 
 const required = process.argv.includes("--required");
@@ -71,7 +86,6 @@ if (!upToDate(wanted)) {
     console.log(`corosync() will not be available: ${reason}. Everything else works without it.`);
     process.exitCode = required ? 1 : 0;
   } else if (build()) {
-    mkdirSync(dirname(stamp), { recursive: true });
     writeFileSync(stamp, wanted);
     console.log("Built the Corosync addon.");
   } else {

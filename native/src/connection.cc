@@ -2,16 +2,19 @@
 #include "connection.h"
 
 #include <fcntl.h>
-#include <poll.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 namespace corosync {
 namespace {
 
-// Sends per look at the socket. POLLOUT promises three quarters of the send buffer; one notification takes less than 1 KiB
-// of it, so 16 fit even where the system's default buffer was set as low as 22 KiB.
-constexpr unsigned kNotificationsPerPoll = 16;
+// More than the kernel counts for one notification of one byte in a unix socket's send buffer (768 on x86-64).
+constexpr int kNotificationBytes = 1024;
+constexpr int kCreditMax = 64;
 
 }  // namespace
 
@@ -33,13 +36,14 @@ abi::Status Connection::open(const std::function<abi::Status(abi::Handle*)>& ini
 }
 
 // libqb tells the daemon of every request by one byte on the socket, and repeats that send in a loop while the socket is
-// full: with a daemon that is stopped, the 279th message would never return (measured). So look first.
+// full: with a daemon that is stopped, message 279 would never return (measured). So look at the room first, now and then.
 bool Connection::mayNotify() {
   if (notifyCredit_ == 0) {
-    pollfd entry{fd_, POLLOUT, 0};
-    // A hangup is for the library to report.
-    if (poll(&entry, 1, 0) != 1) return false;
-    notifyCredit_ = kNotificationsPerPoll;
+    int queued = 0, buffer = 0;
+    socklen_t bytes = sizeof(buffer);
+    const bool known = ioctl(fd_, SIOCOUTQ, &queued) == 0 && getsockopt(fd_, SOL_SOCKET, SO_SNDBUF, &buffer, &bytes) == 0;
+    if (known) notifyCredit_ = std::clamp((buffer - queued) / kNotificationBytes - 1, 0, kCreditMax);
+    if (notifyCredit_ == 0) return false;
   }
   notifyCredit_ -= 1;
   return true;

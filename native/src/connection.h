@@ -6,6 +6,7 @@
 // library has closed and the process has given to something else.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 
@@ -42,12 +43,13 @@ class Connection {
     return open_ ? call(handle_) : abi::kBadHandle;
   }
 
-  // Never blocks: kTryAgain while another thread is in a request, or while the daemon does not take what was sent.
+  // Never blocks. What end() was given, once it was called; kTryAgain while another thread is in a request, or while the daemon does not take what was sent.
   template <class F>
   abi::Status send(F&& call) {
     std::unique_lock<std::mutex> lock(requests_, std::try_to_lock);
     if (!lock.owns_lock()) return abi::kTryAgain;
     if (!open_) return abi::kBadHandle;
+    if (const abi::Status ended = ended_) return ended;
     if (!mayNotify()) return abi::kTryAgain;
     return call(handle_);
   }
@@ -64,6 +66,12 @@ class Connection {
   // kLibrary within two seconds (libqb's liveness interval). close() is still to be called.
   void cut();
 
+  // cut(), and from now on this is what send() answers: it knows better than the library why.
+  void end(abi::Status status) {
+    ended_ = status;
+    cut();
+  }
+
   // May block. Finalizes, even if the daemon is gone. Idempotent.
   abi::Status close();
 
@@ -74,7 +82,8 @@ class Connection {
   abi::Handle handle_ = 0;
   std::mutex requests_;
   bool open_ = false;       // under requests_
-  unsigned notifyCredit_ = 0;  // under requests_
+  int notifyCredit_ = 0;       // under requests_
+  std::atomic<abi::Status> ended_{0};
   std::mutex fdMutex_;      // cut() against the close of fd_
   int fd_ = -1;
 };

@@ -34,7 +34,7 @@ void EventSource::end(abi::Status status) {
   if (ended_) return;
   ended_ = true;
   queue_.push(std::make_unique<Ended>(status));
-  connection_.cut();
+  connection_.end(status);
 }
 
 std::unique_ptr<Event> EventSource::pop() {

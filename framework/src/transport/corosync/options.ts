@@ -3,6 +3,12 @@ import { LockstepError } from "../../errors.js";
 
 export interface CorosyncOptions {
   /**
+   * Own messages that may be on their way (each counted with 128 bytes for its bookkeeping) before multicast() answers "busy", bytes.
+   * Default 4 MiB: sixteen messages of the largest size, 80 ms of a ring at 50 MB/s. Without this bound, a sender that never
+   * gives up the event loop would have its own messages pile up behind it until it is evicted.
+   */
+  readonly queueBytes?: number;
+  /**
    * Messages held in this process while its event loop is busy, before it is taken out of the group, bytes. Default 64 MiB: more than
    * a second of the fastest ring that was measured (50 MB/s). A process that takes nothing makes its daemon's memory grow instead.
    */
@@ -17,6 +23,7 @@ export type CompleteOptions = Required<CorosyncOptions>;
 
 /** name: [default, least, most] */
 const limits = {
+  queueBytes: [4 * 1024 * 1024, 1, 2 ** 40],
   heldBytes: [64 * 1024 * 1024, 4 * 1024 * 1024, 2 ** 40],
   patienceMs: [30_000, 0, 86_400_000],
   farewellMs: [2000, 1, 3_600_000],
@@ -27,7 +34,7 @@ export function completeOptions(given: CorosyncOptions): CompleteOptions {
   for (const name of Object.keys(given)) {
     if (!(name in limits)) throw new LockstepError("CONFIGURATION_INVALID", `corosync() has no option "${name}"; it has ${Object.keys(limits).join(", ")}.`);
   }
-  return { heldBytes: pick(given, "heldBytes"), patienceMs: pick(given, "patienceMs"), farewellMs: pick(given, "farewellMs") };
+  return { queueBytes: pick(given, "queueBytes"), heldBytes: pick(given, "heldBytes"), patienceMs: pick(given, "patienceMs"), farewellMs: pick(given, "farewellMs") };
 }
 
 function pick(given: CorosyncOptions, name: keyof CorosyncOptions): number {

@@ -10,6 +10,7 @@ import { lostGroup, toLockstepError } from "./errors.js";
 import { configuredNodes } from "./nodelist.js";
 import type { CompleteOptions } from "./options.js";
 import { QuorumWatch } from "./quorum-watch.js";
+import { SendWindow } from "./send-window.js";
 import { WritableTimer } from "./writable-timer.js";
 
 /**
@@ -29,6 +30,7 @@ export class CorosyncTransport implements GroupTransport {
   readonly maxMessageBytes = maxMessageBytes;
   readonly #options: CompleteOptions;
   readonly #writable = new WritableTimer();
+  readonly #window: SendWindow;
   #state: State = "not joined";
   #listener: GroupListener | undefined;
   #cpg: Cpg | undefined;
@@ -39,6 +41,7 @@ export class CorosyncTransport implements GroupTransport {
 
   constructor(options: CompleteOptions) {
     this.#options = options;
+    this.#window = new SendWindow(options.queueBytes);
   }
 
   configuredNodes(): Promise<readonly number[]> {
@@ -62,10 +65,18 @@ export class CorosyncTransport implements GroupTransport {
     if (message.byteLength > maxMessageBytes) {
       throw new LockstepError("MESSAGE_TOO_LARGE", `A message of ${String(message.byteLength)} bytes exceeds this transport's maxMessageBytes (${String(maxMessageBytes)}). Send it in parts.`);
     }
+    if (!this.#window.admits(message.byteLength)) {
+      this.#writable.scheduleLate(() => this.#window.reset());
+      return "busy";
+    }
     try {
       const answer = cpg.multicast(message);
-      if (answer === "busy") this.#writable.schedule();
-      else this.#writable.succeeded();
+      if (answer === "busy") {
+        this.#writable.scheduleSoon();
+      } else {
+        this.#writable.succeeded();
+        this.#window.sent(message.byteLength);
+      }
       return answer;
     } catch (error) {
       // The daemon has gone and its end has not been told yet.
@@ -107,7 +118,7 @@ export class CorosyncTransport implements GroupTransport {
       tryAgainMs: patienceMs,
       closeMs: farewellMs,
       listener: {
-        messages: (batch) => this.#listener?.deliver(toDeliveries(batch)),
+        messages: (batch) => this.#deliver(batch),
         configurationChanged: (change) => {
           this.#joinedBy(listener);
           this.#listener?.configurationChanged(change);
@@ -145,6 +156,18 @@ export class CorosyncTransport implements GroupTransport {
     this.#listener = listener;
     this.#state = "joined";
     this.#writable.start(() => this.#listener?.writable());
+  }
+
+  #deliver(batch: MessageBatch): void {
+    const own = this.#cpg?.local;
+    for (let i = 0; i < batch.length; i += 1) {
+      if (batch.senderNodeId(i) === own?.nodeId && batch.senderPid(i) === own.pid) this.#window.delivered(batch.size(i));
+    }
+    try {
+      this.#listener?.deliver(toDeliveries(batch));
+    } finally {
+      if (this.#window.reopened()) this.#writable.now();
+    }
   }
 
   async #leave(): Promise<void> {

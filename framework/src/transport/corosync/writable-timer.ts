@@ -5,6 +5,9 @@
 const firstMs = 1;
 const mostMs = 5;
 
+/** The own messages under way are counted as lost if none has come back for so long: longer than any ring takes to form. */
+export const lostAfterMs = 10_000;
+
 export class WritableTimer {
   #tell: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -14,14 +17,21 @@ export class WritableTimer {
     this.#tell = tell;
   }
 
-  /** After "busy". */
-  schedule(): void {
-    if (this.#tell === undefined || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#tell?.();
-    }, this.#pauseMs);
+  /** After "busy" from the daemon. */
+  scheduleSoon(): void {
+    this.#schedule(this.#pauseMs);
     this.#pauseMs = Math.min(this.#pauseMs * 2, mostMs);
+  }
+
+  /** After "busy" for own messages under way: their return is what makes room, this is for when it never comes. */
+  scheduleLate(whenLost: () => void): void {
+    this.#schedule(lostAfterMs, whenLost);
+  }
+
+  /** Tells now, in place of a waiting timer. */
+  now(): void {
+    this.#clear();
+    this.#tell?.();
   }
 
   /** After "queued". */
@@ -30,8 +40,21 @@ export class WritableTimer {
   }
 
   stop(): void {
+    this.#clear();
+    this.#tell = undefined;
+  }
+
+  #schedule(pauseMs: number, before?: () => void): void {
+    if (this.#tell === undefined || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      before?.();
+      this.#tell?.();
+    }, pauseMs);
+  }
+
+  #clear(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#tell = undefined;
   }
 }
