@@ -8,11 +8,10 @@ import { Cluster } from "./cluster.js";
 import { eventually } from "./eventually.js";
 import { parseQuorumTool } from "./node.js";
 import { networkNamespace } from "./processes.js";
-import { useCluster } from "./use-cluster.js";
+import { quickTotem, useCluster } from "./use-cluster.js";
 
 vi.setConfig({ testTimeout: 60_000 });
-// A short token: these tests wait for it to run out, again and again.
-const options = { totem: { token: 400 } };
+const options = { totem: quickTotem };
 const dist = (file: string): string => fileURLToPath(new URL(`../dist/cluster/${file}`, import.meta.url));
 
 describe("a cluster", () => {
