@@ -21,4 +21,6 @@ export { tokens } from "./container.js";
 export type { PartName, Provide, ReplicaParts } from "./container.js";
 export { MemoryNetwork, memory } from "./transport/memory/index.js";
 export type { MemoryNetworkOptions, MemoryOptions } from "./transport/memory/index.js";
+export { corosync } from "./transport/corosync/index.js";
+export type { CorosyncOptions } from "./transport/corosync/index.js";
 export type * from "./transport/group-transport.js";

@@ -1,0 +1,56 @@
+// Makes a clone ready to run: dependencies, native addon, compiled TypeScript. Skips what is done already.
+//
+//   node setup.mjs          what `npm start` needs
+//   node setup.mjs --dev    everything: tests, benchmarks, tools
+//
+// Plain JavaScript on Node alone, because it runs before anything is installed.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const dev = process.argv.includes("--dev");
+const stampFile = join(root, "node_modules", ".lockstep-installed");
+
+checkNode();
+install();
+buildNative();
+compile();
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  fail(`Lockstep needs Node.js 20.19 or newer; this is ${process.versions.node}.`);
+}
+
+function install() {
+  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).update(process.versions.modules).digest("hex");
+  if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === lock) return;
+  console.error("Installing dependencies (npm ci) …");
+  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  mkdirSync(dirname(stampFile), { recursive: true });
+  writeFileSync(stampFile, lock);
+}
+
+/** Without a compiler everything but corosync() works; build.mjs says so in one line. */
+function buildNative() {
+  run(process.execPath, [join(root, "native", "build.mjs")]);
+}
+
+function compile() {
+  const projects = dev ? ["."] : ["examples/kv-store"];
+  run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-b", ...projects]);
+}
+
+function run(command, args) {
+  const { status, error, signal } = spawnSync(command, args, { cwd: root, stdio: ["ignore", process.stderr, "inherit"] });
+  if (error !== undefined) fail(`${command} could not be started: ${error.message}`);
+  if (status !== 0) fail(`${command} ${args.join(" ")} failed${signal === null ? "" : ` (${signal})`}: see above.`);
+}
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}

@@ -1,0 +1,95 @@
+/**
+ * `npm test`: every suite this machine can run. What it cannot run is left out by name, never skipped inside a suite;
+ * the output says so in one line, with the command that adds it. `--require-cluster` (CI) makes that an error.
+ *
+ * Suites on real daemons run after the others and one file at a time: they bring up whole clusters.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { corosyncAvailable } from "./cluster/available.js";
+
+interface Suite {
+  readonly name: string;
+  readonly include: readonly string[];
+  readonly parallel: boolean;
+  /** Why it cannot run here, and what to do about it. */
+  readonly leftOut: { readonly why: string; readonly add: string } | undefined;
+}
+
+interface Counts {
+  passed: number;
+  failed: number;
+}
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+function onPath(program: string): boolean {
+  return (process.env["PATH"] ?? "").split(":").some((directory) => existsSync(join(directory, program)));
+}
+
+function suites(): Suite[] {
+  const corosync = corosyncAvailable();
+  const redis = onPath("redis-server") ? undefined : "redis-server is not installed";
+  return [
+    {
+      name: "units", parallel: true, leftOut: undefined,
+      include: ["native/test/*.test.ts", "framework/test/**/*.test.ts", "examples/*/test/*.test.ts", "examples/*/test/!(differential)/**/*.test.ts", "test/scenarios/*.test.ts", "test/types/*.test.ts"],
+    },
+    {
+      name: "comparison with redis-server", parallel: true, include: ["examples/*/test/differential/**/*.test.ts"],
+      leftOut: redis === undefined ? undefined : { why: redis, add: "apt-get install redis-server redis-tools" },
+    },
+    {
+      name: "real Corosync", parallel: false, include: ["native/test/daemon/*.test.ts", "test/cluster/**/*.test.ts"],
+      leftOut: corosync === undefined ? undefined : { why: corosync, add: "apt-get install corosync iproute2 iptables procps, then npm test as root" },
+    },
+  ];
+}
+
+function runSuite(suite: Suite, results: string): Counts {
+  const { status } = spawnSync(process.execPath, [
+    join(root, "node_modules", "vitest", "vitest.mjs"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${results}`,
+    ...(suite.parallel ? [] : ["--no-file-parallelism"]),
+    ...process.argv.slice(2).filter((argument) => argument !== "--require-cluster"),
+  ], { cwd: root, stdio: "inherit", env: { ...process.env, LOCKSTEP_TESTS: JSON.stringify(suite.include) } });
+  const counts = readCounts(results);
+  // Vitest failed outside a test: a file that does not load, an unhandled rejection.
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
+function readCounts(results: string): Counts {
+  if (!existsSync(results)) return { passed: 0, failed: 1 };
+  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(results, "utf8")) as { numPassedTests: number; numFailedTests: number };
+  return { passed: numPassedTests, failed: numFailedTests };
+}
+
+function main(): number {
+  const required = process.argv.includes("--require-cluster");
+  const scratch = mkdtempSync(join(tmpdir(), "lockstep-test-"));
+  const total: Counts = { passed: 0, failed: 0 };
+  const leftOut: string[] = [];
+  try {
+    for (const [index, suite] of suites().entries()) {
+      if (suite.leftOut !== undefined) {
+        leftOut.push(`Left out: ${suite.name}, because ${suite.leftOut.why}. To add it: ${suite.leftOut.add}`);
+        if (required) total.failed++;
+        continue;
+      }
+      console.log(`\n== ${suite.name}`);
+      const counts = runSuite(suite, join(scratch, `${index}.json`));
+      total.passed += counts.passed;
+      total.failed += counts.failed;
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  for (const line of leftOut) console.log(line);
+  console.log(`${total.passed} passed, ${total.failed} failed`);
+  return total.failed === 0 ? 0 : 1;
+}
+
+process.exitCode = main();
