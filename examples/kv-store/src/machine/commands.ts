@@ -9,12 +9,15 @@ import { reject, type Context, type Draft } from "@lockstep/framework";
 import type { ExpireCondition, ExpireInput, IncrementInput, KvRejection, PersistInput, RemoveInput, SetInput, SetManyInput, SetResult } from "./inputs.js";
 import { addIntegers, parseInteger } from "./integers.js";
 import { unpackValue } from "./packed-value.js";
-import { deadlineOf, valueOf, type KvState } from "./state.js";
+import { deadlineOf, hasDeadlines, valueOf, type KvState } from "./state.js";
 
 type KvDraft = Draft<KvState>;
 
 /** Expired keys removed at one entry: some milliseconds of work at most, so that expiry never holds up the log. */
 export const removedPerExpiry = 1000;
+
+/** Nearly every answer; frozen once, not at every command. */
+const plainlyWritten: SetResult = Object.freeze({ written: true, previous: null });
 
 export function set(draft: KvDraft, input: SetInput, context: Context): SetResult {
   const { key, value, when, ttl } = input;
@@ -25,7 +28,7 @@ export function set(draft: KvDraft, input: SetInput, context: Context): SetResul
   if (ttl !== "keep" || valueOf(draft, key) === undefined) clearDeadline(draft, key);
   draft.values.set(key, unpackValue(value));
   if (typeof ttl === "number") expireAt(draft, key, context.now + ttl, context);
-  return { written: true, previous };
+  return previous === null ? plainlyWritten : { written: true, previous };
 }
 
 export function setMany(draft: KvDraft, { pairs }: SetManyInput): null {
@@ -77,13 +80,14 @@ export function persist(draft: KvDraft, { key }: PersistInput): boolean {
 /** Run by the timer. */
 export function expireDue(draft: KvDraft, _input: unknown, context: Context): null {
   draft.expiredUpTo = context.now;
-  draft.timer = null;
   const due: string[] = [];
   for (const [deadline, key] of draft.expiries.keys()) {
     if (deadline > context.now || due.length === removedPerExpiry) break;
     due.push(key);
   }
   for (const key of due) drop(draft, key);
+  // It has fired; nothing may ask for deadlines between this and the next.
+  draft.timerId = null;
   waitForFirstDeadline(draft, context);
   return null;
 }
@@ -109,7 +113,7 @@ function expireAt(draft: KvDraft, key: string, deadline: number, context: Contex
 }
 
 function clearDeadline(draft: KvDraft, key: string): void {
-  if (draft.deadlines.size === 0) return;
+  if (!hasDeadlines(draft)) return;
   const deadline = draft.deadlines.get(key);
   if (deadline === undefined) return;
   draft.deadlines.delete(key);
@@ -126,11 +130,12 @@ function waitForFirstDeadline(draft: KvDraft, context: Context): void {
   const first = draft.expiries.first();
   if (first === undefined) return;
   const [[at]] = first;
-  if (draft.timer !== null) {
-    if (draft.timer.at <= at) return;
-    context.cancel(draft.timer.id);
+  if (draft.timerId !== null) {
+    if (draft.timerAt <= at) return;
+    context.cancel(draft.timerId);
   }
-  draft.timer = { id: context.schedule(at, "expireDue"), at };
+  draft.timerId = context.schedule(at, "expireDue");
+  draft.timerAt = at;
 }
 
 function refuse(code: KvRejection): Error {

@@ -20,8 +20,10 @@ export interface KvState {
    * in batches, has not come to them.
    */
   readonly expiredUpTo: number;
-  /** The timer that waits for the first deadline. */
-  readonly timer: { readonly id: string; readonly at: number } | null;
+  /** The timer that waits for the first deadline; null only if there are no deadlines. */
+  readonly timerId: string | null;
+  /** When it fires, at or before the first deadline. */
+  readonly timerAt: number;
 }
 
 export const initialState = (): KvState => ({
@@ -29,14 +31,16 @@ export const initialState = (): KvState => ({
   deadlines: new Table<string, number>(),
   expiries: new Table<readonly [number, string], true>(),
   expiredUpTo: 0,
-  timer: null,
+  timerId: null,
+  timerAt: 0,
 });
 
 /** What commands and queries need of a state, drafted or not. */
 interface Readable {
-  readonly values: Pick<KvState["values"], "get" | "size">;
-  readonly deadlines: Pick<KvState["deadlines"], "get" | "size">;
+  readonly values: Pick<KvState["values"], "get">;
+  readonly deadlines: Pick<KvState["deadlines"], "get">;
   readonly expiredUpTo: number;
+  readonly timerId: string | null;
 }
 
 /** The value of a key that is there. */
@@ -47,12 +51,18 @@ export function valueOf(state: Readable, key: string): string | undefined {
 
 /** When a key ends; undefined if it has no end, or is not there. */
 export function deadlineOf(state: Readable, key: string): number | undefined {
+  if (!hasDeadlines(state)) return undefined;
   const deadline = state.deadlines.get(key);
   return deadline === undefined || deadline <= state.expiredUpTo ? undefined : deadline;
 }
 
 export function isExpired(state: Readable, key: string): boolean {
-  if (state.deadlines.size === 0) return false;
+  if (!hasDeadlines(state)) return false;
   const deadline = state.deadlines.get(key);
   return deadline !== undefined && deadline <= state.expiredUpTo;
+}
+
+/** False only if no key has a deadline. Not by the Table's size: in a handler, touching a Table costs a draft of it. */
+export function hasDeadlines(state: Pick<KvState, "timerId">): boolean {
+  return state.timerId !== null;
 }

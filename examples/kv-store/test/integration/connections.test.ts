@@ -25,7 +25,7 @@ async function connect(group: EmbeddedGroup, replica = 0): Promise<RespClient> {
 
 const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 
-describe.each(["linearizable", "sequential"] as const)("a connection with %s reads", (reads) => {
+describe.each(["linearizable", "sequential"] as const)("a connection with %s reads", { timeout: 60_000 }, (reads) => {
   it("runs pipelined commands as if one after the other", async () => {
     const client = await connect(await start({}, reads));
     const requests = Array.from({ length: 300 }, (_, i) => [["SET", "k", String(i)], ["GET", "k"], ["ECHO", `e${i}`], ["INCR", "k"], ["GET", "k"], ["EXISTS", "k"]]).flat();
@@ -34,7 +34,7 @@ describe.each(["linearizable", "sequential"] as const)("a connection with %s rea
   });
 });
 
-describe("a connection", () => {
+describe("a connection", { timeout: 60_000 }, () => {
   it("takes inline commands", async () => {
     const client = await connect(await start());
     client.write('SET "a b" "\\x00\\xff"\r\nGET "a b"\r\n');
@@ -136,7 +136,7 @@ describe("a connection", () => {
   });
 });
 
-describe("SCAN", () => {
+describe("SCAN", { timeout: 60_000 }, () => {
   it("refuses a cursor that this replica did not give, and takes one twice", async () => {
     const group = await start();
     const client = await connect(group);

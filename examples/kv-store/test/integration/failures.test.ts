@@ -25,7 +25,7 @@ afterEach(async () => {
   await group.close();
 });
 
-describe("a replica that is cut off", () => {
+describe("a replica that is cut off", { timeout: 60_000 }, () => {
   it("refuses writes and reads at once with CLUSTERDOWN, and still answers PING, HELLO and INFO", async () => {
     await start();
     await call(1, "SET", "x", "1");
@@ -82,7 +82,7 @@ describe("a replica that is cut off", () => {
   });
 });
 
-describe("a group", () => {
+describe("a group", { timeout: 60_000 }, () => {
   it("goes on when one replica stops", async () => {
     await start();
     await call(1, "SET", "x", "1");

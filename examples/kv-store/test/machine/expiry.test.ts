@@ -99,7 +99,7 @@ async function run(replica: KvReplica, model: Model, clock: ManualClock, one: St
   }
 }
 
-describe("the machine", () => {
+describe("the machine", { timeout: 60_000 }, () => {
   it("keeps and ends keys as the model does, to the millisecond", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
@@ -139,7 +139,7 @@ describe("the machine", () => {
     expect(await replica.submit.set({ key: "k2000", value: "new", when: "absent" })).toEqual({ written: true, previous: null });
     await eventually("they are all removed without anybody asking", () => replica.state.values.size === 1);
     expect(valueOf(replica.state, "k2000")).toBe("new");
-    expect(replica.state.timer).toBeNull();
+    expect(replica.state.timerId).toBeNull();
   });
 
   it("takes an equal deadline for neither later nor sooner", async () => {

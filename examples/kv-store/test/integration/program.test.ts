@@ -1,0 +1,76 @@
+/** The program as people start it: what it says, how it stops. Runs what the build has made. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it } from "vitest";
+import { eventually } from "../support/eventually.js";
+import { RespClient } from "../support/resp-client.js";
+
+const program = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+const running: ChildProcess[] = [];
+
+afterEach(() => {
+  for (const child of running.splice(0)) child.kill("SIGKILL");
+});
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly output: { out: string; err: string };
+  /** Its exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string | null>;
+}
+
+function run(...args: string[]): Run {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  running.push(child);
+  const output = { out: "", err: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => { output.out += text; });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => { output.err += text; });
+  const ended = once(child, "close").then(([code, signal]) => (code as number | null) ?? (signal as string | null));
+  return { child, output, ended };
+}
+
+describe("the program", { timeout: 60_000 }, () => {
+  it.each(["SIGINT", "SIGTERM"] as const)("says what runs and what to type, serves it, and stops cleanly on %s", async (signal) => {
+    const { child, output, ended } = run("--port", "0");
+    await eventually("it says that it runs", () => output.out.includes("Ctrl-C"), 30_000);
+    const ports = [...output.out.matchAll(/replica \d of 3 on 127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]));
+    expect(ports).toHaveLength(3);
+    const [typed, thenTyped] = [...output.out.matchAll(/redis-cli -p (\d+) (.*)/g)].map((match) => ({ port: Number(match[1]), args: (match[2] ?? "").split(" ") }));
+    const first = await RespClient.connect(typed?.port ?? 0);
+    expect(await first.call(...(typed?.args ?? []))).toBe("+OK\r\n");
+    const last = await RespClient.connect(thenTyped?.port ?? 0);
+    expect(await last.call(...(thenTyped?.args ?? []))).toBe("$1\r\n1\r\n");
+    child.kill(signal);
+    expect(await ended).toBe(0);
+    await Promise.all([first.closed, last.closed]);
+    expect(output).toEqual({ out: expect.stringMatching(/Stopping\.\n$/) as unknown, err: "" });
+  });
+
+  it("says which port is taken and how to choose others", async () => {
+    const other = createServer();
+    await once(other.listen(0, "127.0.0.1"), "listening");
+    const { port } = other.address() as AddressInfo;
+    const { output, ended } = run("--ports", `0,${port},0`);
+    expect(await ended).toBe(1);
+    expect(output.err).toContain(`Port ${port} of 127.0.0.1 is in use already`);
+    expect(output.err).toContain("--ports 7001,7002,7003");
+    other.close();
+  });
+
+  it("says that an address is not this machine's", async () => {
+    const { output, ended } = run("--host", "192.0.2.1", "--port", "0");
+    expect(await ended).toBe(1);
+    expect(output.err).toContain("192.0.2.1 is not an address of this machine");
+  });
+
+  it("refuses what it does not know, and explains itself when asked", async () => {
+    const wrong = run("--prot", "1");
+    expect(await wrong.ended).toBe(2);
+    expect(wrong.output.err).toContain("See lockstep-kv --help");
+    const help = run("--help");
+    expect(await help.ended).toBe(0);
+    expect(help.output.out).toContain("--reads HOW");
+  });
+});
