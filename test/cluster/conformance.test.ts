@@ -14,6 +14,8 @@ function clusterBed(cluster: () => Cluster): ConformanceBed {
   return {
     nodes: [1, 2, 3],
     tellsQuorum: true,
+    // On a machine that is busy with other daemons too.
+    timeoutMs: 60_000,
     open: async (nodeId) => new RemoteMember(cluster().node(nodeId).spawn(process.execPath, [memberProgram], { stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced" })),
     network: {
       cut: async (sides) => cluster().separate(sides),

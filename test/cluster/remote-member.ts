@@ -2,9 +2,8 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { LockstepError } from "@lockstep/framework";
-import type { ErrorCode } from "@lockstep/framework";
+import type { ErrorCode, MemberAddress } from "@lockstep/framework";
 import type { Burst, ConformanceMember, MemberEvent } from "@lockstep/framework/conformance";
-import type { MemberAddress } from "@lockstep/framework";
 
 export type MemberMethod = Exclude<keyof ConformanceMember, "dispose">;
 
