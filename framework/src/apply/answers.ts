@@ -26,18 +26,21 @@ export class AnswerIndex {
     for (const [number, { requestId }] of answers) this.#numbers.set(requestId, number);
   }
 
-  find(answers: Table<number, Answer>, requestId: string): Answer | undefined {
-    const number = this.#numbers.get(requestId);
-    return number === undefined ? undefined : answers.get(number);
+  numberOf(requestId: string): number | undefined {
+    return this.#numbers.get(requestId);
   }
 
+  /** Takes over what an entry gave and dropped; an id that was dropped may have been given again since. */
   adopt({ given, dropped }: AnswerRun): void {
-    for (const { requestId } of dropped) this.#numbers.delete(requestId);
     for (const [requestId, number] of given) this.#numbers.set(requestId, number);
+    for (const [number, { requestId }] of dropped) if (this.#numbers.get(requestId) === number) this.#numbers.delete(requestId);
   }
 }
 
-/** The answers while one entry is applied: sees its own, changes nothing outside until it is adopted. */
+/**
+ * The answers while one entry is applied: sees its own, changes nothing outside until it is adopted. The newest
+ * maxRequests answers count, at every command: that older ones are only taken away at the entry's end does not show.
+ */
 export class AnswerRun {
   readonly #index: AnswerIndex;
   readonly #maxRequests: number;
@@ -47,7 +50,8 @@ export class AnswerRun {
   #count: number;
   /** Numbers of the answers given in this entry. */
   readonly given = new Map<string, number>();
-  readonly dropped: Answer[] = [];
+  /** Set by finish(). */
+  dropped: readonly [number, Answer][] = [];
 
   constructor(base: Answers, index: AnswerIndex, maxRequests: number) {
     this.#base = base;
@@ -57,28 +61,26 @@ export class AnswerRun {
   }
 
   find(requestId: string): Answer | undefined {
-    const answers = this.#copy ?? this.#base.answers;
-    const number = this.given.get(requestId);
-    return number === undefined ? this.#index.find(answers, requestId) : answers.get(number);
+    const number = this.given.get(requestId) ?? this.#index.numberOf(requestId);
+    return number === undefined || number < this.#oldest() ? undefined : (this.#copy ?? this.#base.answers).get(number);
   }
 
-  /** Keeps an answer, and drops the oldest one beyond maxRequests: the same on every replica, whatever the batches. */
   add(requestId: string, command: string, outcome: CommandOutcome): void {
     this.#copy ??= new Table(this.#base.answers);
     this.#count++;
     this.#copy.set(this.#count, Object.freeze({ requestId, command, outcome: agreedPart(outcome) }));
     this.given.set(requestId, this.#count);
-    while (this.#copy.size > this.#maxRequests) this.#dropOldest(this.#copy);
-  }
-
-  #dropOldest(answers: Table<number, Answer>): void {
-    const [number, oldest] = answers.first() as [number, Answer];
-    answers.delete(number);
-    if (this.given.get(oldest.requestId) === number) this.given.delete(oldest.requestId);
-    else this.dropped.push(oldest);
   }
 
   finish(): Answers {
-    return { answers: this.#copy === undefined ? this.#base.answers : seal(this.#copy), answerCount: this.#count };
+    if (this.#copy === undefined) return { answers: this.#base.answers, answerCount: this.#count };
+    this.dropped = [...this.#copy.entries({ before: this.#oldest() })];
+    if (this.dropped.length > 0) this.#copy.deleteBefore(this.#oldest());
+    return { answers: seal(this.#copy), answerCount: this.#count };
+  }
+
+  /** The number of the oldest answer that counts. */
+  #oldest(): number {
+    return this.#count - this.#maxRequests + 1;
   }
 }

@@ -66,7 +66,8 @@ class MachineApplier<S> implements Applier<S> {
   }
 
   answered(requestId: string): CommandOutcome | undefined {
-    const answer = this.#index.find(this.#replicated.answers, requestId);
+    const number = this.#index.numberOf(requestId);
+    const answer = number === undefined ? undefined : this.#replicated.answers.get(number);
     return answer && withMessage(answer.command, answer.outcome);
   }
 

@@ -1,6 +1,7 @@
 /**
- * The digest of a replicated state: SHA-256 over its written form in canonical order, some rows at a time. Equal exactly
- * if the states are: where the state came from (applied or restored) and which parts of it are shared do not count.
+ * The digest of a replicated state: SHA-256 over its written form in canonical order, some rows at a time; a Table stands
+ * in what it is part of as the digest of its own rows. Equal exactly if the states are: where the state came from (applied
+ * or restored) and which parts of it are shared do not count.
  */
 import { createHash } from "node:crypto";
 import { encodeValue } from "../codec/values.js";
@@ -11,34 +12,42 @@ import type { Replicated } from "./replicated.js";
 import type { DigestRun } from "./types.js";
 
 export function digestOf(replicated: Replicated<unknown>): DigestRun {
-  const hash = createHash("sha256");
-  const parts = encodeParts(replicated);
+  const work = digestValues([writtenForm(replicated)], new Map());
   let digest: string | undefined;
   return {
     position: replicated.position,
     step(keys) {
       for (let i = 0; i < keys && digest === undefined; i++) {
-        const { value, done } = parts.next();
-        if (done === true) digest = hash.digest("hex");
-        else hash.update(value);
+        const { value, done } = work.next();
+        if (done === true) digest = value;
       }
       return digest;
     },
   };
 }
 
-/** The rest first, then the rows of every Table that was met, in the order of meeting: encodings tell their own length. */
-function* encodeParts(replicated: Replicated<unknown>): Generator<Uint8Array, undefined> {
-  const met: AnyTable[] = [];
-  const write = (value: unknown): Uint8Array => encodeValue(canonical(value), sizeOf);
-  yield write(writtenForm(replicated));
-  for (const table of met) for (const [key, value] of table) yield write([key, value]);
-  return undefined;
-
-  // A Table is hashed by its size here, and by its rows later. Met again, it is written again: sharing does not count.
-  function sizeOf(value: object): number | undefined {
-    if (!(value instanceof Table)) return undefined;
-    met.push(value as AnyTable);
-    return value.size;
+/** Yields after each value, so that it can be done in steps; each distinct Table is hashed once. */
+function* digestValues(values: Iterable<unknown>, digests: Map<AnyTable, string>): Generator<undefined, string> {
+  const hash = createHash("sha256");
+  for (const value of values) {
+    const plain = canonical(value);
+    let encoded = encodeWith(digests, plain);
+    for (const table of encoded.unknown) digests.set(table, yield* digestValues(table, digests));
+    if (encoded.unknown.size > 0) encoded = encodeWith(digests, plain);
+    hash.update(encoded.bytes); // an encoding tells its own length: what follows cannot be taken for a part of it
+    yield;
   }
+  return hash.digest("hex");
+}
+
+/** Encodes a value with digests in the place of Tables; not to be used if some were unknown. */
+function encodeWith(digests: ReadonlyMap<AnyTable, string>, value: unknown): { bytes: Uint8Array; unknown: ReadonlySet<AnyTable> } {
+  const unknown = new Set<AnyTable>();
+  const bytes = encodeValue(value, (part) => {
+    if (!(part instanceof Table)) return undefined;
+    const digest = digests.get(part as AnyTable);
+    if (digest === undefined) unknown.add(part as AnyTable);
+    return digest ?? "";
+  });
+  return { bytes, unknown };
 }

@@ -2,7 +2,7 @@
 import { decodeValue } from "../codec/values.js";
 import { LockstepError } from "../errors.js";
 import { seal } from "../machine/seal.js";
-import { TableBuilder } from "../machine/table.js";
+import { TableBuilder, type Table } from "../machine/table.js";
 import type { TableKey } from "../machine/table-key.js";
 import { fromWrittenForm, snapshotFormat } from "./replicated-codec.js";
 import type { Replicated } from "./replicated.js";
@@ -26,7 +26,13 @@ class Receiver implements SnapshotSink {
   readonly #machine: MachineIdentity;
   /** By number; those referred to and not yet met are empty. */
   readonly #tables: TableBuilder<TableKey, unknown>[] = [];
-  #rest: Uint8Array = new Uint8Array(0);
+  /** The numbers of the Tables that the values of each Table refer to. */
+  readonly #references: Set<number>[] = [];
+  /** What has come of the next record. */
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  /** How much of it there must be to go on. */
+  #neededBytes = 4;
   #records = 0;
   #begun = 0;
   #state: unknown;
@@ -37,18 +43,34 @@ class Receiver implements SnapshotSink {
   }
 
   write(slice: Uint8Array): void {
-    let bytes = this.#rest.length === 0 ? Buffer.from(slice.buffer, slice.byteOffset, slice.byteLength) : Buffer.concat([this.#rest, slice]);
-    while (bytes.length >= 4) {
-      const end = 4 + bytes.readUInt32BE(0);
-      if (bytes.length < end) break;
-      this.#takeRecord(bytes.subarray(4, end));
-      bytes = bytes.subarray(end);
+    this.#waiting.push(Buffer.from(slice)); // a copy: the slice is the caller's
+    this.#waitingBytes += slice.length;
+    while (this.#waitingBytes >= this.#neededBytes) {
+      // Joined only when a whole record is there: one that came in many slices is not copied for each of them.
+      const bytes = Buffer.concat(this.#waiting, this.#waitingBytes);
+      this.#keepWaiting(bytes.subarray(this.#takeRecords(bytes)));
     }
-    this.#rest = bytes.length === 0 ? bytes : Buffer.from(bytes); // a copy: the slice is the caller's
+  }
+
+  /** Takes the whole records, and returns where they end. */
+  #takeRecords(bytes: Buffer): number {
+    let start = 0;
+    for (let end = endOfRecord(bytes, start); end <= bytes.length; end = endOfRecord(bytes, start)) {
+      this.#takeRecord(bytes.subarray(start + 4, end));
+      start = end;
+    }
+    return start;
+  }
+
+  #keepWaiting(rest: Buffer): void {
+    this.#waiting = rest.length === 0 ? [] : [rest];
+    this.#waitingBytes = rest.length;
+    this.#neededBytes = rest.length < 4 ? 4 : endOfRecord(rest, 0);
   }
 
   finish(): RestoredState {
-    if (!this.#complete || this.#rest.length > 0) malformed(`it ends after ${this.#records} records, without its end`);
+    if (!this.#complete || this.#waitingBytes > 0) malformed(`it ends after ${this.#records} records, without its end`);
+    checkAcyclic(this.#references);
     for (const table of this.#tables) table.finish();
     const replicated = seal(fromWrittenForm(this.#state));
     const restored: RestoredState = { position: replicated.position, lastApplied: (incarnation) => replicated.lastApplied.get(incarnation)?.n ?? 0 };
@@ -57,7 +79,7 @@ class Receiver implements SnapshotSink {
   }
 
   #takeRecord(bytes: Uint8Array): void {
-    const record = decodeValue(bytes, (number) => this.#table(number).table);
+    const record = decodeValue(bytes, (number) => this.#refer(Number(number)));
     if (!Array.isArray(record)) malformed("a record is not a list");
     if (this.#complete) malformed("it goes on after its end");
     const parts = record as unknown[];
@@ -95,12 +117,37 @@ class Receiver implements SnapshotSink {
     this.#complete = true;
   }
 
+  /** The Table that the record being read refers to. */
+  #refer(number: number): Table<TableKey, unknown> {
+    const { table } = this.#table(number);
+    if (this.#begun > 0) (this.#references[this.#begun - 1] ??= new Set()).add(number);
+    return table;
+  }
+
   #table(number: number): TableBuilder<TableKey, unknown> {
     const last = this.#tables.length;
     if (!Number.isSafeInteger(number) || number < 0 || number > last) malformed(`a table has the number ${number} after ${last}`);
     if (number === last) this.#tables.push(new TableBuilder());
     return this.#tables[number] as TableBuilder<TableKey, unknown>;
   }
+}
+
+/** Where the record that begins at `start` ends; beyond the end of `bytes` if they do not tell. */
+function endOfRecord(bytes: Buffer, start: number): number {
+  return start + 4 + (start + 4 <= bytes.length ? bytes.readUInt32BE(start) : 0);
+}
+
+/** Damage could make a Table contain itself, which no walk over the state would survive. */
+function checkAcyclic(references: readonly (ReadonlySet<number> | undefined)[]): void {
+  const settled = new Set<number>();
+  const visit = (table: number, above: ReadonlySet<number>): void => {
+    if (above.has(table)) malformed(`the table ${table} contains itself`);
+    if (settled.has(table) || references[table] === undefined) return;
+    const path = new Set(above).add(table);
+    for (const next of references[table]) visit(next, path);
+    settled.add(table);
+  };
+  for (const table of references.keys()) visit(table, new Set());
 }
 
 function malformed(why: string): never {

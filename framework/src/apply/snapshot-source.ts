@@ -5,7 +5,7 @@
  * A snapshot is a sequence of records, each a 32-bit length and an encoded array: its header, the state with references
  * in the place of Tables, then each Table (its size, its rows), and the end with the count of all records.
  */
-import { encodeValue, type ReferenceOf } from "../codec/values.js";
+import { encodeValue } from "../codec/values.js";
 import { Table } from "../machine/table.js";
 import { snapshotFormat, writtenForm, type AnyTable } from "./replicated-codec.js";
 import type { Replicated } from "./replicated.js";
@@ -50,7 +50,7 @@ function* encodeRecords({ name, version }: MachineIdentity, captured: Replicated
 }
 
 /** Numbers Tables in the order in which they are met; one that is met again keeps its number. */
-function numberTables(): { tables: AnyTable[]; referenceOf: ReferenceOf } {
+function numberTables(): { tables: AnyTable[]; referenceOf: (value: object) => number | undefined } {
   const tables: AnyTable[] = [];
   const numbers = new Map<object, number>();
   const referenceOf = (value: object): number | undefined => {

@@ -4,7 +4,7 @@
  *
  * Plain data: undefined, null, booleans, numbers (-0 and NaN included), strings (any UTF-16), bigints, Date, Uint8Array
  * and Buffer, and arrays, plain objects, Maps and Sets of plain data. No functions, symbols, promises or class instances,
- * no cycles.
+ * no holes in arrays, no cycles.
  */
 import { LockstepError } from "../errors.js";
 
@@ -42,6 +42,11 @@ function kindOfObject(value: object): Kind {
 /** @throws LockstepError INVALID_INPUT always: names what it was and what to do instead. */
 export function refuse(value: unknown): never {
   throw new LockstepError("INVALID_INPUT", `${describe(value)} cannot be replicated. Use plain data: undefined, null, booleans, numbers, strings, bigints, Date, Uint8Array, and arrays, plain objects, Maps and Sets of these.`);
+}
+
+/** @throws LockstepError INVALID_INPUT always. */
+export function refuseHoles(): never {
+  throw new LockstepError("INVALID_INPUT", "An array with holes cannot be replicated: fill them with undefined or null, or use an object or a Table.");
 }
 
 /** @throws LockstepError INVALID_INPUT beyond maxDepth. */

@@ -5,12 +5,12 @@
  * Not message formats: those are made of these values elsewhere.
  *
  * msgpackr writes nearly everything. What MessagePack cannot tell apart or would change (Map from object, -0, lone
- * surrogates, "__proto__" keys, null prototypes, holes in arrays) is *escaped* first: replaced by an object with the one
+ * surrogates, "__proto__" keys, null prototypes) is *escaped* first: replaced by an object with the one
  * key "\0". An escaped encoding begins with the byte 0xc1, which MessagePack never uses.
  */
 import { Packr } from "msgpackr";
 import { LockstepError } from "../errors.js";
-import { checkDepth, kindOf, refuse } from "./plain.js";
+import { checkDepth, kindOf, refuse, refuseHoles } from "./plain.js";
 
 const packr = new Packr({
   useRecords: false, // a record's structure is shared between messages, or written again in each: no gain for single commands
@@ -25,11 +25,12 @@ const packr = new Packr({
 const escapeMark = 0xc1;
 const escapeKey = "\0";
 /** Kinds of escapes: part of the format, never renumbered. */
-const escapes = { negativeZero: 0, utf16: 1, map: 2, set: 3, object: 4, nullObject: 5, sparseArray: 6, reference: 7 } as const;
+const escapes = { negativeZero: 0, utf16: 1, map: 2, set: 3, object: 4, nullObject: 5, reference: 6 } as const;
 
-/** Replaces objects that are not plain data (a Table) by a number that decodeValue() gets to turn back. */
-export type ReferenceOf = (value: object) => number | undefined;
-export type Dereference = (id: number) => unknown;
+/** What is written in the place of an object that is not plain data (a Table); undefined to refuse it. */
+export type ReferenceOf = (value: object) => number | string | undefined;
+/** Turns what ReferenceOf returned back into the object. */
+export type Dereference = (reference: unknown) => unknown;
 
 const noReferences: ReferenceOf = () => undefined;
 const noReference: Dereference = () => malformed("it refers to a table, and stands alone");
@@ -90,8 +91,8 @@ function needsEscape(value: unknown, depth: number, referenceOf: ReferenceOf): b
 function arrayNeedsEscape(array: unknown[], depth: number, referenceOf: ReferenceOf): boolean {
   let found = false;
   for (let i = 0; i < array.length; i++) {
-    if (array[i] === undefined && !(i in array)) found = true;
-    else if (needsEscape(array[i], depth + 1, referenceOf)) found = true;
+    if (array[i] === undefined && !(i in array)) refuseHoles();
+    if (needsEscape(array[i], depth + 1, referenceOf)) found = true;
   }
   return found;
 }
@@ -127,7 +128,7 @@ function escape(value: unknown, referenceOf: ReferenceOf): unknown {
     case "scalar":
       return Object.is(value, -0) ? escapeAs(escapes.negativeZero, null) : value;
     case "array":
-      return escapeArray(value as unknown[], referenceOf);
+      return (value as unknown[]).map((item) => escape(item, referenceOf));
     case "object":
       return escapeObject(value as Record<string, unknown>, referenceOf);
     case "set":
@@ -143,14 +144,6 @@ function escape(value: unknown, referenceOf: ReferenceOf): unknown {
 
 function escapeString(text: string): unknown {
   return text.isWellFormed() ? text : escapeAs(escapes.utf16, Buffer.from(text, "utf16le"));
-}
-
-function escapeArray(array: unknown[], referenceOf: ReferenceOf): unknown {
-  const present = Object.keys(array).length;
-  if (present === array.length) return array.map((item) => escape(item, referenceOf));
-  const pairs: unknown[] = [];
-  array.forEach((item, index) => pairs.push(index, escape(item, referenceOf)));
-  return escapeAs(escapes.sparseArray, [array.length, pairs]);
 }
 
 function escapeObject(object: Record<string, unknown>, referenceOf: ReferenceOf): unknown {
@@ -189,14 +182,8 @@ function unescapeMarked(marked: unknown, dereference: Dereference): unknown {
       return fill({}, pairsOf(payload, dereference));
     case escapes.nullObject:
       return fill(Object.create(null) as object, pairsOf(payload, dereference));
-    case escapes.sparseArray: {
-      const [length, pairs] = asArray(payload);
-      const array: unknown[] = [];
-      array.length = Number(length);
-      return fill(array, pairsOf(pairs, dereference));
-    }
     case escapes.reference:
-      return dereference(Number(payload));
+      return dereference(payload);
     default:
       return malformed(`escape ${String(kind)} is unknown: it was written by a newer version`);
   }

@@ -120,6 +120,14 @@ export class Table<K extends TableKey, V> {
     return ownTree(this).delete(checked);
   }
 
+  /** Deletes the entries before a key, and returns how many. @throws LockstepError MACHINE_FAULT unless this is a draft, or new. */
+  deleteBefore(key: K): number {
+    const end = checkKey(key);
+    const first = treeOf(this).minKey();
+    if (first === undefined || compareKeys(first, end) >= 0) return 0;
+    return ownTree(this).deleteRange(first, end, false);
+  }
+
   /** @throws LockstepError MACHINE_FAULT unless this is a draft, or new. */
   clear(): void {
     ownTree(this).clear();

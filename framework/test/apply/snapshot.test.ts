@@ -21,14 +21,14 @@ const machineOf = (version: number, name = "keeper") =>
   defineMachine({
     name,
     version,
-    initialState: (): State => ({ table: new Table(), nested: { tables: [] }, record: {}, map: new Map() }),
+    initialState: (): State => ({ table: new Table(), nested: { tables: [new Table(), new Table(), new Table()] }, record: {}, map: new Map() }),
     commands: (command) => ({
       put: command((draft, { key, value }: { key: string; value: unknown }) => void draft.table.set(key, value)),
       remove: command((draft, key: string) => draft.table.delete(key)),
       nest: command((draft, { i, key, value }: { i: number; key: string; value: unknown }) => {
-        const at = (draft.nested.tables[i % 3] ??= new Table());
-        const inner = new Table(at.get(i)).set(key, value);
-        at.set(i, inner);
+        const at = draft.nested.tables[i % 3];
+        const inner = new Table(at?.get(i)).set(key, value);
+        at?.set(i, inner);
         draft.table.set(`inner ${i}`, { shares: inner });
       }),
       keep: command((draft, { key, value }: { key: string; value: unknown }) => {
@@ -194,6 +194,24 @@ describe("a snapshot", () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it("whose damage makes a Table contain itself is refused", () => {
+    const { applier } = grow([[{ name: "nest", input: { i: 1, key: "a", value: 1 } }]]);
+    const bytes = Buffer.concat(slicesOf(applier, 1e6));
+    // References are written as the key "\0" with [6, number]: make each of them refer to each table in turn.
+    const starts = [...bytes.keys()].filter((i) => bytes.subarray(i, i + 4).equals(Buffer.from([0xa1, 0x00, 0x92, 0x06])));
+    expect(starts.length).toBeGreaterThan(3);
+    const refused = starts.flatMap((start) => Array.from({ length: 6 }, (_, number) => {
+      const damaged = Buffer.from(bytes);
+      damaged[start + 4] = number;
+      try {
+        return digestOf(restored([damaged])).length === 64 ? "" : "no digest";
+      } catch (error) {
+        return (error as Error).message;
+      }
+    }));
+    expect(refused.some((message) => message.includes("contains itself"))).toBe(true);
   });
 
   it.each([[machineOf(2)], [machineOf(1, "another")]])("of another machine or version is refused", (other) => {

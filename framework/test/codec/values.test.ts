@@ -44,7 +44,7 @@ describe("encodeValue and decodeValue", () => {
   it.each([
     ["-0", -0], ["-0 inside", { a: [-0] }], ["a lone surrogate", "x\ud800y".repeat(30)], ["a lone surrogate as a key", { "\udc00": 1 }],
     ["a __proto__ key", JSON.parse('{"__proto__":{"a":1},"b":2}')], ["a null prototype", Object.assign(Object.create(null), { a: 1 })],
-    ["holes", holey], ["the escape key", { "\0": [0, null], a: -0 }], ["own keys that look like methods", { constructor: 1, toJSON: 2, hasOwnProperty: 3 }],
+    ["the escape key", { "\0": [0, null], a: -0 }], ["own keys that look like methods", { constructor: 1, toJSON: 2, hasOwnProperty: 3 }],
     ["dates around the epoch", [new Date(-1), new Date(0), new Date(8.64e15), new Date(-8.64e15), new Date(Number.NaN)]],
     ["numbers at the edges", [2 ** 53 - 1, -(2 ** 53) + 1, 2 ** 32, -(2 ** 31), 5e-324, Number.NaN, -Infinity]],
     ["bigints of all sizes", [0n, -1n, 2n ** 63n, 2n ** 64n, -(2n ** 64n), 2n ** 200n, -(2n ** 5000n)]],
@@ -71,7 +71,7 @@ describe("encodeValue and decodeValue", () => {
   cyclic["self"] = cyclic;
   it.each([
     ["a function", { f: () => 1 }, /A function \(f\)/], ["a symbol", [Symbol("s")], /A symbol \(Symbol\(s\)\)/], ["a class instance", new Map([[1, new Account()]]), /An instance of Account/],
-    ["a promise", Promise.resolve(1), /An instance of Promise/], ["a regular expression", /x/, /RegExp/], ["a cycle", cyclic, /cyclic/], ["a typed array that is not bytes", new Float64Array(1), /Float64Array/],
+    ["a promise", Promise.resolve(1), /An instance of Promise/], ["a regular expression", /x/, /RegExp/], ["a cycle", cyclic, /cyclic/], ["holes in an array", { a: holey }, /with holes/], ["a typed array that is not bytes", new Float64Array(1), /Float64Array/],
   ])("refuse %s, saying what it is", (_name, value, message) => {
     expect(() => encodeValue(value)).toThrow(message);
     expect(() => encodeValue(value)).toThrow(expect.objectContaining({ code: "INVALID_INPUT" }));

@@ -147,6 +147,19 @@ describe("Table", () => {
     expect([table.get("a"), table.has("x"), table.get("x")]).toEqual([1, false, undefined]);
   });
 
+  it("deletes the entries before any key, as a filtered list, and leaves old versions alone", () => {
+    fc.assert(
+      fc.property(fc.array(key, { maxLength: 60 }), key, (keys, end) => {
+        const table = seal(new Table(keys.map((k) => [k, { n: 1 }] as const)));
+        const all = [...table.keys()];
+        let deleted = 0;
+        const after = seal(drafts.produce(table, (draft) => void (deleted = draft.deleteBefore(end))));
+        const left = all.filter((k) => order(k, end) >= 0);
+        expect([[...after.keys()], after.size, deleted, [...table.keys()]]).toEqual([left, left.length, all.length - left.length, all]);
+      }),
+    );
+  });
+
   it("says whether an undefined value is there", () => {
     const table = new Table<string, undefined>([["a", undefined]]);
     expect([table.has("a"), table.has("b"), table.size, table.delete("b"), table.delete("a"), table.size]).toEqual([true, false, 1, false, true, 0]);
