@@ -9,7 +9,8 @@ export function explainListenError(error: unknown): string | undefined {
     case "EADDRINUSE":
       return (
         `Port ${port} of ${address} is in use already, perhaps by a Redis server or another lockstep-kv.\n` +
-        `Choose others: --port 7001 (three replicas take 7001, 7002 and 7003), or --ports 7001,7002,7003.`
+        `Choose others: --port 7001 (three replicas take 7001, 7002 and 7003), or --ports 7001,7002,7003.\n` +
+        `With npm: npm start -- --port 7001`
       );
     case "EACCES":
       return `This user may not listen on port ${port}. Choose one above 1023, such as --port 7001.`;

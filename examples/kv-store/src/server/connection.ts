@@ -47,8 +47,7 @@ export class Connection {
       this.#run();
     });
     socket.on("timeout", () => socket.destroy());
-    // A peer that is gone needs no answer, and what was begun for it takes its course.
-    socket.on("error", () => socket.destroy());
+    // What was begun for a peer that is gone takes its course.
     socket.on("close", () => this.#executor.abandon());
   }
 

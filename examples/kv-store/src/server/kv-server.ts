@@ -70,7 +70,6 @@ export class KvServer {
     this.#statistics.connectionsReceived += 1;
     if (this.#connections.size >= this.#service.limits.connections) {
       this.#statistics.connectionsRejected += 1;
-      socket.on("error", () => undefined);
       socket.end(errorLine("ERR max number of clients reached"), () => socket.destroy());
       return;
     }

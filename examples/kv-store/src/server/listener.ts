@@ -9,7 +9,11 @@ export class Listener {
 
   private constructor() {
     // Half open: a client that sends its commands and a FIN still gets its answers.
-    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: false }, (socket) => this.#serve(socket));
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => {
+      // A peer that is gone needs no answer, whoever holds its socket: "close" follows.
+      socket.on("error", () => socket.destroy());
+      this.#serve(socket);
+    });
   }
 
   /** Rejects with Node's own error (code EADDRINUSE, EACCES, …). Port 0: any that is free. */

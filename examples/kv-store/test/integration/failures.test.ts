@@ -1,6 +1,7 @@
 /** What clients are told when replicas are cut off, come back, or stop. */
+import { memory } from "@lockstep/framework";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { startEmbedded, type EmbeddedGroup, type ReadConsistency } from "../../src/index.js";
+import { startEmbedded, startServer, type EmbeddedGroup, type ReadConsistency } from "../../src/index.js";
 import { quietLogger } from "../../src/quiet-logger.js";
 import { eventually } from "../support/eventually.js";
 import { RespClient } from "../support/resp-client.js";
@@ -97,5 +98,26 @@ describe("a group", { timeout: 60_000 }, () => {
     await group.servers[0]?.close();
     await eventually("the key is gone", async () => (await call(2, "EXISTS", "x")) === ":0\r\n");
     expect(await call(3, "TTL", "x")).toBe(":-2\r\n");
+  });
+
+  it("has a new replica answer LOADING until it holds everything", async () => {
+    group = await startEmbedded([0, 0, 0], { logger: quietLogger });
+    clients = await Promise.all(group.servers.map((server) => RespClient.connect(server.port)));
+    const value = "v".repeat(10_000);
+    await clients[0]?.pipeline(Array.from({ length: 1000 }, (_, i) => ["SET", `k${i}`, value]));
+    await group.servers[2]?.close();
+    const late = await startServer({ transport: memory({ network: group.network, nodeId: 3 }), port: 0, logger: quietLogger });
+    const client = await RespClient.connect(late.port);
+    clients.push(client);
+    const replies = new Set<string>();
+    await eventually("it is active", async () => {
+      replies.add((await client.call("EXISTS", "k999")).slice(0, 8));
+      expect(await client.call("PING")).toBe("+PONG\r\n");
+      return late.replica.role === "active";
+    });
+    expect(replies).toContain("-LOADING");
+    expect(await client.call("EXISTS", "k999")).toBe(":1\r\n");
+    expect(await client.call("DBSIZE")).toBe(":1000\r\n");
+    await late.close();
   });
 });
