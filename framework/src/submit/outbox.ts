@@ -4,6 +4,7 @@
  * What belongs to a view (batches, acknowledgements, chunks) can be withdrawn when the view ends; a message whose first
  * fragments are out is then cut short, which receivers understand (codec/fragments.ts).
  */
+import { isLockstepError } from "../errors.js";
 import type { Message } from "../core/messages.js";
 import { encodeMessage } from "../codec/message-codec.js";
 import { fragment } from "../codec/fragments.js";
@@ -18,6 +19,7 @@ export class Outbox {
   readonly #transport: Pick<GroupTransport, "multicast" | "maxMessageBytes">;
   #waiting: Waiting[] = [];
   #busy = false;
+  #lost = false;
   #nextMessageId = 0;
 
   constructor(transport: Pick<GroupTransport, "multicast" | "maxMessageBytes">) {
@@ -30,6 +32,7 @@ export class Outbox {
   }
 
   send(message: Message): void {
+    if (this.#lost) return;
     const ofView = message.type === "batch" || message.type === "ack" || message.type === "chunk" || message.type === "needSync";
     const { maxMessageBytes } = this.#transport;
     for (const bytes of fragment(encodeMessage(message), maxMessageBytes, this.#nextMessageId++ % 2 ** 32)) this.#waiting.push({ ofView, bytes });
@@ -41,13 +44,27 @@ export class Outbox {
     this.#busy = false;
     let sent = 0;
     for (const { bytes } of this.#waiting) {
-      if (this.#transport.multicast(bytes) === "busy") {
+      const answer = this.#multicast(bytes);
+      if (answer === "lost") return;
+      if (answer === "busy") {
         this.#busy = true;
         break;
       }
       sent++;
     }
     this.#waiting = sent === this.#waiting.length ? [] : this.#waiting.slice(sent);
+  }
+
+  /** "lost": the group is gone, and listener.closed() is about to say so; nothing can be sent any more. */
+  #multicast(bytes: Uint8Array): "queued" | "busy" | "lost" {
+    try {
+      return this.#transport.multicast(bytes);
+    } catch (error) {
+      if (!isLockstepError(error, "TRANSPORT_CLOSED")) throw error;
+      this.#lost = true;
+      this.#waiting = [];
+      return "lost";
+    }
   }
 
   withdrawView(): void {

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertSafeVersion, Cpg, daemonVersion, isCorosyncError, type MessageBatch } from "@lockstep/corosync";
 import { LockstepError } from "../../errors.js";
-import type { Delivery, GroupListener, GroupTransport, MemberAddress } from "../group-transport.js";
+import type { Delivery, GroupListener, GroupTransport, MemberAddress, RingId } from "../group-transport.js";
 import { lostGroup, toLockstepError } from "./errors.js";
 import { configuredNodes } from "./nodelist.js";
 import type { CompleteOptions } from "./options.js";
@@ -35,6 +35,8 @@ export class CorosyncTransport implements GroupTransport {
   #listener: GroupListener | undefined;
   #cpg: Cpg | undefined;
   #quorum: QuorumWatch | undefined;
+  /** A ring that was told of before this member had joined. */
+  #earlyRing: { readonly ring: RingId; readonly nodes: readonly number[] } | undefined;
   /** The attempt to join, until it has come to its end. */
   #joining: Promise<MemberAddress> | undefined;
   #leaving: Promise<void> | undefined;
@@ -84,6 +86,10 @@ export class CorosyncTransport implements GroupTransport {
     }
   }
 
+  renew(): GroupTransport {
+    return new CorosyncTransport(this.#options);
+  }
+
   leave(): Promise<void> {
     if (this.#state === "not joined") return Promise.resolve();
     this.#leaving ??= this.#leave();
@@ -122,8 +128,9 @@ export class CorosyncTransport implements GroupTransport {
         configurationChanged: (change) => {
           this.#joinedBy(listener);
           this.#listener?.configurationChanged(change);
+          this.#tellEarlyRing();
         },
-        ringChanged: (ring, nodes) => this.#listener?.ringChanged(ring, nodes),
+        ringChanged: (ring, nodes) => this.#ringChanged(ring, nodes),
         ended: (error) => this.#end(lostGroup(error)),
       },
     });
@@ -156,6 +163,21 @@ export class CorosyncTransport implements GroupTransport {
     this.#listener = listener;
     this.#state = "joined";
     this.#writable.start(() => this.#listener?.writable());
+  }
+
+  /**
+   * The first totem_confchg may come before the own join: the daemon sends it to whoever has not had one, on any process's join, so also
+   * to a member whose own join is still under way (reproduced with three nodes joining at once). It is told after that join, in its order.
+   */
+  #ringChanged(ring: RingId, nodes: readonly number[]): void {
+    if (this.#listener === undefined) this.#earlyRing = { ring, nodes };
+    else this.#listener.ringChanged(ring, nodes);
+  }
+
+  #tellEarlyRing(): void {
+    const early = this.#earlyRing;
+    this.#earlyRing = undefined;
+    if (early !== undefined) this.#listener?.ringChanged(early.ring, early.nodes);
   }
 
   #deliver(batch: MessageBatch): void {

@@ -1,0 +1,171 @@
+/**
+ * The same promises as everywhere, on three real Corosync nodes with real faults: after each of them all replicas hold
+ * the same state, every acknowledged command is in it once, every unknown one at most once, every refused one not.
+ */
+import { afterEach, describe, expect, it } from "vitest";
+import { eventually } from "./eventually.js";
+import { ReplicaProcess } from "./replica-process.js";
+import type { LoadResult, ReplicaSettings } from "./serve-replica.js";
+import { quickTotem, useCluster } from "./use-cluster.js";
+
+const readyMs = 20_000;
+const testMs = 90_000;
+const nodes = [1, 2, 3] as const;
+const cluster = useCluster({ totem: quickTotem });
+let replicas = new Map<number, ReplicaProcess>();
+let groups = 0;
+let settings: ReplicaSettings = { group: "none" };
+
+async function startReplica(nodeId: number): Promise<ReplicaProcess> {
+  const replica = await ReplicaProcess.open(cluster(), nodeId, settings);
+  replicas.set(nodeId, replica);
+  return replica;
+}
+
+async function startGroup(limits: ReplicaSettings["limits"] = {}): Promise<ReplicaProcess[]> {
+  groups++;
+  settings = { group: `journal-${process.pid}-${groups}`, limits };
+  const started = await Promise.all(nodes.map((nodeId) => startReplica(nodeId)));
+  await allReady(started);
+  return started;
+}
+
+/** What every replica knows goes into the failure's message. */
+async function allReady(waited: readonly ReplicaProcess[]): Promise<void> {
+  const results = await Promise.allSettled(waited.map((replica) => replica.call("ready", readyMs)));
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed === undefined) return;
+  const inspections = await Promise.all(waited.map((replica) => replica.call("inspect")));
+  throw new Error(`${String(failed.reason)}\n${inspections.map((inspection) => JSON.stringify(inspection)).join("\n")}`);
+}
+
+afterEach(async () => {
+  await Promise.all(Array.from(replicas.values(), (replica) => replica.kill()));
+  replicas = new Map();
+});
+
+async function startLoads(clients = 8): Promise<void> {
+  await Promise.all(Array.from(replicas.values(), (replica) => replica.call("startLoad", `n${replica.nodeId}-${Math.random().toString(36).slice(2, 8)}`, clients)));
+}
+
+async function acknowledgedBy(replica: ReplicaProcess, more: number): Promise<void> {
+  const before = await replica.call("acknowledged");
+  await eventually(async () => (await replica.call("acknowledged")) >= before + more, { what: `${more} more acknowledgements on node ${replica.nodeId}`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+}
+
+/** All replicas at one position with one state, and every command of the loads where it belongs. */
+async function expectAgreement(loads: readonly LoadResult[]): Promise<void> {
+  const all = Array.from(replicas.values());
+  await allReady(all);
+  const summaries = await eventually(async () => {
+    const now = await Promise.all(all.map((replica) => replica.call("summary")));
+    return now.every((summary) => JSON.stringify(summary) === JSON.stringify(now[0])) ? now : undefined;
+  }, { what: "all replicas to hold the same state at the same position", timeoutMs: readyMs, details: async () => JSON.stringify(await Promise.all(all.map((replica) => replica.call("inspect")))) });
+  expect(summaries).toHaveLength(all.length);
+  const [first] = all;
+  for (const { acknowledged, unknown, refused } of loads) {
+    const timesOf = async (ids: readonly string[]): Promise<readonly number[]> => (await first?.call("effectsOf", ids)) ?? [];
+    const lost = (await timesOf(acknowledged)).flatMap((times, index) => (times === 1 ? [] : [`${String(acknowledged[index])}: ${times}`]));
+    expect(lost, "acknowledged commands that did not take effect exactly once").toEqual([]);
+    expect((await timesOf(unknown)).filter((times) => times > 1), "commands of unknown outcome that took effect twice").toEqual([]);
+    expect((await timesOf(refused)).filter((times) => times !== 0), "refused commands that took effect").toEqual([]);
+  }
+}
+
+async function stopLoads(): Promise<LoadResult[]> {
+  return Promise.all(Array.from(replicas.values(), (replica) => replica.call("stopLoad")));
+}
+
+describe("three replicas on three Corosync nodes", () => {
+  it("apply the commands of all three in one order", async () => {
+    const started = await startGroup();
+    await startLoads(16);
+    for (const replica of started) await acknowledgedBy(replica, 500);
+    await expectAgreement(await stopLoads());
+  }, testMs);
+
+  it("answer typed commands, refusals and repeated requests alike through every replica", async () => {
+    const [one, two, three] = await startGroup();
+    expect(await one?.call("note", "a", "request-1")).toBe(1);
+    expect(await two?.call("note", "a", "request-1"), "the first answer, not a second effect").toBe(1);
+    expect(await three?.call("timesOf", "a")).toBe(1);
+    expect(await three?.call("refuse", "because")).toEqual({ code: "REJECTED", details: { code: "refused", details: { why: "because" } } });
+    await expectAgreement([]);
+  }, testMs);
+
+  it("bring a joiner up to a state of 50 MB by snapshot while three clients write", async () => {
+    const [one, two, three] = await startGroup({ logRetentionBytes: 1_000_000 });
+    await one?.call("fill", 50);
+    await three?.kill();
+    replicas.delete(3);
+    await one?.call("startLoad", "one", 2);
+    await two?.call("startLoad", "two", 1);
+    if (one === undefined || two === undefined) throw new Error("three replicas were started");
+    await acknowledgedBy(one, 50);
+    const joiner = await startReplica(3);
+    const during = acknowledgedBy(two, 100);
+    await joiner.call("ready", 60_000);
+    await during;
+    const loads = await Promise.all([one.call("stopLoad"), two.call("stopLoad")]);
+    await expectAgreement(loads);
+    expect((await joiner.call("summary")).ballast).toBe(50_000);
+  }, testMs);
+
+  it("lose nothing when a replica is killed, and take it back", async () => {
+    const [one, two, three] = await startGroup();
+    if (one === undefined || two === undefined || three === undefined) throw new Error("three replicas were started");
+    await startLoads();
+    await acknowledgedBy(three, 100);
+    await three.kill();
+    replicas.delete(3);
+    await acknowledgedBy(one, 200);
+    await startReplica(3);
+    await replicas.get(3)?.call("ready", readyMs);
+    await acknowledgedBy(two, 200);
+    await expectAgreement(await Promise.all([one.call("stopLoad"), two.call("stopLoad")]));
+  }, testMs);
+
+  it("lose nothing when a daemon is killed; its replica comes back by itself with the daemon", async () => {
+    const [one, , three] = await startGroup();
+    if (one === undefined || three === undefined) throw new Error("three replicas were started");
+    await startLoads();
+    await acknowledgedBy(three, 100);
+    await cluster().node(3).killDaemon();
+    await acknowledgedBy(one, 200);
+    cluster().node(3).startDaemon();
+    await cluster().waitForRing(nodes);
+    await three.call("ready", readyMs);
+    await acknowledgedBy(three, 50);
+    await expectAgreement(await stopLoads());
+  }, testMs);
+
+  it("lose nothing when a minority is cut off: it refuses, the majority goes on, and it catches up when it is back", async () => {
+    const [one, , three] = await startGroup();
+    if (one === undefined || three === undefined) throw new Error("three replicas were started");
+    for (let round = 0; round < 3; round++) {
+      await startLoads();
+      await acknowledgedBy(three, 100);
+      await cluster().cut(3);
+      await eventually(async () => (await three.call("inspect")).role === "minority", { what: "the cut replica to know that it is in a minority", timeoutMs: readyMs });
+      await acknowledgedBy(one, 100);
+      await cluster().heal(3);
+      await three.call("ready", readyMs);
+      await acknowledgedBy(three, 50);
+      await expectAgreement(await stopLoads());
+    }
+  }, testMs);
+
+  it("lose nothing when all are cut from each other: nobody writes until two are together", async () => {
+    const [one] = await startGroup();
+    if (one === undefined) throw new Error("three replicas were started");
+    await startLoads();
+    await acknowledgedBy(one, 100);
+    await cluster().separate([[1], [2], [3]]);
+    for (const replica of replicas.values()) {
+      await eventually(async () => (await replica.call("inspect")).role === "minority", { what: `replica ${replica.nodeId} to be in a minority`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+    }
+    await cluster().heal();
+    await acknowledgedBy(one, 100);
+    await expectAgreement(await stopLoads());
+  }, testMs);
+});

@@ -1,0 +1,176 @@
+/** A replica of the journal in a process of its own, driven over IPC: the other end of replica-process.ts. */
+import { createReplica, corosync, isLockstepError } from "@lockstep/framework";
+import type { Inspection, Limits, QuorumOption, Replica } from "@lockstep/framework";
+import { journal } from "./journal.js";
+
+export interface ReplicaSettings {
+  readonly group: string;
+  readonly limits?: Partial<Limits>;
+  readonly quorum?: QuorumOption;
+}
+
+/** What became of the commands of a load. */
+export interface LoadResult {
+  readonly acknowledged: readonly string[];
+  /** Outcome unknown: at most once. */
+  readonly unknown: readonly string[];
+  /** Certainly not done. */
+  readonly refused: readonly string[];
+  /** The longest time between two acknowledgements, milliseconds. */
+  readonly longestGapMs: number;
+}
+
+type Journal = ReturnType<typeof open> extends Promise<infer R> ? R : never;
+
+function open({ group, limits, quorum }: ReplicaSettings) {
+  return createReplica(journal, { group, transport: corosync(), ...(limits === undefined ? {} : { limits }), ...(quorum === undefined ? {} : { quorum }) });
+}
+
+class Load {
+  readonly #acknowledged: string[] = [];
+  readonly #unknown: string[] = [];
+  readonly #refused: string[] = [];
+  readonly #clients: Promise<void>[];
+  #running = true;
+  #lastAckMs = performance.now();
+  #longestGapMs = 0;
+
+  constructor(replica: Replica<unknown, typeof journal.commands, typeof journal.queries>, label: string, clients: number) {
+    this.#clients = Array.from({ length: clients }, (_, client) => this.#client(replica, `${label}-${client}`));
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged.length;
+  }
+
+  async #client(replica: Replica<unknown, typeof journal.commands, typeof journal.queries>, label: string): Promise<void> {
+    for (let sequence = 0; this.#running; sequence++) {
+      const id = `${label}-${sequence}`;
+      try {
+        const times = await replica.submit.note({ id }, { timeoutMs: 3_000 });
+        if (times !== 1) throw new Error(`${id} took effect ${times} times`);
+        this.#note(id);
+      } catch (error) {
+        if (!isLockstepError(error)) throw error;
+        (error.outcome === "unknown" ? this.#unknown : this.#refused).push(id);
+        // Refusals come at once: do not spin.
+        await new Promise((resolve) => { setTimeout(resolve, 20); });
+      }
+    }
+  }
+
+  #note(id: string): void {
+    const now = performance.now();
+    this.#longestGapMs = Math.max(this.#longestGapMs, now - this.#lastAckMs);
+    this.#lastAckMs = now;
+    this.#acknowledged.push(id);
+  }
+
+  async stop(): Promise<LoadResult> {
+    this.#running = false;
+    await Promise.all(this.#clients);
+    return { acknowledged: this.#acknowledged, unknown: this.#unknown, refused: this.#refused, longestGapMs: this.#longestGapMs };
+  }
+}
+
+/** What a test can ask of the process. */
+export class ReplicaServer {
+  #replica: Journal | undefined;
+  #load: Load | undefined;
+
+  get #open(): Journal {
+    if (this.#replica === undefined) throw new Error("open() comes first");
+    return this.#replica;
+  }
+
+  async open(settings: ReplicaSettings): Promise<void> {
+    this.#replica = await open(settings);
+  }
+
+  async ready(timeoutMs: number): Promise<void> {
+    await this.#open.ready({ timeoutMs });
+  }
+
+  async inspect(): Promise<Inspection> {
+    return Promise.resolve(this.#open.inspect());
+  }
+
+  async note(id: string, requestId?: string): Promise<number> {
+    return this.#open.submit.note({ id }, requestId === undefined ? {} : { requestId });
+  }
+
+  /** The code of the rejection, and its details. */
+  async refuse(why: string): Promise<{ code: string; details: unknown }> {
+    try {
+      await this.#open.submit.refuse({ why });
+    } catch (error) {
+      if (isLockstepError(error)) return { code: error.code, details: error.details };
+    }
+    throw new Error("refuse() was not refused");
+  }
+
+  async fill(megabytes: number): Promise<void> {
+    const perCommand = 50;
+    const bytes = 1000;
+    const commands = (megabytes * 1_000_000) / (perCommand * bytes);
+    for (let index = 0; index < commands; index++) await this.#open.submit.load({ from: index * perCommand, count: perCommand, bytes });
+  }
+
+  async timesOf(id: string): Promise<number> {
+    return this.#open.query.timesOf(id, { consistency: "linearizable" });
+  }
+
+  async effectsOf(ids: readonly string[]): Promise<readonly number[]> {
+    return this.#open.query.effectsOf(ids);
+  }
+
+  async summary(): Promise<{ commands: number; order: number; ballast: number; applied: number }> {
+    return { ...(await this.#open.query.summary()), applied: this.#open.inspect().positions.applied };
+  }
+
+  async startLoad(label: string, clients: number): Promise<void> {
+    this.#load = new Load(this.#open, label, clients);
+    return Promise.resolve();
+  }
+
+  async acknowledged(): Promise<number> {
+    return Promise.resolve(this.#load?.acknowledged ?? 0);
+  }
+
+  async stopLoad(): Promise<LoadResult> {
+    if (this.#load === undefined) throw new Error("startLoad() comes first");
+    return this.#load.stop();
+  }
+
+  async stop(): Promise<void> {
+    await this.#open.stop();
+  }
+}
+
+export type ReplicaMethod = "open" | "ready" | "inspect" | "note" | "refuse" | "fill" | "timesOf" | "effectsOf" | "summary" | "startLoad" | "acknowledged" | "stopLoad" | "stop";
+
+export interface ReplicaCall {
+  readonly id: number;
+  readonly method: ReplicaMethod;
+  readonly args: readonly unknown[];
+}
+
+export interface ReplicaAnswer {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly error?: string;
+}
+
+if (process.send !== undefined) {
+  const server = new ReplicaServer();
+  const obey = async ({ id, method, args }: ReplicaCall): Promise<void> => {
+    try {
+      const run = server[method].bind(server) as (...args: readonly unknown[]) => Promise<unknown>;
+      process.send?.({ id, value: await run(...args) } satisfies ReplicaAnswer);
+    } catch (error) {
+      process.send?.({ id, error: error instanceof Error ? error.stack ?? error.message : String(error) } satisfies ReplicaAnswer);
+    }
+  };
+  process.on("message", (message) => { void obey(message as ReplicaCall); });
+  process.on("disconnect", () => { process.exit(0); });
+}
