@@ -51,24 +51,28 @@ const bank = defineMachine({
   },
 });
 
-type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-const holds = <T extends true>(): T | undefined => undefined;
-
-holds<Equal<StateOf<typeof bank>, Bank>>();
+/** Assignable both ways, and not any. */
+type Equal<A, B> = 0 extends 1 & A ? false : [A, B] extends [B, A] ? true : false;
+type Holds<T extends true> = T;
 
 type ReplicaOf<M> = M extends Machine<infer S, infer C, infer Q> ? Replica<S, C, Q> : never;
 type BankReplica = ReplicaOf<typeof bank>;
 type Submit = BankReplica["submit"];
 type Query = BankReplica["query"];
 
-holds<Equal<Parameters<Submit["deposit"]>[0], { owner: string; amount: unknown }>>();
-holds<Equal<ReturnType<Submit["deposit"]>, Promise<number>>>();
-holds<Equal<ReturnType<Submit["close"]>, Promise<boolean>>>();
-holds<Equal<ReturnType<Submit["reset"]>, Promise<void>>>();
-holds<Equal<ReturnType<Query["balance"]>, Promise<number | undefined>>>();
-holds<Equal<ReturnType<Query["owners"]>, Promise<string[]>>>();
-holds<Equal<ReturnType<Query["later"]>, Promise<number>>>();
-holds<Equal<BankReplica["state"], Bank>>();
+export type Inferred = [
+  Holds<Equal<StateOf<typeof bank>, Bank>>,
+  Holds<Equal<BankReplica["state"], Bank>>,
+  Holds<Equal<Parameters<Submit["deposit"]>[0], { owner: string; amount: unknown }>>,
+  Holds<Equal<ReturnType<Submit["deposit"]>, Promise<number>>>,
+  Holds<Equal<ReturnType<Submit["close"]>, Promise<boolean>>>,
+  Holds<Equal<ReturnType<Submit["reset"]>, Promise<void>>>,
+  Holds<Equal<ReturnType<Query["balance"]>, Promise<number | undefined>>>,
+  Holds<Equal<ReturnType<Query["owners"]>, Promise<string[]>>>,
+  Holds<Equal<ReturnType<Query["later"]>, Promise<number>>>,
+  // @ts-expect-error the helpers tell types apart
+  Holds<Equal<BankReplica["state"], { totals: number }>>,
+];
 
 export async function calls(replica: BankReplica, options: SubmitOptions): Promise<void> {
   await replica.submit.deposit({ owner: "x", amount: "1" }, options);

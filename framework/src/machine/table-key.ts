@@ -70,7 +70,7 @@ export function checkKey<K extends TableKey>(key: K): K {
 export function keyToStore<K extends TableKey>(key: K): K {
   if (typeof key === "string") return key;
   checkKey(key);
-  return (typeof key === "number" ? key + 0 : Object.freeze((key as readonly KeyPart[]).map((part) => (part === 0 ? 0 : part)))) as K;
+  return (typeof key === "number" ? key + 0 : Object.freeze(key.map((part) => (part === 0 ? 0 : part)))) as K;
 }
 
 function isPart(part: unknown): boolean {
