@@ -35,7 +35,7 @@ export class Cmap extends Handle {
     this.native = new (loadNative("cmap").Cmap)({ map: options.map === "stats" ? 1 : 0 });
   }
 
-  /** The value of a key; undefined if there is none. @throws CorosyncError NAME_TOO_LONG, INVALID_PARAM (shorter than 3 characters) */
+  /** The value of a key; undefined if there is none. @throws CorosyncError NAME_TOO_LONG, INVALID_PARAM */
   async get(key: string): Promise<CmapEntry | undefined> {
     checkKey(key, "cmap_get");
     try {

@@ -44,7 +44,7 @@ export interface CpgListener {
 
 /** Corosync treats them all as "agreed"; "unordered" and "safe" are not implemented (cpg_mcast_joined(3)). */
 export type CpgGuarantee = "unordered" | "fifo" | "agreed" | "safe";
-const guarantees: Readonly<Record<CpgGuarantee, number>> = { unordered: 0, fifo: 1, agreed: 2, safe: 3 };
+const guarantees: Readonly<Record<string, number>> = { unordered: 0, fifo: 1, agreed: 2, safe: 3 };
 
 export interface CpgOptions extends HandleOptions {
   readonly listener: CpgListener;
@@ -164,8 +164,8 @@ export class Cpg extends Handle {
   multicast(message: Uint8Array | readonly Uint8Array[], guarantee: CpgGuarantee = "agreed"): "queued" | "busy" {
     this.#assertJoined();
     this.#checkMessage(message);
-    const status =
-      message instanceof Uint8Array ? this.native.mcast(guarantees[guarantee], message) : this.native.mcastGathered(guarantees[guarantee], message);
+    const number = guaranteeNumber(guarantee);
+    const status = message instanceof Uint8Array ? this.native.mcast(number, message) : this.native.mcastGathered(number, message);
     if (status === statusOk) return "queued";
     if (status === statusTryAgain) return "busy";
     throw CorosyncError.fromStatus(status, "cpg_mcast_joined");
@@ -179,7 +179,7 @@ export class Cpg extends Handle {
     this.#assertJoined();
     limit("from", from, 0, messages.length);
     for (const message of messages) this.#checkMessage(message);
-    const [status, next] = this.native.mcastEach(guarantees[guarantee], messages, from);
+    const [status, next] = this.native.mcastEach(guaranteeNumber(guarantee), messages, from);
     if (status !== statusOk && status !== statusTryAgain) throw CorosyncError.fromStatus(status, "cpg_mcast_joined");
     return next;
   }
@@ -219,7 +219,7 @@ export class Cpg extends Handle {
     return new ZeroCopyBuffer(memory, {
       multicast: (length) => {
         this.#assertJoined();
-        return this.request("cpg_zcb_mcast_joined", () => this.native.zcbMcast(memory, guarantees.agreed, length));
+        return this.request("cpg_zcb_mcast_joined", () => this.native.zcbMcast(memory, guaranteeNumber("agreed"), length));
       },
       free: () => this.request("cpg_zcb_free", () => this.native.zcbFree(memory)),
     });
@@ -297,6 +297,12 @@ class Waiter {
   settle(error: CorosyncError | undefined): void {
     this.#settle(error);
   }
+}
+
+function guaranteeNumber(guarantee: CpgGuarantee): number {
+  const number = guarantees[guarantee];
+  if (number === undefined) throw new CorosyncError("INVALID_PARAM", "cpg_mcast_joined", `the guarantee is ${Object.keys(guarantees).join(", ")}, not ${String(guarantee)}`);
+  return number;
 }
 
 function checkGroupName(group: string, call: string): void {

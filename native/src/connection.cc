@@ -67,6 +67,9 @@ abi::Status Connection::close() {
   open_ = false;
   const abi::Status status = calls_.finalize(handle_);
   std::lock_guard<std::mutex> fdLock(fdMutex_);
+  // corosync_cfg_replyto_shutdown forgets to let go of the handle (3.1.7, lib/cfg.c), so that finalizing it does not disconnect, and
+  // the daemon goes on asking somebody who is no longer there.
+  shutdown(fd_, SHUT_RDWR);
   ::close(fd_);
   fd_ = -1;
   return status;

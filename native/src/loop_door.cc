@@ -46,9 +46,17 @@ void LoopDoor::release() {
   if (--holds_ == 0 && async_ != nullptr) uv_unref(reinterpret_cast<uv_handle_t*>(async_));
 }
 
+// While an environment ends, libuv's callbacks still come, but JavaScript can no longer be called. Node-API has no question for
+// that; any operation that could run JavaScript fails.
+bool LoopDoor::mayEnter() {
+  if (context_ == nullptr) return false;  // closed
+  napi_value number, result;
+  return napi_create_uint32(env_, 0, &number) == napi_ok && napi_coerce_to_number(env_, number, &result) == napi_ok;
+}
+
 void LoopDoor::enter(const Task& task) {
-  if (context_ == nullptr) return;  // closed
   Napi::HandleScope handles(env_);
+  if (!mayEnter()) return;
   bool failed = false;
   napi_value error = nullptr;
   {

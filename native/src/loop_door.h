@@ -38,6 +38,7 @@ class LoopDoor {
  private:
   explicit LoopDoor(Napi::Env env);
   void runTasks();
+  bool mayEnter();
 
   Napi::Env env_;
   std::unique_ptr<Napi::AsyncContext> context_;

@@ -1,6 +1,9 @@
 // The process behind client.ts: runs the functions it is sent, one after the other.
+import childProcess from "node:child_process";
+import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runInThisContext } from "node:vm";
+import workers from "node:worker_threads";
 import * as corosync from "../../dist/index.js";
 
 async function until(condition) {
@@ -27,13 +30,19 @@ async function record(options = {}) {
   return { cpg, events, texts: () => events.filter((event) => event.kind === "message").map((event) => event.text) };
 }
 
-const tools = { corosync, kept: {}, until, record, gc: globalThis.gc };
+const packageUrl = new URL("../../dist/index.js", import.meta.url).href;
+const tools = { corosync, kept: {}, until, record, gc: globalThis.gc, fs, childProcess, workers, packageUrl };
+
+// A function may disconnect on purpose.
+function answer(message) {
+  if (process.connected) process.send(message);
+}
 
 process.on("message", async ({ source, argument }) => {
   try {
     const body = runInThisContext(`(${source})`);
-    process.send({ ok: true, value: await body(tools, argument) });
+    answer({ ok: true, value: await body(tools, argument) });
   } catch (error) {
-    process.send({ ok: false, value: error instanceof Error ? error.stack : String(error) });
+    answer({ ok: false, value: error instanceof Error ? error.stack : String(error) });
   }
 });

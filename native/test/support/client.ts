@@ -18,6 +18,11 @@ export interface ClientTools {
   /** Opens a handle that writes down its events; see recorder.mjs. */
   readonly record: (options?: Partial<corosync.CpgOptions>) => Promise<Recording>;
   readonly gc: () => void;
+  readonly fs: typeof import("node:fs");
+  readonly childProcess: typeof import("node:child_process");
+  readonly workers: typeof import("node:worker_threads");
+  /** Where the package can be imported from, in a worker. */
+  readonly packageUrl: string;
 }
 
 export interface Recording {

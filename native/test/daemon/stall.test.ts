@@ -1,0 +1,260 @@
+/** JavaScript that is busy, daemons that are frozen or dead: nothing hangs, nothing grows without bound, nothing is reordered. */
+import { afterEach, describe, expect, test, vi } from "vitest";
+import type { Client, Recording } from "../support/client.js";
+import { useDaemon } from "../support/use-daemon.js";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+/** Joins and keeps the recording for later calls. */
+function joinAs(client: Client, options: { group: string; stallMs?: number; heldLimitBytes?: number }): Promise<void> {
+  return client.run(async ({ record, kept }, { group, ...limits }) => {
+    const recording = await record(limits);
+    kept["recording"] = recording;
+    await recording.cpg.join(group);
+  }, options);
+}
+
+/** Numbered messages, as fast as they are taken. */
+function flood(client: Client, options: { count: number; bytes: number }): Promise<void> {
+  return client.run(async ({ kept }, { count, bytes }) => {
+    const { cpg } = kept["recording"] as Recording;
+    for (let i = 0; i < count; i += 1) {
+      const message = Buffer.alloc(bytes, ".");
+      message.write(`${i} `);
+      while (cpg.multicast(message) === "busy") await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }, options);
+}
+
+/** Blocks the client's event loop. */
+function block(client: Client, ms: number): Promise<void> {
+  return client.run((_tools, ms) => {
+    const until = performance.now() + ms;
+    while (performance.now() < until);
+  }, ms);
+}
+
+const numbers = (texts: string[]): number[] => texts.map((text) => Number(text.split(" ")[0]));
+
+describe("a busy event loop", () => {
+  const fixture = useDaemon();
+
+  test("has its messages taken off the daemon's hands meanwhile, and gets them all, in order, afterwards", async () => {
+    const [busy, sender] = [fixture.client(), fixture.client()];
+    await joinAs(busy, { group: "busy" });
+    await joinAs(sender, { group: "busy" });
+    let blocked = true;
+    const blocking = block(busy, 4000).then(() => (blocked = false));
+    await flood(sender, { count: 1500, bytes: 20_000 });
+    // What the daemon itself says of its queue for that process.
+    await sender.run(async ({ corosync, until }, pid) => {
+      const stats = await corosync.Cmap.open({ map: "stats" });
+      const ofBusy = async (name: string): Promise<number[]> =>
+        (await stats.entries("stats.ipcs.")).filter(({ key }) => key.includes(`.${pid}.`) && key.endsWith(`.${name}`)).map(({ value }) => Number(value));
+      await until(async () => Math.max(...(await ofBusy("sent"))) >= 1500 && Math.max(...(await ofBusy("queued"))) === 0);
+    }, busy.pid);
+    expect(blocked).toBe(true);
+    await blocking;
+    const texts = await busy.run(async ({ kept, until }) => {
+      const { texts } = kept["recording"] as Recording;
+      await until(() => texts().length === 1500);
+      return texts();
+    });
+    expect(numbers(texts)).toEqual(Array.from({ length: 1500 }, (_, i) => i));
+  });
+
+  test("is told of configuration changes in their place among the messages of that time", async () => {
+    const [busy, sender, visitor] = [fixture.client(), fixture.client(), fixture.client()];
+    await joinAs(busy, { group: "interleaved" });
+    await joinAs(sender, { group: "interleaved" });
+    const blocked = block(busy, 1500);
+    await flood(sender, { count: 50, bytes: 100 });
+    await joinAs(visitor, { group: "interleaved" });
+    await flood(visitor, { count: 50, bytes: 100 });
+    await visitor.kill();
+    await flood(sender, { count: 50, bytes: 100 });
+    await blocked;
+    const order = await busy.run(async ({ kept, until }) => {
+      const { events, texts } = kept["recording"] as Recording;
+      await until(() => texts().length === 150);
+      return events.map((event) => (event.kind === "message" ? `message ${event.pid}` : event.kind === "change" ? `${event.joined.length}+${event.left.length}-` : event.kind));
+    });
+    const runs = order.filter((what, i) => what !== order[i - 1]);
+    expect(runs).toEqual(["1+0-", "ring", "1+0-", `message ${sender.pid}`, "1+0-", `message ${visitor.pid}`, "0+1-", `message ${sender.pid}`]);
+  });
+
+  test("is evicted when more than heldLimitBytes wait: the group sees it go, and its listener hears a prefix and then why", async () => {
+    const [busy, sender] = [fixture.client(), fixture.client()];
+    await joinAs(busy, { group: "evicted", heldLimitBytes: 4 * 1024 * 1024 });
+    await joinAs(sender, { group: "evicted" });
+    const blocked = block(busy, 2500);
+    await flood(sender, { count: 1000, bytes: 20_000 });
+    const left = await sender.run(async ({ kept, until }) => {
+      const { events } = kept["recording"] as Recording;
+      const left = (): unknown[] => events.flatMap((event) => (event.kind === "change" ? event.left : []));
+      await until(() => left().length > 0);
+      return left();
+    });
+    expect(left).toEqual([{ nodeId: 7, pid: busy.pid, reason: "procdown" }]);
+    await blocked;
+    const { texts, last, code, closed } = await busy.run(async ({ kept, until, corosync }) => {
+      const { events, texts, cpg } = kept["recording"] as Recording;
+      await until(() => events.at(-1)?.kind === "ended");
+      let code = "";
+      try {
+        cpg.multicast(Buffer.from("x"));
+      } catch (error) {
+        if (corosync.isCorosyncError(error)) code = error.code;
+      }
+      return { texts: texts(), last: events.at(-1), code, closed: cpg.closed };
+    });
+    expect(last).toEqual({ kind: "ended", code: "EVICTED" });
+    expect(code).toBe("EVICTED");
+    expect(closed).toBe(true);
+    expect(texts.length).toBeGreaterThan(100);
+    expect(texts.length).toBeLessThan(1000);
+    expect(numbers(texts)).toEqual(Array.from({ length: texts.length }, (_, i) => i));
+  });
+
+  test("still turns while a flood comes in", async () => {
+    const [listener, sender] = [fixture.client(), fixture.client()];
+    await joinAs(listener, { group: "turning" });
+    await joinAs(sender, { group: "turning" });
+    const flooding = flood(sender, { count: 20_000, bytes: 200 });
+    const turns = await listener.run(async ({ kept, until }) => {
+      const { texts } = kept["recording"] as Recording;
+      let turns = 0;
+      const turn = (): void => {
+        turns += 1;
+        if (texts().length < 20_000) setImmediate(turn);
+      };
+      turn();
+      await until(() => texts().length === 20_000);
+      return turns;
+    });
+    await flooding;
+    // A turn takes a slab or 8192 messages at most; in practice the sender is slower than that.
+    expect(turns).toBeGreaterThan(10);
+  });
+});
+
+describe("a frozen daemon", () => {
+  const fixture = useDaemon();
+  afterEach(() => fixture.daemon.signal("SIGCONT"));
+
+  test("makes multicast busy instead of hanging, and the messages it took come, once, in order, when it goes on", async () => {
+    const client = fixture.client();
+    await joinAs(client, { group: "frozen" });
+    fixture.daemon.signal("SIGSTOP");
+    const { taken, ms } = await client.run(({ kept }) => {
+      const { cpg } = kept["recording"] as Recording;
+      const from = performance.now();
+      let taken = 0;
+      while (taken < 5000 && cpg.multicast(Buffer.from(String(taken))) === "queued") taken += 1;
+      return { taken, ms: performance.now() - from };
+    });
+    // libqb itself would spin for ever once the socket's buffer is full, at 279 here.
+    expect(taken).toBeGreaterThan(50);
+    expect(taken).toBeLessThan(1000);
+    expect(ms).toBeLessThan(1000);
+    fixture.daemon.signal("SIGCONT");
+    const texts = await client.run(async ({ kept, until }, taken) => {
+      const { texts, cpg } = kept["recording"] as Recording;
+      await until(() => texts().length === taken);
+      await until(() => cpg.multicast(Buffer.from("end")) === "queued");
+      await until(() => texts().at(-1) === "end");
+      return texts();
+    }, taken);
+    expect(texts).toEqual([...Array.from({ length: taken }, (_, i) => String(i)), "end"]);
+  });
+
+  test("holds up neither the event loop nor file access, only the calls that need it; multicast is busy meanwhile", async () => {
+    const client = fixture.client();
+    await joinAs(client, { group: "waiting" });
+    fixture.daemon.signal("SIGSTOP");
+    const { answers, busy, ticks } = await client.run(async ({ kept, fs, corosync }) => {
+      const { cpg } = kept["recording"] as Recording;
+      // More waiting calls than libuv's pool has threads.
+      const cmaps = Array.from({ length: 5 }, () => corosync.Cmap.open());
+      kept["pending"] = [cpg.membership("waiting"), ...cmaps.map(async (opening) => (await opening).get("totem.cluster_name"))];
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const busy = cpg.multicast(Buffer.from("x"));
+      let ticks = 0;
+      const interval = setInterval(() => (ticks += 1), 5);
+      const answers = await Promise.all(Array.from({ length: 8 }, () => fs.promises.readFile("/proc/self/status", "utf8")));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      clearInterval(interval);
+      return { answers: answers.length, busy, ticks };
+    });
+    expect(answers).toBe(8);
+    expect(busy).toBe("busy");
+    expect(ticks).toBeGreaterThan(10);
+    fixture.daemon.signal("SIGCONT");
+    const late = await client.run(async ({ kept }) => (await Promise.all(kept["pending"] as Promise<unknown>[])).length);
+    expect(late).toBe(6);
+  });
+
+  test("does not keep a handle from closing, nor a process from ending", async () => {
+    const client = fixture.client();
+    await client.run(async ({ record, kept }) => {
+      kept["one"] = await record({ closeMs: 100 });
+      kept["two"] = await record();
+      await (kept["one"] as Recording).cpg.join("one");
+      await (kept["two"] as Recording).cpg.join("two");
+    });
+    fixture.daemon.signal("SIGSTOP");
+    const { ms, code } = await client.run(async ({ kept }) => {
+      const { cpg } = kept["one"] as Recording;
+      const asked = cpg.membership("one").then(() => "answered", (error: { code?: string }) => error.code);
+      const from = performance.now();
+      await cpg.close();
+      return { ms: performance.now() - from, code: await asked };
+    });
+    expect(ms).toBeLessThan(5000);
+    expect(code).toBe("BAD_HANDLE");
+    const from = performance.now();
+    await client.run(({ kept }) => void (kept["two"] as Recording).cpg.unref());
+    client.child.disconnect();
+    expect(await client.exited()).toEqual({ code: 0, signal: null });
+    expect(performance.now() - from).toBeLessThan(5000);
+  });
+});
+
+describe("a dead daemon", () => {
+  const fixture = useDaemon();
+
+  test("ends its handles with LIBRARY and makes their calls fail so; a new one works when it is back", async () => {
+    const client = fixture.client();
+    await joinAs(client, { group: "dying" });
+    const others = client.run(async ({ corosync, kept }) => {
+      const ended: string[] = [];
+      kept["ended"] = ended;
+      const note = (name: string) => (error: { code: string }) => ended.push(`${name} ${error.code}`);
+      const quorum = await corosync.Quorum.open({ listener: { quorumChanged: () => undefined, ended: note("quorum") } });
+      await quorum.trackStart();
+      await corosync.Cfg.open({ listener: { shutdownRequested: () => undefined, ended: note("cfg") } });
+    });
+    await others;
+    await fixture.daemon.kill();
+    const { last, codes } = await client.run(async ({ kept, until, corosync }) => {
+      const { events, cpg } = kept["recording"] as Recording;
+      await until(() => events.at(-1)?.kind === "ended");
+      await until(() => (kept["ended"] as string[]).length === 2);
+      const code = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => "resolved", (error: { code?: string }) => error.code);
+      let multicast = "queued";
+      try {
+        cpg.multicast(Buffer.from("x"));
+      } catch (error) {
+        if (corosync.isCorosyncError(error)) multicast = error.code;
+      }
+      await cpg.close();
+      return { last: events.at(-1), codes: [multicast, await code(cpg.membership("dying")), await code(corosync.Cmap.open()), ...(kept["ended"] as string[]).sort()] };
+    });
+    expect(last).toEqual({ kind: "ended", code: "LIBRARY" });
+    expect(codes).toEqual(["LIBRARY", "LIBRARY", "LIBRARY", "cfg LIBRARY", "quorum LIBRARY"]);
+    await fixture.daemon.run();
+    await joinAs(client, { group: "dying" });
+    const members = await client.run(({ kept }) => (kept["recording"] as Recording).events[0]);
+    expect(members).toMatchObject({ kind: "change", members: [{ pid: client.pid }] });
+  });
+});
