@@ -1,6 +1,7 @@
 /**
  * Whether two sealed values are equal. What is the same object is not looked into; two versions of a Table are compared
- * row by row (sorted-btree's diffAgainst, which would skip the nodes they share, misses the keys 0 and ""). The order of an object's keys counts here, because handlers can see it.
+ * row by row (sorted-btree 2.1's diffAgainst, which skips the nodes they share, tells equal rows apart if all values are
+ * undefined). The order of an object's keys counts here, because handlers can see it.
  */
 import { Table } from "../machine/table.js";
 
