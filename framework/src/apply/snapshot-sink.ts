@@ -24,8 +24,10 @@ export function receiveSnapshot(machine: MachineIdentity): SnapshotSink {
 
 class Receiver implements SnapshotSink {
   readonly #machine: MachineIdentity;
-  /** By number; those referred to and not yet met are empty. */
+  /** By number; those that were referred to and have not begun are empty. */
   readonly #tables: TableBuilder<TableKey, unknown>[] = [];
+  /** How many rows each Table is to have. */
+  readonly #sizes: number[] = [];
   /** The numbers of the Tables that the values of each Table refer to. */
   readonly #references: Set<number>[] = [];
   /** What has come of the next record. */
@@ -71,7 +73,7 @@ class Receiver implements SnapshotSink {
   finish(): RestoredState {
     if (!this.#complete || this.#waitingBytes > 0) malformed(`it ends after ${this.#records} records, without its end`);
     checkAcyclic(this.#references);
-    for (const table of this.#tables) table.finish();
+    this.#tables.forEach((table, number) => this.#buildTable(table, number));
     const replicated = seal(fromWrittenForm(this.#state));
     const restored: RestoredState = { position: replicated.position, lastApplied: (incarnation) => replicated.lastApplied.get(incarnation)?.n ?? 0 };
     restoredStates.set(restored, replicated);
@@ -93,9 +95,10 @@ class Receiver implements SnapshotSink {
         return;
       case recordKind.table:
         this.#begun++;
-        return this.#table(this.#begun - 1).expect(Number(parts[1]));
+        this.#sizes.push(Number(parts[1]));
+        return;
       case recordKind.row:
-        return this.#table(this.#begun - 1).append(parts[1] as TableKey, parts[2]);
+        return appendRow(this.#table(this.#begun - 1), parts[1] as TableKey, parts[2]);
       case recordKind.end:
         return this.#end(Number(parts[1]), Number(parts[2]));
       default:
@@ -117,6 +120,11 @@ class Receiver implements SnapshotSink {
     this.#complete = true;
   }
 
+  #buildTable(table: TableBuilder<TableKey, unknown>, number: number): void {
+    if (table.size !== this.#sizes[number]) malformed(`the table ${number} has ${table.size} rows of ${this.#sizes[number]}`);
+    seal(table.build());
+  }
+
   /** The Table that the record being read refers to. */
   #refer(number: number): Table<TableKey, unknown> {
     const { table } = this.#table(number);
@@ -129,6 +137,14 @@ class Receiver implements SnapshotSink {
     if (!Number.isSafeInteger(number) || number < 0 || number > last) malformed(`a table has the number ${number} after ${last}`);
     if (number === last) this.#tables.push(new TableBuilder());
     return this.#tables[number] as TableBuilder<TableKey, unknown>;
+  }
+}
+
+function appendRow(table: TableBuilder<TableKey, unknown>, key: TableKey, value: unknown): void {
+  try {
+    table.append(key, value);
+  } catch (cause) {
+    malformed(cause instanceof Error ? cause.message : String(cause));
   }
 }
 

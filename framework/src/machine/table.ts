@@ -15,7 +15,7 @@ import { seal, sealSelf } from "./seal.js";
 import { checkKey, compareKeys, keyToStore, type TableKey } from "./table-key.js";
 import { scan, type ScanOptions } from "./table-scan.js";
 
-/** Keys per node: small nodes are cheaper to copy, large ones make a lower tree. Measured: test/bench. */
+/** Keys per node: small nodes are cheaper to copy, large ones make a lower tree. Between 16 and 64 the difference is small. */
 const nodeSize = 32;
 /** Nodes are filled to this part by bulk loading, so that the first changes do not split every one of them. */
 const loadFactor = 0.8;
@@ -43,14 +43,9 @@ export class Table<K extends TableKey, V> {
    */
   static fromSorted<K extends TableKey, V>(keys: readonly K[], values: readonly V[]): Table<K, V> {
     if (keys.length !== values.length) throw new LockstepError("INVALID_INPUT", `Table.fromSorted: ${keys.length} keys, but ${values.length} values.`);
-    const table = new Table<K, V>();
-    if (keys.length === 0) return table;
-    const checked = keys.map(keyToStore);
-    for (let i = 1; i < checked.length; i++) {
-      if (compareKeys(checked[i - 1] as K, checked[i] as K) >= 0) throw new LockstepError("INVALID_INPUT", `Table.fromSorted: the keys at ${i - 1} and ${i} are not in ascending order.`);
-    }
-    writeTree(table, bulkLoad(checked, values.map(seal), nodeSize, compareKeys, loadFactor));
-    return table;
+    const builder = new TableBuilder<K, V>();
+    for (let i = 0; i < keys.length; i++) builder.append(keys[i] as K, values[i] as V);
+    return builder.build();
   }
 
   get size(): number {
@@ -191,33 +186,34 @@ function ownTree<K extends TableKey, V>(table: Table<K, V>): BTree<K, V> {
   return tree;
 }
 
-/** Fills a Table from outside, row by row, when the Table itself must exist first. For restoring snapshots. @internal */
+/** Fills a Table with rows in order, when the Table itself must exist first: for restoring snapshots. @internal */
 export class TableBuilder<K extends TableKey, V> {
-  /** Not to be read or sealed before finish(). */
+  /** Not to be read before build(). */
   readonly table = new Table<K, V>();
   readonly #keys: K[] = [];
   readonly #values: V[] = [];
-  #expected: number | undefined;
 
   constructor() {
     unfinished.add(this.table);
   }
 
-  /** @param size The number of rows that must come before finish(). */
-  expect(size: number): void {
-    this.#expected = size;
+  get size(): number {
+    return this.#keys.length;
   }
 
+  /** @throws LockstepError INVALID_INPUT if the key is not above the last one. */
   append(key: K, value: V): void {
-    this.#keys.push(key);
-    this.#values.push(value);
+    const stored = keyToStore(key);
+    const last = this.#keys.at(-1);
+    if (last !== undefined && compareKeys(last, stored) >= 0) throw new LockstepError("INVALID_INPUT", `The keys of a Table at ${this.size - 1} and ${this.size} are not in ascending order.`);
+    this.#keys.push(stored);
+    this.#values.push(seal(value));
   }
 
-  /** @throws LockstepError MALFORMED_MESSAGE if rows are missing, or not in order. */
-  finish(): void {
-    if (this.#keys.length !== this.#expected) throw new LockstepError("MALFORMED_MESSAGE", `A table has ${this.#keys.length} rows of ${this.#expected}.`);
-    writeTree(this.table, treeOf(Table.fromSorted(this.#keys, this.#values)));
+  /** The Table with its rows: still new, until it is sealed. */
+  build(): Table<K, V> {
+    if (this.size > 0) writeTree(this.table, bulkLoad(this.#keys, this.#values, nodeSize, compareKeys, loadFactor));
     unfinished.delete(this.table);
-    this.table[sealSelf]();
+    return this.table;
   }
 }

@@ -260,6 +260,24 @@ describe("members", () => {
     expect(applier.state.log).toEqual([{ members: [one, two], left: [], joined: [one, two] }, { members: [one, three], left: [two], joined: [three] }]);
   });
 
+  it("change nothing in the state when their handler fails, and the outcome says so", () => {
+    const failing = createApplier(
+      defineMachine({
+        name: "failing",
+        version: 1,
+        initialState: () => ({ seen: [] as unknown[] }),
+        commands: (command) => ({ nothing: command(() => 1) }),
+        onMembersChanged: (draft) => {
+          draft.seen.push(1);
+          throw new Error("a bug");
+        },
+      }),
+    );
+    const applied = failing.apply(new History().entry([], { members: [replica(1)] }));
+    expect(applied.membersChange).toMatchObject({ change: { joined: [replica(1)], left: [] }, outcome: { ok: false, code: "MACHINE_FAULT" } });
+    expect(failing.state.seen).toEqual([]);
+  });
+
   it("end the memory of earlier incarnations of their slots, and of no others", () => {
     const { applier, history } = start();
     for (const origin of [replica(1), replica(2), replica(3)]) applier.apply(history.entry([], { origin }));

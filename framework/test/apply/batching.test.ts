@@ -118,7 +118,7 @@ describe("batching", () => {
         expect(sameState(one.applier.state, other.applier.state)).toBe(true);
         for (const id of ["r1", "r2", "r3", "r4", "r5", "r6"]) expect(sameState(one.applier.answered(id), other.applier.answered(id))).toBe(true);
       }),
-      { numRuns: 1500 },
+      { numRuns: 500 },
     );
   });
 });

@@ -105,7 +105,7 @@ describe("a snapshot", () => {
         }
         check();
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 
@@ -195,7 +195,7 @@ describe("a snapshot", () => {
         // A few bytes of an encoding are not read; changing them changes nothing.
         if (digestOf(target) === digest) expect([target.position, target.now, sameState(target.state, applier.state)]).toEqual([applier.position, applier.now, true]);
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     );
   });
 
