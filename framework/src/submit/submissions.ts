@@ -27,6 +27,8 @@ interface Submission extends Waiter {
 /** A linearizable read: waits for an entry multicast after it began. */
 interface Barrier extends Waiter {
   readonly resolve: () => void;
+  /** Submissions made before it: they are sent no later, so that a client sees its own commands. */
+  readonly after: number;
 }
 
 interface SentBatch {
@@ -46,6 +48,9 @@ export class Submissions {
   /** Called with n when nobody waits for a sent batch any more. */
   readonly #abandon: (n: number) => void;
   #queue: Submission[] = [];
+  /** Submissions ever queued, and ever taken from the queue. */
+  #queuedEver = 0;
+  #takenEver = 0;
   #barriers: Barrier[] = [];
   readonly #sent = new Map<number, SentBatch>();
   #queuedCommands = 0;
@@ -79,6 +84,7 @@ export class Submissions {
       if (!this.#watchSignal(submission, options.signal)) return;
       this.#queue.push(submission);
       this.#queuedCommands++;
+      this.#queuedEver++;
       this.#queuedBytes += bytes.byteLength;
     });
   }
@@ -88,7 +94,7 @@ export class Submissions {
       return Promise.reject(new LockstepError("QUEUE_FULL", `limits.pendingSubmissions: ${this.#limits.pendingSubmissions} reads are waiting; try again later`));
     }
     return new Promise((resolve, reject) => {
-      const barrier: Barrier = { deadlineMs: options.deadlineMs, resolve, reject, sentIn: undefined, ended: false, detach: undefined };
+      const barrier: Barrier = { after: this.#queuedEver, deadlineMs: options.deadlineMs, resolve, reject, sentIn: undefined, ended: false, detach: undefined };
       if (this.#watchSignal(barrier, options.signal)) this.#barriers.push(barrier);
     });
   }
@@ -113,7 +119,7 @@ export class Submissions {
     return true;
   }
 
-  /** The next batch's commands, up to the byte limit, with all waiting barriers; both may be empty. */
+  /** The next batch's commands, up to the byte limit, with the barriers that wait for nothing behind them; both may be empty. */
   take(n: number): readonly Uint8Array[] {
     const submissions: Submission[] = [];
     let bytes = 0;
@@ -128,8 +134,10 @@ export class Submissions {
       submissions.push(submission);
     }
     this.#queue = next === this.#queue.length ? [] : this.#queue.slice(next);
-    const barriers = this.#barriers.filter((barrier) => !barrier.ended);
-    this.#barriers = [];
+    this.#takenEver += next;
+    const waiting = this.#barriers.filter((barrier) => !barrier.ended);
+    const barriers = waiting.filter((barrier) => barrier.after <= this.#takenEver);
+    this.#barriers = waiting.filter((barrier) => barrier.after > this.#takenEver);
     for (const barrier of barriers) barrier.sentIn = n;
     const commandBytes = sizeOf(submissions);
     this.#queuedCommands -= submissions.length;
@@ -181,6 +189,7 @@ export class Submissions {
   /** Refuses all that has not been sent. Reads that wait for a sent entry wait on, until their deadline. */
   refuseUnsent(error: LockstepError): void {
     for (const submission of this.#queue) if (!submission.ended) end(submission, error);
+    this.#takenEver += this.#queue.length;
     this.#queue = [];
     this.#queuedCommands = 0;
     this.#queuedBytes = 0;

@@ -1,0 +1,68 @@
+/** The key-value server as an operator runs it: one process per node, unmodified Redis clients, a death and a cut. */
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { eventually } from "./eventually.js";
+import { quickTotem, useCluster } from "./use-cluster.js";
+
+const server = fileURLToPath(new URL("../../examples/kv-store/dist/main.js", import.meta.url));
+const client = fileURLToPath(new URL("../dist/cluster/kv-client.js", import.meta.url));
+const port = "7379";
+const patienceMs = 20_000;
+const cluster = useCluster({ totem: quickTotem });
+const servers = new Map<number, ChildProcess>();
+
+function start(nodeId: number): void {
+  servers.set(nodeId, cluster().node(nodeId).spawn(process.execPath, [server, "--transport", "corosync", "--port", port, "--group", `kv-${process.pid}`], { stdio: "ignore" }));
+}
+
+async function scenario(nodeId: number, library: "ioredis" | "redis", name: string, prefix: string): Promise<unknown> {
+  const child = cluster().node(nodeId).spawn(process.execPath, [client, library, name, port, prefix], { stdio: ["ignore", "pipe", "inherit"] });
+  const chunks: Buffer[] = [];
+  child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
+  await once(child, "close");
+  return JSON.parse(Buffer.concat(chunks).toString()) as unknown;
+}
+
+async function writable(nodeId: number): Promise<void> {
+  await eventually(async () => ((await scenario(nodeId, "ioredis", "up", `node-${nodeId}`)) as { up: boolean }).up, { what: `the server on node ${nodeId} to take writes`, timeoutMs: patienceMs });
+}
+
+const read = { greeting: "hello", n: "42", both: [null, "2"], exists: 1, expires: true };
+
+afterAll(() => {
+  for (const child of servers.values()) child.kill("SIGKILL");
+});
+
+describe("lockstep-kv on three Corosync nodes", () => {
+  it("serves ioredis on one node and node-redis on another from one state", async () => {
+    for (const nodeId of [1, 2, 3]) start(nodeId);
+    for (const nodeId of [1, 2, 3]) await writable(nodeId);
+    expect(await scenario(1, "ioredis", "write", "first")).toMatchObject({ set: "OK", incr: [1, 2, 42], binary: "00ff80" });
+    expect(await scenario(3, "redis", "read", "first")).toEqual(read);
+  }, 60_000);
+
+  it("goes on when one server is killed, and takes it back with everything", async () => {
+    const killed = servers.get(2);
+    killed?.kill("SIGKILL");
+    expect(await scenario(3, "ioredis", "write", "second")).toMatchObject({ set: "OK", incr: [1, 2, 42] });
+    start(2);
+    await writable(2);
+    expect(await scenario(2, "redis", "read", "first")).toEqual(read);
+    expect(await scenario(2, "redis", "read", "second")).toEqual(read);
+  }, 60_000);
+
+  it("refuses writes on a node that is cut off, answers PING and INFO there, and serves it again after healing", async () => {
+    await cluster().cut(3);
+    const seen = await eventually(async () => {
+      const now = (await scenario(3, "ioredis", "refused", "third")) as { error: string; ping: string; info: boolean };
+      return now.error.includes("CLUSTERDOWN") ? now : undefined;
+    }, { what: "the cut node to refuse writes", timeoutMs: patienceMs });
+    expect(seen).toMatchObject({ ping: "PONG", info: true });
+    expect(await scenario(1, "ioredis", "write", "third")).toMatchObject({ set: "OK" });
+    await cluster().heal(3);
+    await writable(3);
+    expect(await scenario(3, "redis", "read", "third")).toEqual(read);
+  }, 60_000);
+});
