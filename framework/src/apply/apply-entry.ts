@@ -123,8 +123,8 @@ class EntryRun<S> {
     const { commands } = this.#machine;
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
     if (command === undefined) return failed("UNKNOWN_COMMAND", `The machine ${this.#machine.name} has no command ${JSON.stringify(name)}.`);
-    const sealedInput = seal(input) as never;
-    return this.#run(name, (draft: Draft<S>, context) => command.handler(draft, sealedInput, context), this.#circumstances(label, origin, requestId));
+    // Sealed, so that no run of a handler can change what the next one, or a subscriber, gets to see.
+    return this.#run(name, (draft: Draft<S>, context) => command.handler(draft, seal(input) as never, context), this.#circumstances(label, origin, requestId));
   }
 
   #run(name: string, handler: (draft: Draft<S>, context: Context) => unknown, circumstances: Circumstances): CommandOutcome {
@@ -145,7 +145,7 @@ class EntryRun<S> {
       position: this.#committed.position,
       now: this.#now,
       machine: this.#current.machine,
-      members: members ?? this.#base.members,
+      members: seal(members ?? this.#base.members),
       lastApplied: members === undefined ? lastApplied : pruneLastApplied(lastApplied, members),
       timers: this.#current.timers,
       ...this.#answers.finish(),

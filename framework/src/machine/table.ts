@@ -137,8 +137,8 @@ export class Table<K extends TableKey, V> {
   update(key: K, change: (value: Draft<V>) => V | Draft<V> | void): boolean {
     const checked = checkKey(key);
     const tree = treeOf(this);
-    if (!tree.has(checked)) return false;
-    const value = tree.get(checked) as V;
+    const value = tree.get(checked);
+    if (value === undefined && !tree.has(checked)) return false;
     const changed = changeValue(value, change as (value: unknown) => unknown);
     if (changed !== value) this.set(checked, changed as V);
     return true;

@@ -103,6 +103,14 @@ describe("commands", () => {
     expect(apart.applier.state.alias).toEqual(together.applier.state.alias);
   });
 
+  it("get an input that cannot be changed, and an input that is not plain data is their failure alone", () => {
+    const { applier, history } = start();
+    const input = { key: "a", n: 1 };
+    const { commands } = applier.apply(history.entry([{ name: "put", input }, { name: "note", input: () => 1 }, { name: "note", input: "after" }]));
+    expect(Object.isFrozen(input)).toBe(true);
+    expect(commands.map(({ outcome }) => (outcome.ok ? "ok" : outcome.code))).toEqual(["ok", "MACHINE_FAULT", "ok"]);
+  });
+
   it("return what drafts were at their end, frozen", () => {
     const { applier, history } = start();
     const outcome = applier.apply(history.entry([{ name: "drafts", input: 0 }])).commands[0]?.outcome;
