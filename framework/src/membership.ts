@@ -267,7 +267,10 @@ export class Membership {
 
   #proposeMembers(members: readonly ReplicaIdentity[]): void {
     this.#membersToPropose = undefined;
-    this.#dispatch({ type: "propose", record: encodeMembers(this.#header(this.#parts.clock.start()), members) });
+    const record = encodeMembers(this.#header(this.#parts.clock.start()), members);
+    this.#dispatch({ type: "propose", record });
+    // It tells of this view only: sent again in the next one it would contradict that one's own.
+    this.#dispatch({ type: "abandon", n: record.n });
   }
 
   #proposeBatch(): void {

@@ -35,12 +35,13 @@ export function decide(state: CoreState, exchange: Exchange): Decision {
   const misfits = findMisfits(all);
   const reports = all.filter((report) => !misfits.some((misfit) => misfit.slot === report.slot));
   const members = reports.map(({ slot, incarnation }) => ({ slot, incarnation }));
-  const target = chooseTarget(reports);
-  if (target instanceof LockstepError) return { kind: "contradiction", error: target };
   // A misfit looks at the others' policy by name only: it will stop, whatever is decided.
   const judgement = policy === state.config.policy.name
     ? state.config.policy.judge(slots, reports)
     : { primary: false as const, reason: `the group's quorum policy is ${policy}` };
+  const everyone = judgement.primary && judgement.trusted === "everyone";
+  const target = chooseTarget(everyone ? reports : reports.filter((report) => report.lineage));
+  if (target instanceof LockstepError) return { kind: "contradiction", error: target };
   if (!judgement.primary) return { kind: "minority", members, reason: judgement.reason, misfits };
 
   const ballot = chooseBallot(state.ring, state.attempt, slots, reports);
@@ -85,8 +86,7 @@ function findMisfits(reports: readonly StateReport[]): Misfit[] {
 }
 
 /** The longest verified prefix of the highest ballot: all verified prefixes of one ballot are prefixes of each other. */
-function chooseTarget(reports: readonly StateReport[]): { point: LogPoint; ballot: Ballot } | LockstepError {
-  const knowing = reports.filter((report) => report.lineage);
+function chooseTarget(knowing: readonly StateReport[]): { point: LogPoint; ballot: Ballot } | LockstepError {
   const ballot = highestBallot(knowing.map((report) => report.ballot));
   let point = genesis;
   let from: StateReport | undefined;

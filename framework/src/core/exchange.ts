@@ -6,11 +6,11 @@
 import { LockstepError, invariant } from "../errors.js";
 import { endOf } from "../log/log.js";
 import type { ConfigurationChange, MemberAddress, RingId } from "../transport/group-transport.js";
-import { equalRings } from "./ballot.js";
+import { equalRings, zeroBallot } from "./ballot.js";
 import { decide } from "./decide.js";
 import { install, observe } from "./install.js";
 import type { ExcludeMessage, QuorumReport, RejoinMessage, StateMessage, StateReport } from "./messages.js";
-import { setPhase, type CoreState } from "./state.js";
+import { genesis, setPhase, type CoreState } from "./state.js";
 
 /** How far the wait before asking back in may grow: an excluded member that is slow for good must not stall the group for ever. */
 const maxRejoinBackoffMs = 30_000;
@@ -40,7 +40,8 @@ export function quorumChanged(state: CoreState, ring: RingId, report: QuorumRepo
   state.quorumNews = { ring, report };
   const { exchange } = state;
   if (!state.config.policy.needsVotes || exchange === undefined || quorumOfRing(state) === undefined) return;
-  if (!exchange.decided) return multicastState(state);
+  if (!exchange.reported) return multicastState(state);
+  // The State that is out tells of other votes: it counts, decided upon or not, and another exchange must follow.
   if (JSON.stringify(before) !== JSON.stringify(report)) askRejoin(state, "the partition's votes changed");
 }
 
@@ -141,13 +142,15 @@ function stateReport(state: CoreState, quorum: QuorumReport | undefined): StateR
     invariant(hash !== undefined, `the log holds position ${position}, which is claimed (${log.base} to ${endOf(log).position})`);
     return hash;
   };
+  // A state that is wrong holds nothing that others could take, whatever the log says.
+  const holds = state.replaceState
+    ? { ballot: zeroBallot, verified: genesis, committed: genesis }
+    : { ballot: state.ballot, verified: { position: state.verified, hash: hashAt(state.verified) }, committed: { position: state.committed, hash: hashAt(state.committed) } };
   return {
     slot: config.slot,
     incarnation: config.incarnation,
     lineage: state.lineage,
-    ballot: state.ballot,
-    verified: { position: state.verified, hash: hashAt(state.verified) },
-    committed: { position: state.committed, hash: hashAt(state.committed) },
+    ...holds,
     k: state.k,
     promised: state.promised,
     machine: config.machine,

@@ -102,6 +102,8 @@ export function needSyncReceived(state: CoreState, needer: number, message: Need
   const rank = Math.max(0, view.members.findIndex((member) => member.slot === needer));
   if (donors[(rank + message.turn) % donors.length] !== state.config.slot) return;
   const { turn, ballot, have, reach } = message;
+  // A donor with a hole has less than the group delivered; the next one is asked after a while.
+  if (state.holed || reach > state.log.end) return;
   state.effects.push({ type: "donate", to: needer, turn, ballot, have, through: reach });
 }
 

@@ -1,9 +1,14 @@
 /** Who may decide: the two quorum policies. Pure functions of agreed data. */
+import { compareBallots, zeroBallot } from "./ballot.js";
 import type { QuorumReport, StateReport } from "./messages.js";
 
 export type Judgement =
-  /** `loud` is something an operator should read. */
-  | { readonly primary: true; readonly loud: string | undefined }
+  /**
+   * `trusted`: whose logs the view may start from. Those with lineage hold all that was committed, where they are enough
+   * to be sure of it; where all slots are present instead, whatever anybody remembers counts.
+   * `loud` is something an operator should read.
+   */
+  | { readonly primary: true; readonly trusted: "lineage" | "everyone"; readonly loud: string | undefined }
   | { readonly primary: false; readonly reason: string };
 
 export interface CommitQuestion {
@@ -32,12 +37,14 @@ export function majorityOf(slots: number): number {
   return Math.floor(slots / 2) + 1;
 }
 
+/** Nobody who could know more is missing. */
 function allPresent(slots: readonly number[], reports: readonly StateReport[]): Judgement {
-  const blank = reports.filter((report) => !report.lineage).map((report) => report.slot);
-  const loud = blank.length === slots.length
-    ? "first start: every slot is present and blank"
-    : `every slot is present, so nobody who could know more is missing; blank: ${blank.join(", ")}`;
-  return { primary: true, loud };
+  const forgetful = reports.filter((report) => !report.lineage).map((report) => report.slot);
+  const remembered = reports.some((report) => report.lineage || compareBallots(report.ballot, zeroBallot) > 0);
+  const loud = remembered
+    ? `every slot is present, so nobody who could know more is missing; not sure to hold all that they acknowledged: ${forgetful.join(", ")}`
+    : `first start: all ${slots.length} slots are present and blank`;
+  return { primary: true, trusted: "everyone", loud };
 }
 
 /** A view is primary if members with lineage fill more than half of the slots. */
@@ -49,7 +56,7 @@ export const majorityPolicy: QuorumPolicy = {
   judge(slots, reports) {
     const knowing = reports.filter((report) => report.lineage).length;
     const needed = majorityOf(slots.length);
-    if (knowing >= needed) return { primary: true, loud: undefined };
+    if (knowing >= needed) return { primary: true, trusted: "lineage", loud: undefined };
     if (reports.length === slots.length) return allPresent(slots, reports);
     const blank = reports.length - knowing;
     return { primary: false, reason: `${knowing} of ${slots.length} slots are present with the group's state${blank > 0 ? ` (and ${blank} blank)` : ""}; ${needed} are needed` };
@@ -89,7 +96,7 @@ export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): 
         return { primary: false, reason: "quorum.two_node is set: both nodes go on when they are cut apart, unless one is fenced. Say twoNode: \"fenced\" in the quorum option if it is, or add a quorum device" };
       }
       const knowing = reports.filter((report) => report.lineage).map((report) => report.slot);
-      if (knowing.length > 0 && votesOf(quorum, knowing) >= quorum.quorum) return { primary: true, loud: undefined };
+      if (knowing.length > 0 && votesOf(quorum, knowing) >= quorum.quorum) return { primary: true, trusted: "lineage", loud: undefined };
       if (reports.length === slots.length) return allPresent(slots, reports);
       return { primary: false, reason: `quorate, but the members with the group's state have ${votesOf(quorum, knowing)} votes of the ${quorum.quorum} needed` };
     },

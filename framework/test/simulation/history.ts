@@ -1,0 +1,230 @@
+/**
+ * One seed, one history: random faults and work for a while; then the faults stop, and everything must come to rest.
+ */
+import { majorityOf, majorityPolicy } from "../../src/core/quorum-policy.js";
+import type { CoreEvent, Effect } from "../../src/core/events.js";
+import type { EntryRecord } from "../../src/log/log.js";
+import { Checkers, Violation } from "./checkers.js";
+import { faults, repair, type FaultName } from "./faults.js";
+import { Random } from "./random.js";
+import type { Ending, Observer, SimReplica } from "./sim-replica.js";
+import { formatEffect, formatEvent } from "./trace.js";
+import { World } from "./world.js";
+
+export interface HistoryResult {
+  readonly steps: number;
+  readonly answered: number;
+  readonly commits: number;
+  readonly snapshots: number;
+  /** Rounds until everything was at rest after the faults stopped. */
+  readonly roundsToRest: number;
+}
+
+/** More than the exchange with a silent member, every wait for a transfer and every backoff take. */
+const roundsAllowed = 1_500;
+const roundMs = 100;
+
+/** @throws Violation; give `trace` to see what led to it. */
+export function runHistory(seed: number, trace?: (line: string) => void): HistoryResult {
+  return new History(seed, trace).run();
+}
+
+class Tracer implements Observer {
+  readonly #checkers: Checkers;
+  readonly #trace: (line: string) => void;
+
+  constructor(checkers: Checkers, trace: (line: string) => void) {
+    this.#checkers = checkers;
+    this.#trace = trace;
+  }
+
+  stepped(replica: SimReplica, event: CoreEvent): void {
+    const line = formatEvent(event);
+    if (line !== undefined) this.#trace(`  ${replica.name} ${line}`);
+    this.#checkers.stepped(replica, event);
+  }
+
+  effect(replica: SimReplica, effect: Effect): void {
+    this.#trace(`  ${replica.name}     ${formatEffect(effect)}`);
+    this.#checkers.effect(replica, effect);
+  }
+
+  applied(replica: SimReplica, position: number, hash: string, record: EntryRecord, took: boolean): void {
+    this.#trace(`  ${replica.name}     applied ${position}#${hash.slice(0, 4)} ${record.incarnation.slice(-3)}/${record.n}${took ? "" : " (a second copy)"}`);
+    this.#checkers.applied(replica, position, hash, record, took);
+  }
+
+  ended(replica: SimReplica, n: number, ending: Ending): void {
+    this.#trace(`  ${replica.name}     ${n} ${ending}`);
+    this.#checkers.ended(replica, n, ending);
+  }
+}
+
+class History {
+  readonly #random: Random;
+  readonly #checkers = new Checkers();
+  readonly #world: World;
+  readonly #trace: ((line: string) => void) | undefined;
+  readonly #weights: readonly (readonly [FaultName, number])[];
+  readonly #steps: number;
+  readonly #calm: number;
+  #commands = 0;
+
+  constructor(seed: number, trace: ((line: string) => void) | undefined) {
+    const random = new Random(seed);
+    this.#random = random;
+    this.#trace = trace;
+    const count = random.pick([1, 2, 3, 3, 3, 4, 5, 5]) ?? 3;
+    this.#steps = random.between(50, 400);
+    this.#calm = random.pick([0, 0.05, 0.15]) ?? 0;
+    // Some faults often, some never: a history of everything at once rarely gets anywhere.
+    this.#weights = (Object.keys(faults) as FaultName[]).map((name) => [name, random.chance(0.6) ? random.next() : 0] as const);
+    this.#world = new World({
+      slots: Array.from({ length: count }, (_, index) => index + 1),
+      policy: majorityPolicy,
+      inFlightBatches: random.between(1, 3), inFlightChunks: random.between(1, 3), snapshotSliceBytes: random.between(40, 400),
+      heldBytes: random.pick([60, 200, 100_000]) ?? 200, logRetentionBytes: random.pick([1, 200, 1_000, 100_000]) ?? 200,
+      observer: trace === undefined ? this.#checkers : new Tracer(this.#checkers, trace),
+    });
+  }
+
+  run(): HistoryResult {
+    const random = this.#random;
+    for (const slot of this.#world.options.slots) this.#world.start(slot, 100);
+    if (random.chance(0.8)) this.#fault("heal");
+    const faultRate = random.pick([0.01, 0.03, 0.1]) ?? 0.03;
+    for (let at = 0; at < this.#steps; at++) {
+      if (random.chance(faultRate)) this.#fault(this.#chooseFault());
+      else this.#progress();
+      this.#check();
+    }
+    const roundsToRest = this.#rest();
+    this.#checkers.atTheEnd();
+    const { answered, commits, snapshots } = this.#checkers;
+    return { steps: this.#steps, answered, commits, snapshots, roundsToRest };
+  }
+
+  #check(): void {
+    for (const replica of this.#world.replicas.values()) {
+      if (replica.stopped !== undefined && replica.stopped.code !== "SLOT_TAKEN") throw new Violation(`${replica.name} stopped: ${replica.stopped.code} ${replica.stopped.message}`, { cause: replica.stopped });
+    }
+  }
+
+  #chooseFault(): FaultName {
+    let at = this.#random.next() * this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
+    for (const [name, weight] of this.#weights) {
+      at -= weight;
+      if (at < 0) return name;
+    }
+    return "heal";
+  }
+
+  #fault(name: FaultName): void {
+    const what = faults[name](this.#world, this.#random);
+    if (what !== undefined) this.#trace?.(`${name}: ${what}`);
+  }
+
+  /** One small move of the group, of a replica or of its clients. */
+  #progress(): void {
+    const random = this.#random;
+    const slot = random.pick(this.#world.options.slots) ?? 1;
+    const { group } = this.#world;
+    const move = random.next();
+    // All of them a little: without this, agreement among five is rare.
+    if (random.chance(this.#calm)) return this.#round(random.between(1, 60));
+    if (move < 0.3) {
+      for (let left = random.between(1, 5); left > 0 && group.transmit(slot); left--);
+      return;
+    }
+    if (move < 0.6) {
+      for (let left = random.between(1, 10); left > 0 && group.deliver(slot); left--);
+      return;
+    }
+    const replica = this.#world.replicas.get(slot);
+    if (replica === undefined || replica.frozen || replica.closed) return;
+    if (move < 0.82) replica.hear(random.between(1, 10));
+    else if (move < 0.93) this.#submit(replica);
+    else if (move < 0.97) replica.tick(random.pick([50, 50, 250, 1_100]) ?? 50);
+    else if (move < 0.98) this.#abandon(replica);
+    else if (replica.busy) replica.writable();
+    else replica.busy = true;
+  }
+
+  /** Everything under way moves on, everywhere. */
+  #round(tickMs: number): void {
+    const { group, options, replicas } = this.#world;
+    for (const slot of this.#random.shuffled(options.slots)) {
+      while (group.transmit(slot));
+      while (group.deliver(slot));
+      const replica = replicas.get(slot);
+      if (replica === undefined || replica.frozen) continue;
+      replica.hear(Number.POSITIVE_INFINITY);
+      if (!replica.closed) replica.tick(tickMs);
+    }
+  }
+
+  #submit(replica: SimReplica): void {
+    this.#commands++;
+    replica.submit(`c${this.#commands}`);
+  }
+
+  #abandon(replica: SimReplica): void {
+    const n = this.#random.pick(Array.from(replica.awaited));
+    if (n !== undefined) replica.abandon(n);
+  }
+
+  // When the faults have stopped.
+
+  #rest(): number {
+    const world = this.#world;
+    const frozen = this.#leaveOneFrozen();
+    this.#fault("heal");
+    this.#trace?.(`the faults stop${frozen === undefined ? "" : `; slot ${frozen} stays frozen`}`);
+    const awake = (): SimReplica[] => Array.from(world.replicas.values()).filter((replica) => replica.slot !== frozen);
+    for (const replica of awake()) replica.writable();
+    let rounds = this.#roundsUntil(() => atRest(awake()), () => describe(awake()));
+    for (const replica of awake()) this.#submit(replica);
+    rounds += this.#roundsUntil(() => atRest(awake()), () => describe(awake()));
+    for (const replica of awake()) {
+      const members = replica.core.view?.members.map((member) => `${member.slot}/${member.incarnation}`).join();
+      if (replica.applier.members !== members) throw new Violation(`${replica.name} is in a view of ${members}, and the last members its machine was told of are ${replica.applier.members}`);
+    }
+    return rounds;
+  }
+
+  /** At the end every daemon runs, every slot has a replica, and at most one of those that are not needed is frozen. */
+  #leaveOneFrozen(): number | undefined {
+    const world = this.#world;
+    const frozen = Array.from(world.replicas.values()).find((replica) => replica.frozen && !replica.closed);
+    for (const replica of world.replicas.values()) replica.frozen = false;
+    for (const slot of world.options.slots) repair(world, this.#random, slot);
+    if (frozen === undefined || world.replicas.get(frozen.slot) !== frozen) return undefined;
+    const others = world.remembering().filter((slot) => slot !== frozen.slot);
+    if (others.length < majorityOf(world.options.slots.length)) return undefined;
+    frozen.frozen = true;
+    return frozen.slot;
+  }
+
+  #roundsUntil(done: () => boolean, describeRest: () => string): number {
+    for (let round = 0; round < roundsAllowed; round++) {
+      if (done()) return round;
+      this.#round(roundMs);
+      this.#check();
+    }
+    throw new Violation(`invariant 8: no rest after ${roundsAllowed} rounds:\n${describeRest()}`);
+  }
+}
+
+function atRest(replicas: readonly SimReplica[]): boolean {
+  const first = replicas[0];
+  return replicas.every(({ core, applier, inbox, queued, awaited }) =>
+    inbox.length === 0 && queued.length === 0 && awaited.size === 0 && core.phase === "active" && applier.position > 0
+    && applier.position === core.log.end && applier.position === first?.applier.position && applier.hash === first.applier.hash);
+}
+
+function describe(replicas: readonly SimReplica[]): string {
+  return replicas.map((replica) => {
+    const { core, applier, inbox, queued, awaited } = replica;
+    return `  ${replica.name} ${core.phase} end ${core.log.end} verified ${core.verified} committed ${core.committed} applied ${applier.position} inbox ${inbox.length} queued ${queued.length} awaited ${awaited.size}${core.holed ? " holed" : ""}`;
+  }).join("\n");
+}

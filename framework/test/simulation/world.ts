@@ -1,0 +1,94 @@
+/** Replicas on a modelled group: who runs, who is frozen, who has crashed. Moves are made by a history or a script. */
+import { compareBallots, zeroBallot } from "../../src/core/ballot.js";
+import { majorityOf, type QuorumPolicy } from "../../src/core/quorum-policy.js";
+import type { Message } from "../../src/core/messages.js";
+import type { CoreConfig } from "../../src/core/state.js";
+import type { MemberAddress } from "../../src/transport/group-transport.js";
+import { GroupModel } from "./group-model.js";
+import { SimReplica, type Observer, type SimLimits } from "./sim-replica.js";
+
+export interface WorldOptions extends SimLimits {
+  readonly slots: readonly number[];
+  readonly policy: QuorumPolicy;
+  readonly heldBytes: number;
+  readonly logRetentionBytes: number;
+  readonly observer: Observer;
+}
+
+export const silenceTimeoutMs = 2_000;
+
+export class World {
+  readonly group: GroupModel<Message>;
+  readonly options: WorldOptions;
+  /** Running replicas by slot: frozen ones too, and those that have lost their daemon. */
+  readonly replicas = new Map<number, SimReplica>();
+  #starts = 0;
+
+  constructor(options: WorldOptions) {
+    this.options = options;
+    this.group = new GroupModel(options.slots);
+  }
+
+  /** Starts a replica on a node whose daemon is up; `previous` is the process that has lost its daemon. */
+  start(slot: number, pid: number, previous?: SimReplica): SimReplica {
+    const { slots, policy, heldBytes, logRetentionBytes, observer } = this.options;
+    this.#starts++;
+    const config: CoreConfig = {
+      slot, slots, policy, heldBytes, logRetentionBytes, silenceTimeoutMs, transferTimeoutMs: silenceTimeoutMs, machine: "list", version: 1,
+      incarnation: slot.toString(16).padStart(8, "0") + this.#starts.toString(16).padStart(8, "0"),
+    };
+    const address: MemberAddress = { nodeId: slot, pid };
+    const replica: SimReplica = new SimReplica(address, config, this.options, observer, (message) => {
+      // A process that has lost its daemon and has not noticed yet speaks to nobody.
+      if (this.replicas.get(slot) === replica && this.#reaches(address)) this.group.multicast(address, message);
+    }, previous);
+    this.replicas.set(slot, replica);
+    this.group.join(address, (heard) => { replica.inbox.push(heard); });
+    return replica;
+  }
+
+  #reaches(address: MemberAddress): boolean {
+    return this.group.node(address.nodeId).processes.some((process) => process.address.pid === address.pid);
+  }
+
+  /** The process dies, and what it held with it. */
+  kill(slot: number, reason: "leave" | "procdown"): void {
+    const replica = this.replicas.get(slot);
+    if (replica === undefined) return;
+    if (!replica.closed) replica.loseAwaited();
+    this.replicas.delete(slot);
+    if (this.#reaches(replica.address)) this.group.depart(replica.address, reason);
+  }
+
+  /** Slots that are sure to hold all that they acknowledged. */
+  remembering(): number[] {
+    return Array.from(this.replicas.values()).filter((replica) => this.#isSure(replica)).map(({ slot }) => slot);
+  }
+
+  #isSure({ core, stopped, inbox, closed, address }: SimReplica): boolean {
+    if (!core.lineage || stopped !== undefined) return false;
+    const cutOff = closed || !this.#reaches(address);
+    return !cutOff || (core.acknowledged <= core.verified && inbox.length <= 1);
+  }
+
+  /** May what this slot's process holds be lost? Not if a majority would not remember any more. */
+  mayForget(slot: number): boolean {
+    const sure = this.remembering();
+    const needed = majorityOf(this.options.slots.length);
+    if (sure.includes(slot)) return sure.length > needed;
+    const replica = this.replicas.get(slot);
+    return sure.length >= needed || replica === undefined || !holdsLog(replica);
+  }
+
+  /** May a process find out too late what it acknowledged? Also if every other process has kept all that it had. */
+  mayDoubt(slot: number): boolean {
+    return this.mayForget(slot) || this.options.slots.every((other) => {
+      const replica = this.replicas.get(other);
+      return replica !== undefined && holdsLog(replica);
+    });
+  }
+}
+
+function holdsLog({ core, stopped }: SimReplica): boolean {
+  return stopped === undefined && !core.replaceState && compareBallots(core.ballot, zeroBallot) > 0;
+}
