@@ -30,7 +30,10 @@ export class Table<K extends TableKey, V> {
   /** Typed unknown so that Draft<Table> stays a Table. Only touched through treeOf() and ownTree(). */
   readonly [treeKey]: unknown;
 
-  /** From entries in any order; the last one of a key counts. A copy of another Table costs nothing, whatever its size. */
+  /**
+   * From entries in any order; the last one of a key counts. A copy of another Table costs nothing, whatever its size.
+   * Name the types when the entries are literals: `new Table<string, number>([["a", 1]])`, or the key's type is "a".
+   */
   constructor(entries?: Iterable<readonly [K, V]>) {
     const copied = entries instanceof Table ? (entries as Table<K, V>) : undefined;
     this[treeKey] = copied === undefined ? new BTree<K, V>(undefined, compareKeys, nodeSize) : shareTree(copied);

@@ -143,7 +143,7 @@ describe("Table", () => {
   });
 
   it("gives new tables with and without a key, first and last, and copies that cost nothing", () => {
-    const table = seal(new Table([["b", 2], ["a", 1]]));
+    const table = seal(new Table<string, number>([["b", 2], ["a", 1]]));
     const more = table.with("c", 3);
     const copy = new Table(table).set("z", 0);
     expect([[...table], [...more.without("a").keys()], [...copy.keys()]]).toEqual([[["a", 1], ["b", 2]], ["b", "c"], ["a", "b", "z"]]);
@@ -170,7 +170,7 @@ describe("Table", () => {
   });
 
   it("stores what drafts are at that moment, and freezes what it stores", () => {
-    const state = seal({ list: [{ n: 1 }], table: new Table<string, unknown>(), inner: new Table([["x", 1]]) });
+    const state = seal({ list: [{ n: 1 }], table: new Table<string, unknown>(), inner: new Table<string, number>([["x", 1]]) });
     const mine = { n: [1] };
     const next = seal(
       drafts.produce(state, (draft) => {
@@ -188,7 +188,7 @@ describe("Table", () => {
   });
 
   it("updates objects through drafts and primitives through returned values, and says when there is nothing to update", () => {
-    const state = seal({ accounts: new Table([["a", { deep: { n: 1 } }]]), counts: new Table([["a", 1]]) });
+    const state = seal({ accounts: new Table<string, { deep: { n: number } }>([["a", { deep: { n: 1 } }]]), counts: new Table<string, number>([["a", 1]]) });
     const next = seal(
       drafts.produce(state, (draft) => {
         expect(draft.accounts.update("a", (account) => void account.deep.n++)).toBe(true);
@@ -201,14 +201,14 @@ describe("Table", () => {
   });
 
   it("changes Tables inside a Table's values through update()", () => {
-    const state = seal(new Table([["a", new Table([["x", 1]])]]));
+    const state = seal(new Table<string, Table<string, number>>([["a", new Table<string, number>([["x", 1]])]]));
     const next = seal(drafts.produce(state, (draft) => void draft.update("a", (inner) => void inner.set("y", 2))));
     expect([[...(next.get("a") ?? [])], [...(state.get("a") ?? [])]]).toEqual([[["x", 1], ["y", 2]], [["x", 1]]]);
     expect(() => drafts.produce(next, (draft) => void draft.get("a")?.set("z", 1))).toThrow(/use update\(\)/);
   });
 
   it("cannot be changed once it is part of a state, except in a draft", () => {
-    const table = new Table([["a", 1]]).set("b", 2);
+    const table = new Table<string, number>([["a", 1]]).set("b", 2);
     seal({ table });
     for (const act of [() => table.set("c", 3), () => table.delete("a"), () => table.clear(), () => table.update("a", () => 2)]) expect(act).toThrow(expect.objectContaining({ code: "MACHINE_FAULT" }));
     expect([...table.keys()]).toEqual(["a", "b"]);
@@ -216,7 +216,7 @@ describe("Table", () => {
   });
 
   it("parts from the draft when a copy made with immer's current() is stored", () => {
-    const state = seal({ table: new Table([["a", 1]]), copy: undefined as Table<string, number> | undefined });
+    const state = seal({ table: new Table<string, number>([["a", 1]]), copy: undefined as Table<string, number> | undefined });
     const next = seal(
       drafts.produce(state, (draft) => {
         draft.table.set("b", 2);
