@@ -11,6 +11,8 @@ export type * from "./machine/types.js";
 export { createReplica } from "./replica.js";
 export type { QuorumOption, ReplicaOptions } from "./replica-options.js";
 export type * from "./replica-api.js";
+export { systemClock } from "./apply/cluster-clock.js";
+export type { Clock } from "./apply/cluster-clock.js";
 export type { CommandOutcome } from "./apply/types.js";
 export type { CommandCall, ReplicaIdentity } from "./log/entry.js";
 export { defaultLimits } from "./limits.js";

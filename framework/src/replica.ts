@@ -228,6 +228,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   #phaseChanged(phase: Phase, reason: string | undefined): void {
     if (phase === "stopped") return; // followed by failed()
     if (phase === "minority") {
+      this.#submissions.giveUpSent("this replica lost its quorum after the command was sent: it may have taken effect, or may still. Retry with the same request id to learn it");
       this.#submissions.refuseUnsent(new LockstepError("NOT_PRIMARY", `this replica is not in a primary view: ${reason ?? "no quorum"}`));
     }
     this.#setRole(phase, reason);

@@ -197,6 +197,14 @@ export class Submissions {
     this.#barriers = [];
   }
 
+  /** No quorum: who waits learns at once that the outcome is unknown, and what is not in the group's log is not sent again. */
+  giveUpSent(why: string): void {
+    for (const n of Array.from(this.#sent.keys())) {
+      this.lose(n, () => undefined, why);
+      this.#abandon(n);
+    }
+  }
+
   /** Contact with the group was lost: nothing that was sent will be answered any more. */
   loseSent(answered: (requestId: string) => CommandOutcome | undefined, why: string): void {
     for (const n of Array.from(this.#sent.keys())) this.lose(n, answered, why);
