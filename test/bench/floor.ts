@@ -1,0 +1,80 @@
+/** The floor: what the same thing costs in C on raw libcpg, and the same program through the binding. */
+import { spawnSync, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Cluster } from "../cluster/cluster.js";
+
+const sources = fileURLToPath(new URL("../../../native/bench/", import.meta.url));
+
+export type Program = "c" | "binding";
+
+export interface PingTimes {
+  /** Until the own message is delivered. */
+  readonly ownP50Ms: number;
+  /** Until another node's answer to it is delivered: the two messages that a commit needs at least. */
+  readonly answerP50Ms: number;
+}
+
+export class Floor implements Disposable {
+  readonly #directory = mkdtempSync(join(tmpdir(), "lockstep-bench-"));
+  readonly #cluster: Cluster;
+  readonly #commands: Readonly<Record<Program, readonly [string, ...string[]]>>;
+  #runs = 0;
+
+  /** @throws Error if there is no C compiler. */
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    const binary = join(this.#directory, "floor");
+    const { status } = spawnSync(process.env["CC"] ?? "cc", ["-O2", "-o", binary, join(sources, "floor.c"), "-ldl"], { stdio: "inherit" });
+    if (status !== 0) throw new Error("native/bench/floor.c did not compile: is a C compiler installed (apt-get install gcc libc6-dev)?");
+    this.#commands = { c: [binary], binding: [process.execPath, join(sources, "flood.mjs")] };
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** All nodes flood; messages per second that each of them gets. */
+  async flood(program: Program, bytes: number, window: number, seconds: number): Promise<number> {
+    const group = this.#group();
+    const outputs = await Promise.all(this.#cluster.nodeIds.map((nodeId) => readLines(this.#start(nodeId, program, ["flood", group, String(bytes), String(window), String(seconds)]))));
+    const rates = outputs.flat().map(({ messagesPerSecond }) => messagesPerSecond ?? 0);
+    return rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
+  }
+
+  async ping(program: Program, bytes: number, count: number): Promise<PingTimes> {
+    const group = this.#group();
+    const pong = this.#start(2, program, ["pong", group]);
+    if (pong.stdout === null) throw new Error("pong has a standard output");
+    await once(pong.stdout, "data");
+    const [own, answer] = await readLines(this.#start(1, program, ["ping", group, String(bytes), String(count)]));
+    pong.stdin?.end();
+    await once(pong, "close");
+    return { ownP50Ms: own?.p50Ms ?? Number.NaN, answerP50Ms: answer?.p50Ms ?? Number.NaN };
+  }
+
+  #group(): string {
+    this.#runs++;
+    return `floor-${process.pid}-${this.#runs}`;
+  }
+
+  #start(nodeId: number, program: Program, args: readonly string[]): ChildProcess {
+    const [command, ...first] = this.#commands[program];
+    return this.#cluster.node(nodeId).spawn(command, [...first, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+  }
+}
+
+interface Line {
+  readonly messagesPerSecond?: number;
+  readonly p50Ms?: number;
+}
+
+async function readLines(child: ChildProcess): Promise<Line[]> {
+  const chunks: Buffer[] = [];
+  child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
+  await once(child, "close");
+  return Buffer.concat(chunks).toString().split("\n").filter((text) => text.startsWith("{")).map((text) => JSON.parse(text) as Line);
+}

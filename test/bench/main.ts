@@ -1,0 +1,50 @@
+/**
+ * npm run bench [-- --only binding,commit,table,memory] [--json FILE]
+ *
+ * Every figure that a goal is about is a ratio to something in the same run, or says so. Needs root, Corosync and a C compiler for
+ * all but `table`; what cannot run here is named.
+ */
+import { parseArgs } from "node:util";
+import { corosyncAvailable } from "../cluster/available.js";
+import { Cluster } from "../cluster/cluster.js";
+import { benchBinding } from "./binding.js";
+import { benchCommit } from "./commit.js";
+import { benchMemory } from "./memory.js";
+import { Report } from "./report.js";
+import { benchTable } from "./table.js";
+
+const onCluster = { binding: benchBinding, commit: benchCommit, memory: benchMemory } as const;
+const names = ["table", "binding", "commit", "memory"] as const;
+type Name = (typeof names)[number];
+
+function isName(text: string): text is Name {
+  return (names as readonly string[]).includes(text);
+}
+
+const { values } = parseArgs({ options: { only: { type: "string" }, json: { type: "string", default: "bench-results.json" } } });
+const wanted = values.only === undefined ? [...names] : values.only.split(",");
+const unknown = wanted.find((name) => !isName(name));
+if (unknown !== undefined) {
+  console.error(`There is no benchmark "${unknown}"; there are ${names.join(", ")}.`);
+  process.exit(1);
+}
+
+const report = new Report();
+const obstacle = corosyncAvailable();
+for (const name of wanted.filter(isName)) {
+  if (name === "table") await benchTable(report);
+  else if (obstacle === undefined) await withCluster((cluster) => onCluster[name](cluster, report));
+  else console.error(`Left out: ${name}. ${obstacle}`);
+}
+report.print();
+report.writeJson(values.json);
+console.log(`\nWritten to ${values.json}.`);
+
+async function withCluster(bench: (cluster: Cluster) => Promise<void>): Promise<void> {
+  const cluster = await Cluster.start();
+  try {
+    await bench(cluster);
+  } finally {
+    await cluster.stop();
+  }
+}

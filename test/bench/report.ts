@@ -1,0 +1,59 @@
+/** Results of benchmarks: collected, printed as a table, written as JSON. */
+import { writeFileSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+
+export interface Result {
+  readonly section: string;
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The figure of the same run that this one is a ratio to, and its name. */
+  readonly against?: { readonly what: string; readonly value: number };
+  /** value / against, or what the goal is about; absolute figures of shared machines promise nothing. */
+  readonly ratio?: number;
+  readonly goal?: { readonly atLeast?: number; readonly atMost?: number };
+}
+
+export class Report {
+  readonly #results: Result[] = [];
+
+  add(result: Result): void {
+    this.#results.push(result);
+    console.error(`  ${line(result)}`);
+  }
+
+  print(): void {
+    let section = "";
+    for (const result of this.#results) {
+      if (result.section !== section) console.log(`\n${(section = result.section)}`);
+      console.log(`  ${line(result)}`);
+    }
+  }
+
+  writeJson(file: string): void {
+    const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryGb: Math.round(totalmem() / 2 ** 30), kernel: release(), node: process.version };
+    writeFileSync(file, `${JSON.stringify({ machine, results: this.#results }, undefined, 2)}\n`);
+  }
+}
+
+function line({ what, value, unit, against, ratio, goal }: Result): string {
+  const parts = [what.padEnd(58), `${format(value)} ${unit}`.padStart(20)];
+  if (against !== undefined) parts.push(`${against.what} ${format(against.value)}`.padStart(28));
+  if (ratio !== undefined) parts.push(`ratio ${ratio.toFixed(2)}`);
+  if (goal?.atLeast !== undefined) parts.push(`(goal: at least ${goal.atLeast}${met((ratio ?? value) >= goal.atLeast)})`);
+  if (goal?.atMost !== undefined) parts.push(`(goal: at most ${goal.atMost}${met((ratio ?? value) <= goal.atMost)})`);
+  return parts.join("  ");
+}
+
+function met(holds: boolean): string {
+  return holds ? "" : ", missed";
+}
+
+function format(value: number): string {
+  if (value >= 1000) return Math.round(value).toLocaleString("en-US");
+  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
