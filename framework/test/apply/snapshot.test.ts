@@ -84,7 +84,10 @@ function digestOf(applier: Applier<unknown>, keys = 7): string {
   }
 }
 
-describe("a snapshot", () => {
+/** Each takes less than half a second; a busy machine may take much longer, and that is not a failure. */
+const timeoutMs = 60_000;
+
+describe("a snapshot", { timeout: timeoutMs }, () => {
   it("restores everything exactly, and both go on alike", () => {
     fc.assert(
       fc.property(fc.array(fc.array(call, { maxLength: 5 }), { maxLength: 8 }), fc.array(fc.array(call, { maxLength: 5 }), { maxLength: 3 }), fc.constantFrom(1, 40, 1000, 1e6), (before, after, sliceBytes) => {
@@ -235,7 +238,7 @@ describe("a snapshot", () => {
   });
 });
 
-describe("a digest", () => {
+describe("a digest", { timeout: timeoutMs }, () => {
   it("differs whenever any part of the state does", () => {
     const put = (key: string, value: unknown): Call[] => [{ name: "put", input: { key, value } }];
     const states: Call[][][] = [

@@ -12,7 +12,10 @@ const holey: unknown[] = [];
 holey[1] = 1;
 holey[3] = undefined;
 
-describe("encodeValue and decodeValue", () => {
+/** Takes half a second; a busy machine may take much longer, and that is not a failure. */
+const timeoutMs = 60_000;
+
+describe("encodeValue and decodeValue", { timeout: timeoutMs }, () => {
   it("bring every plain value back exactly, whatever it is nested in", () => {
     fc.assert(
       fc.property(plainValue, (value) => {

@@ -57,7 +57,10 @@ function changeTable(table: Values, changes: readonly Change[]): void {
 
 const contents = (table: Values): Model => [...table];
 
-describe("Table", () => {
+/** Each takes less than half a second; a busy machine may take much longer, and that is not a failure. */
+const timeoutMs = 60_000;
+
+describe("Table", { timeout: timeoutMs }, () => {
   it("is the same as a sorted list after any changes in drafts, and old versions never change", () => {
     fc.assert(
       fc.property(fc.array(fc.array(change, { maxLength: 40 }), { maxLength: 8 }), (steps) => {
