@@ -12,6 +12,7 @@ EventSource& EventSource::dispatching() { return *current; }
 
 bool EventSource::drain(Budget budget) {
   std::lock_guard<std::mutex> lock(mutex_);
+  progress_.turns += 1;
   const size_t until = queue_.bytes() + budget.bytes;
   current = this;
   bool empty = false;
@@ -19,7 +20,7 @@ bool EventSource::drain(Budget budget) {
     const abi::Status status = connection_.dispatchOne();
     if (status == abi::kTryAgain) {
       empty = true;
-      timesEmpty_ += 1;
+      progress_.timesEmpty += 1;
     } else if (status != abi::kOk) {
       end(status);
     } else if (queue_.bytes() > heldLimitBytes_) {
@@ -42,14 +43,19 @@ std::unique_ptr<Event> EventSource::pop() {
   return queue_.pop();
 }
 
+bool EventSource::ended() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return ended_;
+}
+
 bool EventSource::hasHeld() {
   std::lock_guard<std::mutex> lock(mutex_);
   return !queue_.empty();
 }
 
-uint64_t EventSource::timesEmpty() {
+EventSource::Progress EventSource::progress() {
   std::lock_guard<std::mutex> lock(mutex_);
-  return timesEmpty_;
+  return progress_;
 }
 
 void EventSource::stop() {

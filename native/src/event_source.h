@@ -29,8 +29,14 @@ class EventSource {
   // The next event, or null.
   std::unique_ptr<Event> pop();
   bool hasHeld();
-  // How often drain() has seen the descriptor empty.
-  uint64_t timesEmpty();
+  // Nothing more is taken; the queue may still hold something.
+  bool ended();
+  // How often anyone has begun to take events, and how often it has seen the descriptor empty.
+  struct Progress {
+    uint64_t turns = 0;
+    uint64_t timesEmpty = 0;
+  };
+  Progress progress();
   // Nothing is dispatched after this returns.
   void stop();
 
@@ -46,7 +52,7 @@ class EventSource {
   const size_t heldLimitBytes_;
   std::mutex mutex_;  // guards what follows
   EventQueue queue_;
-  uint64_t timesEmpty_ = 0;
+  Progress progress_;
   bool ended_ = false;
 };
 

@@ -9,9 +9,8 @@ namespace corosync {
 
 class MessageSlab final : public Event {
  public:
-  // What one dispatch turn fills at most, unless a single message is larger. Enough to make the crossing into JavaScript
-  // cheap (13 000 messages of 64 bytes), little enough to leave the loop within milliseconds.
-  static constexpr size_t kCapacityBytes = 1024 * 1024;
+  // What one drained dispatch fills at most, unless a single message is larger: a millisecond or so of copying.
+  static constexpr size_t kCapacityBytes = 256 * 1024;
 
   // Null when memory is short.
   static std::unique_ptr<MessageSlab> withRoomFor(size_t messageBytes);

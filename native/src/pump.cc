@@ -9,10 +9,11 @@
 namespace corosync {
 namespace {
 
-// One turn of dispatching: a slab, or as many messages as take a few milliseconds.
-constexpr EventSource::Budget kTurn{MessageSlab::kCapacityBytes, 8192};
-// After this long in listeners the loop gets its turn; what is left follows in the next iteration.
-constexpr uint64_t kHandOverNs = 4'000'000;
+// One drained dispatch, one call into JavaScript. Small enough that the answer to the first message is on its way while the
+// daemon still hands over the next ones: with 8192 a flood ran at half the rate.
+constexpr EventSource::Budget kSlice{MessageSlab::kCapacityBytes, 128};
+// After this long the loop gets its turn; what is left follows in the next iteration.
+constexpr uint64_t kTurnNs = 4'000'000;
 
 struct PollBox {
   uv_poll_t poll;
@@ -76,11 +77,15 @@ void Pump::turn() {
   if (poll_ == nullptr || turning_) return;
   auto self = shared_from_this();  // a listener may let go of the last reference
   turning_ = true;
-  if (!source_.hasHeld()) source_.drain(kTurn);
-  const uint64_t until = uv_hrtime() + kHandOverNs;
+  const uint64_t until = uv_hrtime() + kTurnNs;
+  bool empty = false;
   while (poll_ != nullptr && uv_hrtime() < until) {
     const std::unique_ptr<Event> event = source_.pop();
-    if (event == nullptr) break;
+    if (event == nullptr) {
+      if (empty) break;
+      empty = source_.drain(kSlice);
+      continue;
+    }
     // The descriptor of a connection that has ended stays readable for ever.
     if (event->last()) uv_poll_stop(poll_);
     door_->enter([&](Napi::Env env) { event->handTo(env, listener_.Value()); });

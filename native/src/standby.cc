@@ -14,6 +14,9 @@ namespace {
 constexpr size_t kStackBytes = 2 * 1024 * 1024;
 // One hold of the lock: well under a millisecond, so that the loop coming back does not wait for it.
 constexpr EventSource::Budget kSlice{256 * 1024, 64};
+// A loop that takes events all the time, and yet has not seen an end of them for so many rounds, does not keep up. Not sooner: in
+// a flood there is always something more, and two threads taking turns are slower than one.
+constexpr int kRoundsBehind = 50;
 
 }  // namespace
 
@@ -37,20 +40,34 @@ bool Standby::waitFor(bool events, int timeoutMs) {
   return ready > 0 && entries[0].revents == 0;
 }
 
-void Standby::run() {
+// Waits until there is something to take and the loop is too late for it. False if asked to stop before.
+bool Standby::waitForLateness() {
   pollfd stop{stopFd_, POLLIN, 0};
+  int behind = 0;
   while (poll(&stop, 1, 0) == 0) {
     if (!waitFor(true, -1)) continue;
-    const uint64_t seen = source_->timesEmpty();
+    const EventSource::Progress before = source_->progress();
     waitFor(false, stallMs_);
-    if (source_->timesEmpty() != seen) continue;
+    const EventSource::Progress after = source_->progress();
+    if (after.timesEmpty != before.timesEmpty) {
+      behind = 0;
+    } else if (after.turns == before.turns || ++behind == kRoundsBehind) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Standby::run() {
+  pollfd stop{stopFd_, POLLIN, 0};
+  while (waitForLateness()) {
     bool empty = false;
     while (!empty && poll(&stop, 1, 0) == 0) {
       empty = source_->drain(kSlice);
       held_();
     }
     // After the end the descriptor stays readable for ever; nothing is left to do but to be stopped.
-    if (source_->timesEmpty() == seen) poll(&stop, 1, -1);
+    if (source_->ended()) poll(&stop, 1, -1);
   }
   std::lock_guard<std::mutex> lock(mutex_);
   running_ = false;
