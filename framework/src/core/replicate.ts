@@ -92,9 +92,17 @@ function claimReceived(state: CoreState, slot: number, claim: Claim): void {
     return;
   }
   if (position > state.verified) state.verified = position;
-  if (claim.ack <= (state.acks.get(slot) ?? -1)) return;
-  state.acks.set(slot, claim.ack);
-  advanceCommit(state);
+  const others = recordAck(state, slot, claim.ack);
+  // What is verified here is claimed in every later exchange: as good as an own acknowledgement that has come back.
+  const own = recordAck(state, state.config.slot, Math.min(state.verified, state.log.durable));
+  if (others || own) advanceCommit(state);
+}
+
+/** True if it tells something new. */
+function recordAck(state: CoreState, slot: number, position: number): boolean {
+  if (position <= (state.acks.get(slot) ?? -1)) return false;
+  state.acks.set(slot, position);
+  return true;
 }
 
 export function advanceCommit(state: CoreState): void {
