@@ -20,13 +20,19 @@ export function configurationChanged(state: CoreState, change: ConfigurationChan
   recogniseSelf(state, change);
   if (state.phase === "stopped") return;
   suspend(state, "the group's members change");
+  // The first configuration of this process, whatever its reason, is that it joined.
+  const joined = change.joined.find((member) => member.reason === "join" || isSelf(state, member));
+  if (joined !== undefined) state.newest = { nodeId: joined.nodeId, pid: joined.pid, incarnation: isSelf(state, joined) ? state.config.incarnation : undefined };
   const nodesChange = [...change.left, ...change.joined].some(({ reason }) => reason === "nodedown" || reason === "nodeup");
   if (nodesChange) state.ringPending = true;
   exchangeWithAll(state);
 }
 
 export function ringChanged(state: CoreState, ring: RingId, nodes: readonly number[]): void {
-  if (state.ring === undefined || !equalRings(state.ring, ring)) state.k = 0;
+  if (state.ring !== undefined && !equalRings(state.ring, ring)) {
+    state.k = 0;
+    state.newest = undefined;
+  }
   state.ring = ring;
   state.ringNodes = new Set(nodes);
   state.ringPending = false;
@@ -96,6 +102,26 @@ export function configurationKey(state: CoreState): string {
   return `${state.ring.seq}:${state.ring.nodeId}|${members.join(",")}`;
 }
 
+/**
+ * Pids come back, and so a configuration of one ring can look like an earlier one, whose States may still be on their way.
+ * Who joined a ring last tells them apart: after it members only leave, until the next one joins. It is named by its
+ * incarnation, which nobody can know before it has spoken.
+ */
+function exchangeKey(state: CoreState): string {
+  return `${configurationKey(state)}|${state.newest === undefined ? "" : (state.newest.incarnation ?? "unknown")}|${state.attempt}`;
+}
+
+/** The member that must speak before anybody else can. */
+export function awaitedNewcomer(state: CoreState): MemberAddress | undefined {
+  const { newest, exchange } = state;
+  if (newest === undefined || newest.incarnation !== undefined) return undefined;
+  return exchange?.members.find((member) => member.nodeId === newest.nodeId && member.pid === newest.pid);
+}
+
+function isSelf(state: CoreState, member: MemberAddress): boolean {
+  return state.self !== undefined && member.nodeId === state.self.nodeId && member.pid === state.self.pid;
+}
+
 /** Ghosts that Corosync lists although their node is not in the ring are left out from the start. */
 function sortedMembers(state: CoreState): MemberAddress[] {
   return state.group
@@ -106,12 +132,11 @@ function sortedMembers(state: CoreState): MemberAddress[] {
 function beginExchange(state: CoreState): void {
   state.exchange = undefined;
   if (state.phase === "stopped" || state.ring === undefined || state.ringPending || state.self === undefined) return;
-  const { self } = state;
   const members = sortedMembers(state).filter((member) => !state.excluded.has(member.nodeId));
   // An excluded member follows the exchange of the others, so that it counts attempts and ballots as they do.
-  const takesPart = members.some((member) => member.nodeId === self.nodeId && member.pid === self.pid);
+  const takesPart = members.some((member) => isSelf(state, member));
   state.exchange = {
-    key: `${configurationKey(state)}|${state.attempt}`,
+    key: exchangeKey(state),
     members,
     takesPart,
     reports: new Map(),
@@ -128,7 +153,7 @@ function beginExchange(state: CoreState): void {
 /** Multicasts the own State, once an exchange; with votequorum in charge, not before it has spoken about this ring. */
 export function multicastState(state: CoreState, patience: "withVotes" | "withoutVotes" = "withVotes"): void {
   const { exchange, config } = state;
-  if (exchange === undefined || exchange.reported || !exchange.takesPart) return;
+  if (exchange === undefined || exchange.reported || !exchange.takesPart || awaitedNewcomer(state) !== undefined) return;
   const quorum = quorumOfRing(state);
   if (config.policy.needsVotes && quorum === undefined && patience === "withVotes") return;
   exchange.reported = true;
@@ -162,6 +187,7 @@ function stateReport(state: CoreState, quorum: QuorumReport | undefined): StateR
 }
 
 export function stateReceived(state: CoreState, sender: MemberAddress, message: StateMessage): void {
+  greetNewcomer(state, sender, message);
   const { exchange } = state;
   if (exchange === undefined || exchange.decided || exchange.key !== message.exchange) return;
   // The first State of a member counts; its address is the transport's word, its slot must be the same.
@@ -173,6 +199,16 @@ export function stateReceived(state: CoreState, sender: MemberAddress, message: 
   const decision = decide(state, exchange);
   if (exchange.takesPart) install(state, decision);
   else observe(state, decision);
+}
+
+/** The first words of the newest member: now the exchange has its name. */
+function greetNewcomer(state: CoreState, sender: MemberAddress, { report }: StateMessage): void {
+  const { newest, exchange } = state;
+  if (newest === undefined || newest.incarnation !== undefined || newest.nodeId !== sender.nodeId || newest.pid !== sender.pid) return;
+  newest.incarnation = report.incarnation;
+  if (exchange === undefined || exchange.decided) return;
+  exchange.key = exchangeKey(state);
+  multicastState(state);
 }
 
 /** Asked for by any member that has waited long enough; ordered like a configuration change, so all follow it alike. */

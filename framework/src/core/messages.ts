@@ -62,7 +62,7 @@ export interface StateReport {
 
 export interface StateMessage {
   readonly type: "state";
-  /** ring, members and attempt: see exchange.ts. */
+  /** ring, members, who joined last, and attempt: see exchange.ts. */
   readonly exchange: string;
   readonly report: StateReport;
 }

@@ -28,8 +28,8 @@ export interface CoreConfig {
 
 /** A state exchange under way, or the last one. */
 export interface Exchange {
-  /** Identifies it among all exchanges: ring, members, attempt. */
-  readonly key: string;
+  /** Identifies it among all exchanges: ring, members, who joined last, attempt. */
+  key: string;
   readonly members: readonly MemberAddress[];
   /** False for an excluded replica, which follows the exchange of the others. */
   readonly takesPart: boolean;
@@ -93,6 +93,9 @@ export interface CoreState {
   /** The latest quorum news, and the ring it is about. */
   quorumNews: { readonly ring: RingId; readonly report: QuorumReport } | undefined;
 
+  /** Who joined this ring last, other than with the ring itself; its incarnation is known once it has spoken. */
+  newest: { readonly nodeId: number; readonly pid: number; incarnation: string | undefined } | undefined;
+
   // What is agreed in this configuration.
   attempt: number;
   exchange: Exchange | undefined;
@@ -142,6 +145,7 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
     ringNodes: new Set(),
     ringPending: false,
     quorumNews: undefined,
+    newest: undefined,
     attempt: 0,
     exchange: undefined,
     excluded: new Set(),

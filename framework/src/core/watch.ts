@@ -1,5 +1,5 @@
 /** What happens when nothing does: the watchdogs, driven by ticks. */
-import { askRejoin, askRejoinLater, multicastState } from "./exchange.js";
+import { askRejoin, askRejoinLater, awaitedNewcomer, multicastState } from "./exchange.js";
 import { retryTransfer } from "./install.js";
 import type { CoreState } from "./state.js";
 
@@ -18,7 +18,8 @@ function watchExchange(state: CoreState): void {
   if (!exchange.reported && nowMs - exchange.startedMs > config.silenceTimeoutMs / 2) multicastState(state, "withoutVotes");
   if (nowMs - (exchange.excludeAskedMs ?? exchange.startedMs) <= config.silenceTimeoutMs) return;
   exchange.excludeAskedMs = nowMs;
-  const silent = exchange.members.filter((member) => !exchange.reports.has(member.nodeId));
+  const newcomer = awaitedNewcomer(state);
+  const silent = newcomer === undefined ? exchange.members.filter((member) => !exchange.reports.has(member.nodeId)) : [newcomer];
   state.effects.push({ type: "multicast", message: { type: "exclude", exchange: exchange.key, silent } });
 }
 

@@ -38,18 +38,24 @@ export const faults = {
     const slot = random.pick(upNodes(world));
     if (slot === undefined || !world.mayForget(slot)) return undefined;
     world.kill(slot, "procdown");
-    return takeDown(world, random, slot);
+    world.group.takeDown(slot);
+    return `node ${slot}; ${reform(world, random, currentGroups(world))}`;
   },
-  /** The daemon dies, the process lives: it will come back as another incarnation, with what it remembers. */
-  loseDaemon: (world, random) => {
-    const replica = random.pick(Array.from(world.replicas.values()));
-    if (replica === undefined || replica.closed || !world.group.node(replica.slot).up) return undefined;
-    const { core } = replica;
-    // What it has not heard may make it acknowledge more, and so forget.
-    if ((core.acknowledged > core.verified || replica.inbox.length > 0) && !world.mayDoubt(replica.slot)) return undefined;
-    const heard = random.between(0, replica.inbox.length);
-    replica.inbox.length = heard;
-    return `${replica.name}, ${takeDown(world, random, replica.slot)}`;
+  /** Daemons die, processes live: they will come back as other incarnations, with what they remember. */
+  loseDaemons: (world, random) => {
+    const victims = random.shuffled(Array.from(world.replicas.values())).slice(0, random.chance(0.6) ? 1 : random.between(2, 5));
+    lastMoments(world, random, upNodes(world));
+    const lost = victims.filter((replica) => {
+      if (replica.closed || !world.group.node(replica.slot).up) return false;
+      // What it has not heard may have been its last chance to be sure of what it acknowledged.
+      const { core } = replica;
+      if ((core.acknowledged > core.verified || replica.inbox.length > 0) && !world.mayDoubt(replica.slot)) return false;
+      replica.inbox.length = random.between(0, replica.inbox.length);
+      world.group.takeDown(replica.slot);
+      return true;
+    });
+    if (lost.length === 0) return undefined;
+    return `${lost.map((replica) => replica.name).join(" ")}; ${reform(world, random, currentGroups(world))}`;
   },
   restart: (world, random) => {
     const slot = random.pick(world.options.slots.filter((one) => !world.group.node(one).up || !world.replicas.has(one)));
@@ -104,12 +110,6 @@ function start(world: World, random: Random, slot: number, lastPid: number): voi
   world.start(slot, random.chance(0.3) ? lastPid : lastPid + 1);
 }
 
-function takeDown(world: World, random: Random, slot: number): string {
-  world.group.takeDown(slot);
-  const groups = currentGroups(world).map((group) => group.filter((node) => node !== slot)).filter((group) => group.length > 0);
-  return `node ${slot} goes down; ${reform(world, random, groups)}`;
-}
-
 function currentGroups(world: World): number[][] {
   const groups = new Map<ModelNode<Message>["ring"], number[]>();
   for (const slot of upNodes(world)) {
@@ -127,9 +127,20 @@ function split(random: Random, nodes: readonly number[]): number[][] {
 }
 
 function reform(world: World, random: Random, groups: readonly (readonly number[])[], received: Received<Message> = survival(random)): string {
+  lastMoments(world, random, groups.flat());
   const ghostly = random.chance(0.1);
   world.group.reform(groups, received, () => ghostly && random.chance(0.5));
   return groups.map((group) => group.join(" ")).join(" | ");
+}
+
+/** A ring that breaks is seldom quiet: some get more out, or hear more, than the others. */
+function lastMoments(world: World, random: Random, nodes: readonly number[]): void {
+  if (random.chance(0.3)) return;
+  for (const node of random.shuffled(nodes)) {
+    for (let left = random.between(0, 8); left > 0 && world.group.transmit(node); left--);
+    if (random.chance(0.5)) for (let left = random.between(0, 12); left > 0 && world.group.deliver(node); left--);
+    if (random.chance(0.5)) running(world, node)?.hear(random.between(1, 12));
+  }
 }
 
 /** Which messages of an old ring still get through: mostly what those that move together have among them; at times not. */

@@ -60,6 +60,19 @@ class Tracer implements Observer {
   }
 }
 
+/** How a history goes. */
+interface Temper {
+  /** Messages that a node sends, delivers and hears in a moment, about. */
+  readonly pace: number;
+  /** Chances, in a moment: that a replica's client asks for something, that its transport jams or a client gives up, … */
+  readonly submits: number;
+  readonly hiccups: number;
+  /** … that everything under way gets through everywhere, that something goes wrong. */
+  readonly calm: number;
+  readonly faults: number;
+  readonly tickMs: number;
+}
+
 class History {
   readonly #random: Random;
   readonly #checkers = new Checkers();
@@ -67,7 +80,7 @@ class History {
   readonly #trace: ((line: string) => void) | undefined;
   readonly #weights: readonly (readonly [FaultName, number])[];
   readonly #steps: number;
-  readonly #calm: number;
+  readonly #temper: Temper;
   #commands = 0;
 
   constructor(seed: number, trace: ((line: string) => void) | undefined) {
@@ -75,8 +88,11 @@ class History {
     this.#random = random;
     this.#trace = trace;
     const count = random.pick([1, 2, 3, 3, 3, 4, 5, 5]) ?? 3;
-    this.#steps = random.between(50, 400);
-    this.#calm = random.pick([0, 0.05, 0.15]) ?? 0;
+    this.#steps = random.between(30, 150);
+    this.#temper = {
+      pace: random.between(1, 6), submits: random.pick([0.1, 0.3, 0.6]) ?? 0.3, tickMs: random.pick([10, 100, 400]) ?? 100,
+      hiccups: random.pick([0, 0.02, 0.1]) ?? 0, calm: random.pick([0, 0.1, 0.3]) ?? 0, faults: random.pick([0.03, 0.1, 0.25]) ?? 0.1,
+    };
     // Some faults often, some never: a history of everything at once rarely gets anywhere.
     this.#weights = (Object.keys(faults) as FaultName[]).map((name) => [name, random.chance(0.6) ? random.next() : 0] as const);
     this.#world = new World({
@@ -91,11 +107,13 @@ class History {
   run(): HistoryResult {
     const random = this.#random;
     for (const slot of this.#world.options.slots) this.#world.start(slot, 100);
-    if (random.chance(0.8)) this.#fault("heal");
-    const faultRate = random.pick([0.01, 0.03, 0.1]) ?? 0.03;
+    if (random.chance(0.9)) this.#fault("heal");
+    if (random.chance(0.8)) for (let left = 5; left > 0; left--) this.#round(0);
     for (let at = 0; at < this.#steps; at++) {
-      if (random.chance(faultRate)) this.#fault(this.#chooseFault());
-      else this.#progress();
+      if (!random.chance(this.#temper.faults)) this.#progress();
+      // Without help in between, most of a history would be spent without a quorum.
+      else if (random.chance(0.5)) this.#fault(this.#chooseFault());
+      else this.#fault(random.pick(["heal", "restart", "thaw"] as const) ?? "heal");
       this.#check();
     }
     const roundsToRest = this.#rest();
@@ -124,28 +142,28 @@ class History {
     if (what !== undefined) this.#trace?.(`${name}: ${what}`);
   }
 
-  /** One small move of the group, of a replica or of its clients. */
+  /** A moment: some nodes and replicas get something done, each at its own pace; clients go on asking. */
   #progress(): void {
     const random = this.#random;
-    const slot = random.pick(this.#world.options.slots) ?? 1;
-    const { group } = this.#world;
-    const move = random.next();
-    // All of them a little: without this, agreement among five is rare.
-    if (random.chance(this.#calm)) return this.#round(random.between(1, 60));
-    if (move < 0.3) {
-      for (let left = random.between(1, 5); left > 0 && group.transmit(slot); left--);
-      return;
+    const { group, options, replicas } = this.#world;
+    const { pace, submits, tickMs, hiccups } = this.#temper;
+    if (random.chance(this.#temper.calm)) return this.#round(tickMs);
+    for (const slot of random.shuffled(options.slots)) {
+      for (let left = random.between(0, pace); left > 0 && group.transmit(slot); left--);
+      for (let left = random.between(0, 2 * pace); left > 0 && group.deliver(slot); left--);
+      const replica = replicas.get(slot);
+      if (replica === undefined || replica.frozen || replica.closed) continue;
+      if (random.chance(0.7)) replica.hear(random.between(1, 3 * pace));
+      if (random.chance(submits) && replica.queued.length < 10) this.#submit(replica);
+      if (random.chance(0.5)) replica.tick(random.chance(0.02) ? 2_500 : tickMs);
+      if (random.chance(hiccups)) this.#hiccup(replica);
     }
-    if (move < 0.6) {
-      for (let left = random.between(1, 10); left > 0 && group.deliver(slot); left--);
-      return;
-    }
-    const replica = this.#world.replicas.get(slot);
-    if (replica === undefined || replica.frozen || replica.closed) return;
-    if (move < 0.82) replica.hear(random.between(1, 10));
-    else if (move < 0.93) this.#submit(replica);
-    else if (move < 0.97) replica.tick(random.pick([50, 50, 250, 1_100]) ?? 50);
-    else if (move < 0.98) this.#abandon(replica);
+  }
+
+  #hiccup(replica: SimReplica): void {
+    const random = this.#random;
+    const n = random.chance(0.3) ? random.pick(Array.from(replica.awaited)) : undefined;
+    if (n !== undefined) replica.abandon(n);
     else if (replica.busy) replica.writable();
     else replica.busy = true;
   }
@@ -168,11 +186,6 @@ class History {
     replica.submit(`c${this.#commands}`);
   }
 
-  #abandon(replica: SimReplica): void {
-    const n = this.#random.pick(Array.from(replica.awaited));
-    if (n !== undefined) replica.abandon(n);
-  }
-
   // When the faults have stopped.
 
   #rest(): number {
@@ -180,12 +193,20 @@ class History {
     const frozen = this.#leaveOneFrozen();
     this.#fault("heal");
     this.#trace?.(`the faults stop${frozen === undefined ? "" : `; slot ${frozen} stays frozen`}`);
-    const awake = (): SimReplica[] => Array.from(world.replicas.values()).filter((replica) => replica.slot !== frozen);
+    const all = (): SimReplica[] => Array.from(world.replicas.values());
+    const awake = (): SimReplica[] => all().filter((replica) => replica.slot !== frozen);
     for (const replica of awake()) replica.writable();
     let rounds = this.#roundsUntil(() => atRest(awake()), () => describe(awake()));
     for (const replica of awake()) this.#submit(replica);
     rounds += this.#roundsUntil(() => atRest(awake()), () => describe(awake()));
-    for (const replica of awake()) {
+    const late = frozen === undefined ? undefined : world.replicas.get(frozen);
+    if (late !== undefined) {
+      this.#trace?.(`slot ${late.slot} wakes up`);
+      late.frozen = false;
+      late.writable();
+      rounds += this.#roundsUntil(() => atRest(all()), () => describe(all()));
+    }
+    for (const replica of all()) {
       const members = replica.core.view?.members.map((member) => `${member.slot}/${member.incarnation}`).join();
       if (replica.applier.members !== members) throw new Violation(`${replica.name} is in a view of ${members}, and the last members its machine was told of are ${replica.applier.members}`);
     }

@@ -188,7 +188,7 @@ export class SimReplica {
   }
 
   #end(entries: readonly number[], ending: Ending): void {
-    for (const n of entries) if (this.awaited.delete(n)) this.#observer.ended(this, n, ending);
+    for (const n of entries) if (this.awaited.delete(n) || ending === "withdrawn") this.#observer.ended(this, n, ending);
   }
 
   #adopt(position: number): void {
