@@ -1,0 +1,79 @@
+/** The quorum policy `corosync` on real votequorum: three nodes, and two nodes with and without fencing. */
+import { afterEach, describe, expect, it } from "vitest";
+import type { Cluster } from "./cluster.js";
+import { eventually } from "./eventually.js";
+import { ReplicaProcess } from "./replica-process.js";
+import type { ReplicaSettings } from "./serve-replica.js";
+import { quickTotem, useCluster } from "./use-cluster.js";
+
+const patienceMs = 20_000;
+const testMs = 60_000;
+const open: ReplicaProcess[] = [];
+let groups = 0;
+
+async function start(cluster: Cluster, quorum: NonNullable<ReplicaSettings["quorum"]>): Promise<ReplicaProcess[]> {
+  groups++;
+  const settings = { group: `quorum-${process.pid}-${groups}`, quorum };
+  const replicas = await Promise.all(cluster.nodeIds.map((nodeId) => ReplicaProcess.open(cluster, nodeId, settings)));
+  open.push(...replicas);
+  return replicas;
+}
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((replica) => replica.kill()));
+});
+
+async function untilMinority(replica: ReplicaProcess): Promise<string> {
+  return eventually(async () => {
+    const { role, reason } = await replica.call("inspect");
+    return role === "minority" ? (reason ?? "no reason") : undefined;
+  }, { what: `replica ${replica.nodeId} to be in a minority`, timeoutMs: patienceMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+}
+
+describe("the quorum policy corosync on three nodes", () => {
+  const cluster = useCluster({ totem: quickTotem });
+
+  it("commits with the votes of the quorate side, refuses on the other, and takes it back", async () => {
+    const [one, two, three] = await start(cluster(), "corosync");
+    if (one === undefined || two === undefined || three === undefined) throw new Error("three replicas were started");
+    for (const replica of [one, two, three]) await replica.call("ready", patienceMs);
+    expect(await one.call("note", "before")).toBe(1);
+    await cluster().cut(3);
+    expect(await untilMinority(three)).toContain("not quorate");
+    await one.call("ready", patienceMs);
+    expect(await one.call("note", "meanwhile")).toBe(1);
+    expect(await two.call("timesOf", "meanwhile")).toBe(1);
+    await cluster().heal(3);
+    await three.call("ready", patienceMs);
+    expect(await three.call("timesOf", "meanwhile")).toBe(1);
+    expect(await three.call("note", "after")).toBe(1);
+  }, testMs);
+});
+
+describe("the quorum policy corosync on two nodes with two_node", () => {
+  const cluster = useCluster({ nodes: 2, totem: quickTotem, quorum: { two_node: 1 } });
+
+  it("is refused without fencing, with what to do about it", async () => {
+    const [one] = await start(cluster(), "corosync");
+    if (one === undefined) throw new Error("two replicas were started");
+    expect(await untilMinority(one)).toMatch(/two_node.*fenced/);
+  }, testMs);
+
+  it("goes on with one node where the other is fenced, and brings that up to date when it is back", async () => {
+    const [one, two] = await start(cluster(), { policy: "corosync", twoNode: "fenced" });
+    if (one === undefined || two === undefined) throw new Error("two replicas were started");
+    await Promise.all([one, two].map((replica) => replica.call("ready", patienceMs)));
+    expect(await two.call("note", "both")).toBe(1);
+    // What fencing does to a node: power off, then on.
+    await two.kill();
+    await cluster().node(2).killDaemon();
+    await eventually(async () => (await one.call("note", "alone").catch(() => 0)) > 0, { what: "the surviving node to commit alone", timeoutMs: patienceMs, details: async () => JSON.stringify(await one.call("inspect")) });
+    cluster().node(2).startDaemon();
+    await cluster().waitForRing([1, 2]);
+    const back = await ReplicaProcess.open(cluster(), 2, { group: (await one.call("inspect")).group, quorum: { policy: "corosync", twoNode: "fenced" } });
+    open.push(back);
+    await back.call("ready", patienceMs);
+    expect(await back.call("timesOf", "both")).toBe(1);
+    expect(await back.call("timesOf", "alone")).toBeGreaterThanOrEqual(1);
+  }, testMs);
+});
