@@ -1,0 +1,134 @@
+/** docs/guide.md, run: its code is this code. Three replicas in this process, with the faults that a network can have. */
+import { MemoryNetwork, corosync, createReplica, isLockstepError, memory, rejectionOf, type Clock, type ReplicaEvent, type StateOf } from "@lockstep/framework";
+import { afterEach, describe, expect, it } from "vitest";
+import { stock } from "./examples/stock.js";
+
+type StockReplica = Awaited<ReturnType<typeof startReplica>>;
+let running: StockReplica[] = [];
+
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+function startReplica(network: MemoryNetwork, nodeId: number) {
+  return createReplica(stock, { group: "stock", transport: memory({ network, nodeId }), checkDeterminism: true, logger: quiet });
+}
+
+async function startThree(): Promise<{ network: MemoryNetwork; one: StockReplica; two: StockReplica; three: StockReplica }> {
+  const network = new MemoryNetwork({ nodes: 3 });
+  const [one, two, three] = await Promise.all([startReplica(network, 1), startReplica(network, 2), startReplica(network, 3)]);
+  running = [one, two, three];
+  await Promise.all(running.map((replica) => replica.ready()));
+  return { network, one, two, three };
+}
+
+afterEach(async () => {
+  await Promise.all(running.map((replica) => replica.stop()));
+  running = [];
+});
+
+function becomes(replica: StockReplica, role: StockReplica["role"]): Promise<void> {
+  return new Promise((resolve) => {
+    const end = replica.onRoleChange((now) => {
+      if (now !== role) return;
+      end();
+      resolve();
+    });
+    if (replica.role === role) {
+      end();
+      resolve();
+    }
+  });
+}
+
+describe("the guide", () => {
+  it("submits through one replica and reads from another", async () => {
+    const { one: replica, three } = await startThree();
+    const total = await replica.submit.receive({ sku: "lamp", count: 10 });
+    expect(total).toBe(10);
+    expect(await three.query.left("lamp", { consistency: "linearizable" })).toBe(10);
+    expect(await three.query.skus("la")).toEqual(["lamp"]);
+
+    const left = await replica.query.left("lamp"); // at once, from what is applied here
+    const surely = await replica.query.left("lamp", { consistency: "linearizable" });
+    const state: StateOf<typeof stock> = replica.state; // immutable; the same as queries see
+    expect([left, surely, state.items.get("lamp")]).toEqual([10, 10, 10]);
+    expect(state.replicas).toEqual([1, 2, 3]);
+  });
+
+  it("refuses input that the schema refuses, before anything is sent", async () => {
+    const { one } = await startThree();
+    await expect(one.submit.receive({ sku: "lamp", count: -1 })).rejects.toMatchObject({ code: "INVALID_INPUT", outcome: "none" });
+  });
+
+  it("tells refusals, certain failures and unknown outcomes apart", async () => {
+    const { one: replica } = await startThree();
+    async function holdOne(requestId: string): Promise<string | undefined> {
+      for (;;) {
+        try {
+          return await replica.submit.hold({ sku: "lamp", count: 1, forMs: 60_000 }, { requestId, timeoutMs: 2_000 });
+        } catch (error) {
+          if (rejectionOf(error)?.code === "out-of-stock") return undefined; // agreed: there is none left
+          if (!isLockstepError(error)) throw error;
+          if (error.outcome === "unknown") continue; // sent; the same request id finds out what became of it
+          throw error; // certainly not done: try later, or through another replica
+        }
+      }
+    }
+    expect(await holdOne("cart-1")).toBeUndefined();
+    await replica.submit.receive({ sku: "lamp", count: 1 });
+    expect(await holdOne("cart-2")).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it("answers a request id once, through any replica", async () => {
+    const { one, two } = await startThree();
+    await one.submit.receive({ sku: "lamp", count: 10 });
+    const first = await one.submit.hold({ sku: "lamp", count: 2, forMs: 60_000 }, { requestId: "cart-17" });
+    const again = await two.submit.hold({ sku: "lamp", count: 2, forMs: 60_000 }, { requestId: "cart-17" });
+    expect(again).toBe(first);
+    expect(await two.query.left("lamp", { consistency: "linearizable" })).toBe(8);
+  });
+
+  it("tells what happened, from any position that is still held", async () => {
+    const { one: replica, two } = await startThree();
+    await two.submit.receive({ sku: "lamp", count: 10 });
+    const seen: ReplicaEvent[] = [];
+    let position = 0; // the last one that was dealt with
+    for await (const event of replica.events({ from: position + 1 })) {
+      seen.push(event);
+      position = event.position;
+      if (event.command === "receive") break;
+    }
+    expect(seen.at(-1)).toMatchObject({ command: "receive", input: { sku: "lamp", count: 10 }, outcome: { ok: true, result: 10 }, origin: { slot: 2 } });
+  });
+
+  it("shows what a cut off replica knows, and that the others go on", async () => {
+    const { network, one, three } = await startThree();
+    network.cut([[1, 2], [3]]);
+    await becomes(three, "minority");
+    await expect(three.submit.receive({ sku: "lamp", count: 1 })).rejects.toMatchObject({ code: "NOT_PRIMARY", outcome: "none" });
+    expect(three.inspect().reason).toContain("1 of 3 slots");
+
+    await one.submit.receive({ sku: "lamp", count: 5 });
+    network.heal();
+    await three.ready();
+    expect(await three.query.left("lamp", { consistency: "linearizable" })).toBe(5);
+  });
+
+  it("runs timers when cluster time reaches them, on a clock that the test moves", async () => {
+    let elapsedMs = 0;
+    const clock: Clock = { monotonicMs: () => elapsedMs, wallMs: () => Date.parse("2026-01-01") };
+    const replica = await createReplica(stock, { group: "stock", transport: memory(), provide: { clock: () => clock } });
+    running = [replica];
+    await replica.ready();
+    await replica.submit.receive({ sku: "lamp", count: 1 });
+    await replica.submit.hold({ sku: "lamp", count: 1, forMs: 60_000 });
+    const events = replica.events();
+    elapsedMs += 60_000;
+    const { value } = await events.next();
+    expect(value).toMatchObject({ command: "release", origin: undefined });
+    expect(await replica.query.left("lamp")).toBe(1);
+  });
+
+  it("says in one sentence what is wrong with an option", async () => {
+    await expect(createReplica(stock, { group: "", transport: corosync() })).rejects.toMatchObject({ code: "CONFIGURATION_INVALID" });
+  });
+});
