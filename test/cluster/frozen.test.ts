@@ -1,0 +1,42 @@
+/** A replica whose process is frozen, on three real Corosync nodes: still a member as far as Corosync knows, and silent. */
+import { afterEach, describe, expect, it } from "vitest";
+import { eventually } from "./eventually.js";
+import { ReplicaProcess } from "./replica-process.js";
+import { quickTotem, useCluster } from "./use-cluster.js";
+
+const patienceMs = 20_000;
+const testMs = 90_000;
+let replicas: readonly ReplicaProcess[] = [];
+
+afterEach(async () => {
+  await Promise.all(replicas.map((replica) => replica.kill()));
+  replicas = [];
+});
+
+function untilTrue(replica: ReplicaProcess, what: string, condition: () => Promise<boolean>): Promise<boolean> {
+  return eventually(condition, { what, timeoutMs: patienceMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+}
+
+describe("three replicas", () => {
+  const cluster = useCluster({ totem: quickTotem });
+
+  it.each(["majority", "corosync"] as const)("go on without one that is frozen, and take it back, with the quorum policy %s", async (quorum) => {
+    const group = `frozen-${process.pid}-${quorum}`;
+    replicas = await Promise.all([1, 2, 3].map((nodeId) => ReplicaProcess.open(cluster(), nodeId, { group, quorum })));
+    const [one, , three] = replicas;
+    if (one === undefined || three === undefined) throw new Error("three replicas were started");
+    await Promise.all(replicas.map((replica) => replica.call("ready", patienceMs)));
+
+    three.process.kill("SIGSTOP");
+    try {
+      await one.call("startLoad", "one", 4);
+      await untilTrue(one, "20 acknowledgements without replica 3", async () => (await one.call("acknowledged")) >= 20);
+    } finally {
+      three.process.kill("SIGCONT");
+    }
+    const { acknowledged } = await one.call("stopLoad");
+    expect(acknowledged.length).toBeGreaterThanOrEqual(20);
+    await three.call("ready", patienceMs);
+    await untilTrue(three, "replica 3 to hold every acknowledged command, once", async () => (await three.call("effectsOf", acknowledged)).every((times) => times === 1));
+  }, testMs);
+});
