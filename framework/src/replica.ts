@@ -1,26 +1,20 @@
 /** createReplica: a machine, a group, a transport; and what an application holds of them. */
 import { LockstepError, isLockstepError } from "./errors.js";
 import { ClusterClock } from "./apply/cluster-clock.js";
-import { DigestCheck } from "./apply/digest-check.js";
 import { EventLog } from "./apply/event-log.js";
 import type { AppliedEntry } from "./apply/types.js";
 import { encodeCommand } from "./codec/entry-codec.js";
 import { wireParts, type ReplicaParts } from "./container.js";
 import { formatBallot, formatRing } from "./core/ballot.js";
 import type { Phase } from "./core/events.js";
-import { initialCore, resumedCore, type CoreConfig, type CoreState } from "./core/state.js";
+import { GroupConnection } from "./group-connection.js";
 import { resolveLimits } from "./limits.js";
 import { defaultLogger } from "./logger.js";
 import type { AnyCommand, AnyMachine, AnyQuery, Machine } from "./machine/types.js";
-import { Membership } from "./membership.js";
 import type { Inspection, QueryOptions, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit, SubmitOptions } from "./replica-api.js";
 import { checkGroup, checkSlots, policyOf, type ReplicaOptions } from "./replica-options.js";
 import { Submissions, type WaitOptions } from "./submit/submissions.js";
-import type { GroupListener, GroupTransport } from "./transport/group-transport.js";
 
-/** The pauses between attempts to come back to a group that was lost. */
-const firstReconnectMs = 250;
-const lastReconnectMs = 5_000;
 /** A timer that the lowest active slot does not fire is fired by the next ones, this many ticks apart. */
 const ticksPerRank = 10;
 /** As long as an HTTP header's customary idempotency keys; kept in the replicated state, so bounded. */
@@ -63,19 +57,12 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   readonly #submissions: Submissions;
   readonly #clock: ClusterClock;
   readonly #events: EventLog;
+  readonly #connection: GroupConnection;
   readonly #roleListeners = new Set<(role: ReplicaRole, reason: string | undefined) => void>();
-  readonly #totals = { submitted: 0, appliedEntries: 0, appliedCommands: 0, viewChanges: 0 };
-  #transport: GroupTransport;
-  #membership: Membership | undefined;
-  /** What the last membership knew, for the next one. */
-  #lastCore: CoreState | undefined;
-  #digestCheck: DigestCheck | undefined;
+  readonly #totals = { submitted: 0, appliedEntries: 0, appliedCommands: 0 };
   #role: ReplicaRole = "joining";
   #reason: string | undefined;
   #ticker: NodeJS.Timeout | undefined;
-  #reconnect: NodeJS.Timeout | undefined;
-  #lastTickMs = 0;
-  #coreTimeMs = 0;
   #stopping: Promise<void> | undefined;
   #settleStopped!: (error: Error | undefined) => void;
 
@@ -84,10 +71,17 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
     this.#group = group;
     this.#slots = slots;
     this.#parts = parts;
-    this.#transport = parts.transport;
     this.#clock = new ClusterClock(parts.clock);
-    this.#submissions = new Submissions(parts.limits, (n) => this.#membership?.abandon(n));
+    this.#submissions = new Submissions(parts.limits, (n) => this.#connection.membership?.abandon(n));
     this.#events = new EventLog(parts.limits.eventEntries);
+    this.#connection = new GroupConnection({
+      parts, group, slots, machine, submissions: this.#submissions, clock: this.#clock,
+      phaseChanged: (phase, reason) => this.#phaseChanged(phase, reason),
+      applied: (entry) => this.#applied(entry),
+      stateReplaced: (position) => this.#events.skipTo(position),
+      lost: (cause) => this.#lost(cause),
+      failed: (error) => this.#fail(error),
+    });
     this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
     this.submit = this.#makeSubmit();
     this.query = this.#makeQuery();
@@ -101,11 +95,9 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
     return this.#role;
   }
 
-  // Joining, losing and coming back to the group.
-
   async start(): Promise<void> {
     try {
-      await this.#transport.join(this.#group, this.#listener());
+      await this.#connection.open();
     } catch (error) {
       await this.#end(error instanceof Error ? error : new Error(String(error)));
       throw error;
@@ -114,116 +106,16 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
       const error = await this.stopped;
       if (error !== undefined) throw error;
     }
-    this.#lastTickMs = this.#parts.clock.monotonicMs();
     this.#ticker ??= setInterval(() => this.#tick(), this.#parts.limits.tickMs);
   }
 
-  /** A listener that hears one transport only; what comes before the first configuration is kept for the core that it makes. */
-  #listener(): GroupListener {
-    const transport = this.#transport;
-    let membership: Membership | undefined;
-    const early: ((to: Membership) => void)[] = [];
-    const tell = (call: (to: Membership) => void): void => {
-      if (this.#transport !== transport) return;
-      if (membership === undefined) early.push(call);
-      else call(membership);
-    };
-    return {
-      deliver: (messages) => tell((to) => to.deliver(messages)),
-      configurationChanged: (change) => {
-        const self = change.joined[0];
-        if (membership === undefined && this.#transport === transport && self !== undefined) membership = this.#enter(self.nodeId);
-        tell((to) => to.configurationChanged(change));
-        if (membership !== undefined) for (const call of early.splice(0)) tell(call);
-      },
-      ringChanged: (ring, nodes) => tell((to) => to.ringChanged(ring, nodes)),
-      quorumChanged: (quorate, ring, votes) => tell((to) => to.quorumChanged(quorate, ring, votes)),
-      writable: () => tell((to) => to.writable()),
-      closed: (error) => {
-        if (this.#transport === transport) this.#groupLost(error);
-      },
-    };
-  }
+  // What the connection reports.
 
-  #enter(slot: number): Membership {
-    const { parts, slots } = { parts: this.#parts, slots: this.#slots };
-    const { limits, logger, policy, applier } = parts;
-    if (!slots.includes(slot)) {
-      this.#fail(new LockstepError("CONFIGURATION_INVALID", `this node's id is ${slot}, which is not one of the slots ${slots.join(", ")}`));
-    }
-    const config: CoreConfig = {
-      slot, slots, policy, incarnation: parts.newIncarnation(), machine: this.#machine.name, version: this.#machine.version,
-      silenceTimeoutMs: limits.silenceTimeoutMs, transferTimeoutMs: limits.transferTimeoutMs,
-      heldBytes: limits.heldBytes, logRetentionBytes: limits.logRetentionBytes,
-    };
-    const core = this.#lastCore === undefined ? initialCore(config, parts.log) : resumedCore(config, this.#lastCore);
-    core.nowMs = this.#coreTimeMs;
-    this.#digestCheck = this.#makeDigestCheck(slot);
-    this.#membership = new Membership({
-      core, transport: this.#transport, applier, limits, logger,
-      submissions: this.#submissions, clock: this.#clock, digestCheck: this.#digestCheck,
-      phaseChanged: (phase, reason) => this.#phaseChanged(phase, reason),
-      applied: (entry) => this.#applied(entry),
-      stateReplaced: (position) => this.#events.skipTo(position),
-      failed: (error) => this.#fail(error),
-    });
-    return this.#membership;
-  }
-
-  #makeDigestCheck(ownSlot: number): DigestCheck {
-    const { applier, limits, logger } = this.#parts;
-    return new DigestCheck({
-      applier, slots: this.#slots, ownSlot, intervalMs: limits.digestIntervalMs,
-      announce: (position, digest) => this.#membership?.announceDigest(position, digest),
-      differs: (position, own, others) => {
-        logger.error({ position, own, others, slot: ownSlot }, "this replica's state differs from the group's: is a handler not deterministic? It is thrown away and taken from another replica");
-        this.#digestCheck?.reset();
-        this.#membership?.stateDiffers(position);
-      },
-      undecided: (position) => logger.error({ position }, "the replicas' states differ, and no majority has the same: is a handler not deterministic?"),
-    });
-  }
-
-  /** The transport is gone: come back as a new member if it can be renewed, else end. */
-  #groupLost(error: Error | undefined): void {
-    if (this.#stopping !== undefined) return;
-    const cause = error ?? new LockstepError("TRANSPORT_CLOSED", "the transport was closed");
-    const fresh = this.#transport.renew?.();
-    this.#leaveMembership();
-    if (fresh === undefined) return this.#fail(cause);
-    const { logger, applier } = this.#parts;
-    logger.warn({ group: this.#group, error: cause.message }, "the group was lost; this replica tries to come back");
+  #lost(cause: Error): void {
+    const { applier } = this.#parts;
     this.#submissions.loseSent((requestId) => applier.answered(requestId), "contact with the group was lost after the command was sent. Retry with the same request id to learn its outcome");
     this.#setRole("joining", `the group was lost: ${cause.message}`);
-    this.#transport = fresh;
-    this.#comeBack(firstReconnectMs);
   }
-
-  #leaveMembership(): void {
-    if (this.#membership === undefined) return;
-    this.#totals.viewChanges += this.#membership.viewChanges;
-    this.#lastCore = this.#membership.core;
-    this.#membership.close();
-    this.#membership = undefined;
-    this.#digestCheck?.reset();
-  }
-
-  #comeBack(pauseMs: number): void {
-    this.#reconnect = setTimeout(() => {
-      void this.#transport.join(this.#group, this.#listener()).catch((error: unknown) => {
-        if (this.#stopping !== undefined) return;
-        const failed = this.#transport;
-        const fresh = failed.renew?.();
-        void failed.close();
-        if (fresh === undefined) return this.#fail(error instanceof Error ? error : new Error(String(error)));
-        this.#leaveMembership();
-        this.#transport = fresh;
-        this.#comeBack(Math.min(lastReconnectMs, pauseMs * 2));
-      });
-    }, pauseMs);
-  }
-
-  // What the membership reports.
 
   #phaseChanged(phase: Phase, reason: string | undefined): void {
     if (phase === "stopped") return; // followed by failed()
@@ -249,21 +141,20 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   }
 
   #tick(): void {
-    const { clock, limits, applier } = this.#parts;
-    const now = clock.monotonicMs();
-    // A process that was stopped for a minute has not waited a minute for the others: what they sent lies unread.
-    this.#coreTimeMs += Math.min(now - this.#lastTickMs, 5 * limits.tickMs);
-    this.#lastTickMs = now;
-    this.#submissions.expire(now);
-    const membership = this.#membership;
-    if (membership === undefined) return;
-    membership.tick(this.#coreTimeMs);
-    const due = applier.nextTimerAt;
+    this.#submissions.expire(this.#parts.clock.monotonicMs());
+    this.#connection.tick();
+    this.#fireTimers();
+  }
+
+  /** When no entry comes to fire a timer that is due, the lowest active slot sends one, and after a while the next. */
+  #fireTimers(): void {
+    const { membership } = this.#connection;
+    const due = this.#parts.applier.nextTimerAt;
     const time = this.#clock.now();
-    if (due === undefined || time === undefined || this.#role !== "active") return;
+    if (membership === undefined || due === undefined || time === undefined || this.#role !== "active") return;
     const { core } = membership;
     const rank = Array.from(core.acks.keys()).filter((slot) => slot < core.config.slot).length;
-    if (time >= due + rank * ticksPerRank * limits.tickMs) membership.proposeTick();
+    if (time >= due + rank * ticksPerRank * this.#parts.limits.tickMs) membership.proposeTick();
   }
 
   // What the application asks for.
@@ -297,7 +188,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
       const bytes = encodeCommand({ name, input: validated.value, ...(requestId === undefined ? {} : { requestId }) });
       const promise = this.#submissions.submit(bytes, requestId, this.#wait(options));
       this.#totals.submitted++;
-      this.#membership?.scheduleFlush();
+      this.#connection.membership?.scheduleFlush();
       return promise;
     } catch (error) {
       return Promise.reject(isLockstepError(error) ? error : new LockstepError("INVALID_INPUT", `${name}: ${String(error)}`, { cause: error }));
@@ -339,7 +230,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
     const refusal = this.#refusal();
     if (refusal !== undefined) throw refusal;
     const confirmed = this.#submissions.barrier(this.#wait(options));
-    this.#membership?.scheduleFlush();
+    this.#connection.membership?.scheduleFlush();
     await confirmed;
   }
 
@@ -377,7 +268,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   }
 
   inspect(): Inspection {
-    const core = this.#membership?.core ?? this.#lastCore;
+    const { core, membership, viewChanges } = this.#connection;
     const { applier } = this.#parts;
     return {
       group: this.#group,
@@ -395,8 +286,8 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
         base: core?.log.base ?? 0, applied: applier.position, committed: core?.committed ?? 0,
         verified: core?.verified ?? 0, end: core?.log.end ?? 0,
       },
-      queue: { commands: this.#submissions.commands, bytes: this.#submissions.bytes, inFlightBatches: this.#membership?.inFlightBatches ?? 0 },
-      totals: { ...this.#totals, viewChanges: this.#totals.viewChanges + (this.#membership?.viewChanges ?? 0) },
+      queue: { commands: this.#submissions.commands, bytes: this.#submissions.bytes, inFlightBatches: membership?.inFlightBatches ?? 0 },
+      totals: { ...this.#totals, viewChanges },
       now: this.#clock.now(),
     };
   }
@@ -419,13 +310,12 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
 
   async #shutDown(error: Error | undefined): Promise<void> {
     clearInterval(this.#ticker);
-    clearTimeout(this.#reconnect);
-    this.#leaveMembership();
+    const disconnected = this.#connection.close();
     this.#submissions.loseSent(() => undefined, "the replica was stopped after the command was sent");
     this.#submissions.refuseUnsent(new LockstepError("STOPPED", `the replica was stopped${error === undefined ? "" : `: ${error.message}`}`));
     this.#events.close(error);
     this.#setRole("stopped", error?.message);
-    await this.#transport.close();
+    await disconnected;
     this.#settleStopped(error);
   }
 }

@@ -1,0 +1,192 @@
+/**
+ * A replica's connection to its group: one membership after another, each an incarnation of its own. When the transport is
+ * lost and can be renewed, it comes back as a new member, with the log and what the last core knew.
+ */
+import { LockstepError } from "./errors.js";
+import type { ClusterClock } from "./apply/cluster-clock.js";
+import { DigestCheck } from "./apply/digest-check.js";
+import type { AppliedEntry } from "./apply/types.js";
+import type { ReplicaParts } from "./container.js";
+import type { Phase } from "./core/events.js";
+import { initialCore, resumedCore, type CoreConfig, type CoreState } from "./core/state.js";
+import { Membership } from "./membership.js";
+import type { Submissions } from "./submit/submissions.js";
+import type { GroupListener, GroupTransport } from "./transport/group-transport.js";
+
+/** The pauses between attempts to come back to a group that was lost. */
+const firstReconnectMs = 250;
+const lastReconnectMs = 5_000;
+
+export interface ConnectionParts {
+  readonly parts: ReplicaParts;
+  readonly group: string;
+  readonly slots: readonly number[];
+  readonly machine: { readonly name: string; readonly version: number };
+  readonly submissions: Submissions;
+  readonly clock: ClusterClock;
+  readonly phaseChanged: (phase: Phase, reason: string | undefined) => void;
+  readonly applied: (entry: AppliedEntry) => void;
+  readonly stateReplaced: (position: number) => void;
+  /** The group is lost for now; the connection tries to come back. */
+  readonly lost: (cause: Error) => void;
+  /** For good. */
+  readonly failed: (error: Error) => void;
+}
+
+export class GroupConnection {
+  readonly #all: ConnectionParts;
+  #transport: GroupTransport;
+  #membership: Membership | undefined;
+  /** What the last membership knew, for the next one. */
+  #lastCore: CoreState | undefined;
+  #digestCheck: DigestCheck | undefined;
+  #reconnect: NodeJS.Timeout | undefined;
+  #lastTickMs: number;
+  #coreTimeMs = 0;
+  #earlierViewChanges = 0;
+  #closed = false;
+
+  constructor(all: ConnectionParts) {
+    this.#all = all;
+    this.#transport = all.parts.transport;
+    this.#lastTickMs = all.parts.clock.monotonicMs();
+  }
+
+  get membership(): Membership | undefined {
+    return this.#membership;
+  }
+
+  /** Of the present membership, or of the last one. */
+  get core(): CoreState | undefined {
+    return this.#membership?.core ?? this.#lastCore;
+  }
+
+  get viewChanges(): number {
+    return this.#earlierViewChanges + (this.#membership?.viewChanges ?? 0);
+  }
+
+  /** Resolves when this replica is a member. */
+  async open(): Promise<void> {
+    await this.#transport.join(this.#all.group, this.#listener());
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#reconnect);
+    this.#leaveMembership();
+    await this.#transport.close();
+  }
+
+  tick(): void {
+    const { clock, limits } = this.#all.parts;
+    const now = clock.monotonicMs();
+    // A process that was stopped for a minute has not waited a minute for the others: what they sent lies unread.
+    this.#coreTimeMs += Math.min(now - this.#lastTickMs, 5 * limits.tickMs);
+    this.#lastTickMs = now;
+    this.#membership?.tick(this.#coreTimeMs);
+  }
+
+  /** A listener that hears one transport only; what comes before the first configuration is kept for the core that it makes. */
+  #listener(): GroupListener {
+    const transport = this.#transport;
+    let membership: Membership | undefined;
+    const early: ((to: Membership) => void)[] = [];
+    const tell = (call: (to: Membership) => void): void => {
+      if (this.#closed || this.#transport !== transport) return;
+      if (membership === undefined) early.push(call);
+      else call(membership);
+    };
+    return {
+      deliver: (messages) => tell((to) => to.deliver(messages)),
+      configurationChanged: (change) => {
+        const self = change.joined[0];
+        if (membership === undefined && self !== undefined && !this.#closed && this.#transport === transport) membership = this.#enter(self.nodeId);
+        tell((to) => to.configurationChanged(change));
+        if (membership !== undefined) for (const call of early.splice(0)) tell(call);
+      },
+      ringChanged: (ring, nodes) => tell((to) => to.ringChanged(ring, nodes)),
+      quorumChanged: (quorate, ring, votes) => tell((to) => to.quorumChanged(quorate, ring, votes)),
+      writable: () => tell((to) => to.writable()),
+      closed: (error) => {
+        if (!this.#closed && this.#transport === transport) this.#groupLost(error);
+      },
+    };
+  }
+
+  #enter(slot: number): Membership | undefined {
+    const { parts, slots, machine, submissions, clock, phaseChanged, applied, stateReplaced, failed } = this.#all;
+    const { limits, logger, policy, applier } = parts;
+    if (!slots.includes(slot)) {
+      failed(new LockstepError("CONFIGURATION_INVALID", `this node's id is ${slot}, which is not one of the slots ${slots.join(", ")}`));
+      return undefined;
+    }
+    const config: CoreConfig = {
+      slot, slots, policy, incarnation: parts.newIncarnation(), machine: machine.name, version: machine.version,
+      silenceTimeoutMs: limits.silenceTimeoutMs, transferTimeoutMs: limits.transferTimeoutMs,
+      heldBytes: limits.heldBytes, logRetentionBytes: limits.logRetentionBytes,
+    };
+    const core = this.#lastCore === undefined ? initialCore(config, parts.log) : resumedCore(config, this.#lastCore);
+    core.nowMs = this.#coreTimeMs;
+    this.#digestCheck = this.#makeDigestCheck(slot);
+    this.#membership = new Membership({
+      core, transport: this.#transport, applier, limits, logger, submissions, clock, digestCheck: this.#digestCheck,
+      phaseChanged, applied, stateReplaced, failed,
+    });
+    return this.#membership;
+  }
+
+  #makeDigestCheck(ownSlot: number): DigestCheck {
+    const { parts: { applier, limits, logger }, slots } = this.#all;
+    return new DigestCheck({
+      applier, slots, ownSlot, intervalMs: limits.digestIntervalMs,
+      announce: (position, digest) => this.#membership?.announceDigest(position, digest),
+      differs: (position, own, others) => {
+        logger.error({ position, own, others, slot: ownSlot }, "this replica's state differs from the group's: is a handler not deterministic? It is thrown away and taken from another replica");
+        this.#digestCheck?.reset();
+        this.#membership?.stateDiffers(position);
+      },
+      undecided: (position) => logger.error({ position }, "the replicas' states differ, and no majority has the same: is a handler not deterministic?"),
+    });
+  }
+
+  /** The transport is gone: come back as a new member if it can be renewed, else end. */
+  #groupLost(error: Error | undefined): void {
+    const cause = error ?? new LockstepError("TRANSPORT_CLOSED", "the transport was closed");
+    this.#leaveMembership();
+    if (!this.#renew()) return this.#all.failed(cause);
+    const { parts: { logger }, group } = this.#all;
+    logger.warn({ group, error: cause.message }, "the group was lost; this replica tries to come back");
+    this.#all.lost(cause);
+    this.#comeBack(firstReconnectMs);
+  }
+
+  #leaveMembership(): void {
+    if (this.#membership === undefined) return;
+    this.#earlierViewChanges += this.#membership.viewChanges;
+    this.#lastCore = this.#membership.core;
+    this.#membership.close();
+    this.#membership = undefined;
+    this.#digestCheck?.reset();
+  }
+
+  /** False for a transport that cannot come back. */
+  #renew(): boolean {
+    const old = this.#transport;
+    const fresh = old.renew?.();
+    if (fresh === undefined) return false;
+    this.#transport = fresh;
+    void old.close();
+    return true;
+  }
+
+  #comeBack(pauseMs: number): void {
+    this.#reconnect = setTimeout(() => {
+      void this.open().catch((error: unknown) => {
+        if (this.#closed) return;
+        this.#leaveMembership();
+        if (this.#renew()) this.#comeBack(Math.min(lastReconnectMs, pauseMs * 2));
+        else this.#all.failed(error instanceof Error ? error : new Error(String(error)));
+      });
+    }, pauseMs);
+  }
+}
