@@ -101,7 +101,9 @@ describe("a group", { timeout: 60_000 }, () => {
   });
 
   it("has a new replica answer LOADING until it holds everything", async () => {
-    group = await startEmbedded([0, 0, 0], { logger: quietLogger });
+    // One entry at a time: hundreds of turns of the event loop, of which a client's command needs a few.
+    const replicaLimits = { snapshotSliceBytes: 1, inFlightChunks: 1 };
+    group = await startEmbedded([0, 0, 0], { logger: quietLogger, replicaLimits });
     clients = await Promise.all(group.servers.map((server) => RespClient.connect(server.port)));
     const value = "v".repeat(10_000);
     await clients[0]?.pipeline(Array.from({ length: 1000 }, (_, i) => ["SET", `k${i}`, value]));
