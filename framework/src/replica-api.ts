@@ -39,7 +39,7 @@ export type RunQuery<Q> = {
 export type ReplicaRole =
   /** Not yet in the group. */
   | "joining"
-  /** A membership change is being agreed on: writes wait. */
+  /** A membership change is being agreed on: writes wait, if this replica had the group's state before. */
   | "changing"
   /** In a primary view, taking in what it missed: writes wait, reads are of the past. */
   | "synchronising"

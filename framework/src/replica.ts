@@ -198,14 +198,18 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   /** Why nothing can be sent now; undefined when it can, or soon. */
   #refusal(): LockstepError | undefined {
     switch (this.#role) {
-      case "active":
-      case "changing": return undefined;
+      case "active": return undefined;
+      case "changing": return this.#connection.core?.lineage === true ? undefined : this.#notReady("joining");
       case "minority": return new LockstepError("NOT_PRIMARY", `this replica is not in a primary view: ${this.#reason ?? "no quorum"}`);
       case "joining":
-      case "synchronising": return new LockstepError("NOT_READY", `this replica is ${this.#role}${this.#reason === undefined ? "" : ` (${this.#reason})`}; await ready(), or ask another one`);
+      case "synchronising": return this.#notReady(this.#role);
       case "stopped": return new LockstepError("STOPPED", "this replica was stopped");
       default: return this.#role satisfies never;
     }
+  }
+
+  #notReady(role: ReplicaRole): LockstepError {
+    return new LockstepError("NOT_READY", `this replica is ${role}${this.#reason === undefined ? "" : ` (${this.#reason})`}; await ready(), or ask another one`);
   }
 
   #wait({ timeoutMs = this.#parts.limits.answerTimeoutMs, signal }: SubmitOptions): WaitOptions {
