@@ -51,6 +51,8 @@ export class Membership {
   #flushScheduled = false;
   #lastN = 0;
   #membersToPropose: readonly ReplicaIdentity[] | undefined;
+  /** The view's members, as long as no entry tells the machine of them, and when to propose one in the place of who should have. */
+  #membersDue: { readonly members: readonly ReplicaIdentity[]; readonly atMs: number } | undefined;
   #open = true;
   viewChanges = 0;
 
@@ -114,6 +116,7 @@ export class Membership {
 
   tick(nowMs: number): void {
     this.#dispatch({ type: "tick", nowMs });
+    this.#watchMembers(nowMs);
     this.flush();
   }
 
@@ -182,6 +185,7 @@ export class Membership {
         this.#outbox.withdrawView();
         this.#reassembler.reset();
         this.#membersToPropose = undefined;
+        this.#membersDue = undefined;
         return this.#transfers.cancel();
       case "committed": return this.#apply(effect.through);
       case "phase":
@@ -209,9 +213,22 @@ export class Membership {
 
   #viewInstalled({ ballot, members, loud }: Extract<Effect, { type: "viewInstalled" }>): void {
     this.viewChanges++;
+    this.#membersDue = { members, atMs: this.core.nowMs + this.#membersPatienceMs(members) };
     const fields = { ballot: formatBallot(ballot), slots: members.map((member) => member.slot) };
     if (loud === undefined) this.#parts.logger.info(fields, "a primary view was installed");
     else this.#parts.logger.warn({ ...fields, why: loud }, "a primary view was installed without a majority that remembers");
+  }
+
+  /** One after the other, should the lowest be frozen. */
+  #membersPatienceMs(members: readonly ReplicaIdentity[]): number {
+    return (1 + members.findIndex(({ slot }) => slot === this.core.config.slot)) * this.#parts.limits.silenceTimeoutMs;
+  }
+
+  #watchMembers(nowMs: number): void {
+    const due = this.#membersDue;
+    if (due === undefined || nowMs < due.atMs || !canPropose(this.core)) return;
+    this.#membersDue = undefined;
+    this.#membersToPropose = due.members;
   }
 
   // Applying.
@@ -222,7 +239,9 @@ export class Membership {
       const position = applier.position + 1;
       const logged = core.log.at(position);
       if (logged === undefined) throw new LockstepError("INVARIANT_VIOLATED", `position ${position} is committed and not in the log`);
-      const applied = applier.apply({ position, hash: logged.hash, entry: this.#decode(logged.record.bytes, logged.record.n, logged.record.incarnation) });
+      const entry = this.#decode(logged.record.bytes, logged.record.n, logged.record.incarnation);
+      if (entry.members !== undefined && this.#membersDue !== undefined && sameReplicas(entry.members, this.#membersDue.members)) this.#membersDue = undefined;
+      const applied = applier.apply({ position, hash: logged.hash, entry });
       clock.observe(applied.now);
       if (logged.record.incarnation === core.config.incarnation && !applied.skipped) {
         submissions.answer(applied.n, applied.commands.map((command) => command.outcome));
@@ -288,6 +307,10 @@ export class Membership {
     this.#lastN++;
     return { origin: { slot, incarnation }, n: this.#lastN, timeMs };
   }
+}
+
+function sameReplicas(a: readonly ReplicaIdentity[], b: readonly ReplicaIdentity[]): boolean {
+  return a.length === b.length && a.every((replica, at) => replica.slot === b[at]?.slot && replica.incarnation === b[at]?.incarnation);
 }
 
 /** A batch of one largest command, with all that goes around it. */

@@ -140,6 +140,7 @@ function beginExchange(state: CoreState): void {
     members,
     takesPart,
     reports: new Map(),
+    claims: new Map(),
     startedMs: state.nowMs,
     excludeAskedMs: undefined,
     reported: false,

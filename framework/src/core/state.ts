@@ -5,7 +5,7 @@ import type { ReplicaIdentity } from "../log/entry.js";
 import type { MemberAddress, RingId } from "../transport/group-transport.js";
 import { zeroBallot, type Ballot } from "./ballot.js";
 import type { Effect, Phase } from "./events.js";
-import type { AckMessage, BatchMessage, LogPoint, QuorumReport, StateReport } from "./messages.js";
+import type { AckMessage, BatchMessage, Claim, LogPoint, QuorumReport, StateReport } from "./messages.js";
 import type { QuorumPolicy } from "./quorum-policy.js";
 
 export interface CoreConfig {
@@ -34,6 +34,8 @@ export interface Exchange {
   /** False for an excluded replica, which follows the exchange of the others. */
   readonly takesPart: boolean;
   readonly reports: Map<number, StateReport>;
+  /** The furthest claim of an ended view of this ring that was delivered since the exchange began, by slot. */
+  readonly claims: Map<number, Claim>;
   readonly startedMs: number;
   /** When Exclude was last asked for. */
   excludeAskedMs: number | undefined;

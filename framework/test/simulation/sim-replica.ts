@@ -47,6 +47,7 @@ export class SimReplica {
   #running = false;
   #lastN = 0;
   #membersToPropose: readonly ReplicaIdentity[] | undefined;
+  #membersDue: { readonly members: readonly ReplicaIdentity[]; readonly atMs: number } | undefined;
   /** The transport takes nothing at the moment. */
   busy = false;
   frozen = false;
@@ -114,6 +115,7 @@ export class SimReplica {
   tick(byMs: number): void {
     this.nowMs += byMs;
     this.dispatch({ type: "tick", nowMs: this.nowMs });
+    this.#watchMembers();
     this.flush();
   }
 
@@ -168,6 +170,7 @@ export class SimReplica {
       case "suspended":
         this.#outbox = this.#outbox.filter(({ type }) => type !== "batch" && type !== "ack" && type !== "chunk" && type !== "needSync");
         this.#membersToPropose = undefined;
+        this.#membersDue = undefined;
         return this.#transfers.cancel();
       case "committed": return this.#apply(effect.through);
       case "proposeMembers":
@@ -181,10 +184,23 @@ export class SimReplica {
       case "stop":
         this.stopped = effect.error;
         return;
-      case "phase":
-      case "viewInstalled": return;
+      case "viewInstalled":
+        this.#membersDue = { members: effect.members, atMs: this.nowMs + this.#membersPatienceMs(effect.members) };
+        return;
+      case "phase": return;
       default: return effect satisfies never;
     }
+  }
+
+  #membersPatienceMs(members: readonly ReplicaIdentity[]): number {
+    return (1 + members.findIndex(({ slot }) => slot === this.slot)) * this.core.config.silenceTimeoutMs;
+  }
+
+  #watchMembers(): void {
+    const due = this.#membersDue;
+    if (due === undefined || this.nowMs < due.atMs || !canPropose(this.core)) return;
+    this.#membersDue = undefined;
+    this.#membersToPropose = due.members;
   }
 
   #end(entries: readonly number[], ending: Ending): void {
@@ -204,6 +220,7 @@ export class SimReplica {
       if (entry === undefined) throw new LockstepError("INVARIANT_VIOLATED", `position ${position} is committed and not in the log`);
       const { record, hash } = entry;
       const took = this.applier.apply(position, hash, record);
+      if (this.#membersDue !== undefined && this.applier.members === namesOf(this.#membersDue.members)) this.#membersDue = undefined;
       this.#observer.applied(this, position, hash, record, took);
       if (took && record.incarnation === this.core.config.incarnation && this.awaited.delete(record.n)) this.#observer.ended(this, record.n, "answered");
     }
@@ -236,4 +253,8 @@ export class SimReplica {
     this.#lastN++;
     return { origin: { slot: this.slot, incarnation: this.core.config.incarnation }, n: this.#lastN, timeMs: 0 };
   }
+}
+
+export function namesOf(members: readonly ReplicaIdentity[]): string {
+  return members.map(({ slot, incarnation }) => `${slot}/${incarnation}`).join();
 }
