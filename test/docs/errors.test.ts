@@ -16,7 +16,7 @@ const effect: Readonly<Record<Outcome, string>> = { none: "none", unknown: "unkn
 describe("docs/errors.md", () => {
   it("lists exactly the codes of the registry, in its order, with its words", () => {
     const generated = codes.map((code) => [code, effect[errorRegistry[code].outcome], errorRegistry[code].when]);
-    expect(table(page("docs/errors.md"), "code", "effect"), `The table must be:\n${generated.map((row) => `| \`${row.join("` | ").replace("` | ", "` | ")} |`).join("\n")}`).toEqual(generated);
+    expect(table(page("docs/errors.md"), "code", "effect"), `The table must be:\n${generated.map(([code, outcome, when]) => `| \`${code}\` | ${outcome} | ${when} |`).join("\n")}`).toEqual(generated);
   });
 
   it("speaks of no code that does not exist", () => {

@@ -1,5 +1,5 @@
 /** docs/guide.md, run: its code is this code. Three replicas in this process, with the faults that a network can have. */
-import { MemoryNetwork, corosync, createReplica, isLockstepError, memory, rejectionOf, type Clock, type ReplicaEvent, type StateOf } from "@lockstep/framework";
+import { MemoryNetwork, corosync, createReplica, defineMachine, isLockstepError, memory, rejectionOf, type Clock, type ReplicaEvent, type StateOf } from "@lockstep/framework";
 import { afterEach, describe, expect, it } from "vitest";
 import { stock } from "./examples/stock.js";
 
@@ -24,6 +24,21 @@ afterEach(async () => {
   await Promise.all(running.map((replica) => replica.stop()));
   running = [];
 });
+
+function counterThatAdds(step: number) {
+  return defineMachine({
+    name: "counter",
+    version: 1,
+    initialState: () => ({ count: 0 }),
+    commands: (command) => ({
+      add: command((draft) => {
+        draft.count += step;
+      }),
+      look: command((draft) => draft.count),
+    }),
+    queries: { count: (state) => state.count },
+  });
+}
 
 function becomes(replica: StockReplica, role: StockReplica["role"]): Promise<void> {
   return new Promise((resolve) => {
@@ -126,6 +141,47 @@ describe("the guide", () => {
     const { value } = await events.next();
     expect(value).toMatchObject({ command: "release", origin: undefined });
     expect(await replica.query.left("lamp")).toBe(1);
+  });
+
+  it("finds a replica whose handler does something else than the others', and gives it their state", async () => {
+    const network = new MemoryNetwork({ nodes: 3 });
+    const errors: string[] = [];
+    const logger = { ...quiet, error: (_fields: unknown, message: string) => { errors.push(message); } };
+    const start = (nodeId: number) => createReplica(counterThatAdds(nodeId === 3 ? 2 : 1), {
+      group: "counter", transport: memory({ network, nodeId }), logger, limits: { digestIntervalMs: 20, tickMs: 5 },
+    });
+    const [one, two, three] = await Promise.all([start(1), start(2), start(3)]);
+    try {
+      await Promise.all([one.ready(), two.ready(), three.ready()]);
+      await one.submit.add();
+      // Digests are compared as cluster time goes on, at the entries that come.
+      while (errors.length === 0) await one.submit.look();
+      expect(errors[0]).toContain("this replica's state differs");
+      await three.ready();
+      await three.query.count({ consistency: "linearizable" });
+      expect([one.state.count, three.state.count]).toEqual([1, 1]);
+    } finally {
+      await Promise.all([one.stop(), two.stop(), three.stop()]);
+    }
+  });
+
+  it("goes on with a stranger in its group, who says nothing that it understands", async () => {
+    const network = new MemoryNetwork({ nodes: 4 });
+    const start = (nodeId: number) => createReplica(stock, {
+      group: "stock", transport: memory({ network, nodeId }), slots: [1, 2, 3], logger: quiet, limits: { silenceTimeoutMs: 200, tickMs: 5 },
+    });
+    running = await Promise.all([start(1), start(2), start(3)]);
+    await Promise.all(running.map((replica) => replica.ready()));
+    const stranger = memory({ network, nodeId: 4 });
+    const nothing = (): void => {};
+    await stranger.join("stock", { deliver: nothing, configurationChanged: nothing, ringChanged: nothing, quorumChanged: nothing, writable: nothing, closed: nothing });
+    try {
+      stranger.multicast(Buffer.from("what is this?"));
+      const [one] = running;
+      expect(await one?.submit.receive({ sku: "lamp", count: 1 })).toBe(1);
+    } finally {
+      await stranger.close();
+    }
   });
 
   it("says in one sentence what is wrong with an option", async () => {
