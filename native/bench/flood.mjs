@@ -48,7 +48,7 @@ async function flood(window, seconds) {
     batches += 1;
     delivered += batch.length;
     for (let i = 0; i < batch.length; i += 1) {
-      deliveredBytes += batch.data(i).byteLength;
+      deliveredBytes += batch.size(i);
       if (batch.senderNodeId(i) === nodeId && batch.senderPid(i) === pid) underWay -= 1;
     }
     fill();

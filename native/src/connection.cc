@@ -9,6 +9,8 @@
 
 #include <algorithm>
 
+#include "table_gate.h"
+
 namespace corosync {
 namespace {
 
@@ -20,12 +22,17 @@ constexpr int kCreditMax = 64;
 
 abi::Status Connection::open(const std::function<abi::Status(abi::Handle*)>& initialize) {
   std::lock_guard<std::mutex> lock(requests_);
-  abi::Status status = initialize(&handle_);
+  abi::Status status = abi::kOk;
+  {
+    const TableGate gate;
+    status = initialize(&handle_);
+  }
   if (status != abi::kOk) return status;
   int libraryFd = -1;
   status = calls_.fdGet(handle_, &libraryFd);
   const int ours = status == abi::kOk ? fcntl(libraryFd, F_DUPFD_CLOEXEC, 0) : -1;
   if (ours < 0) {
+    const TableGate gate;
     calls_.finalize(handle_);
     return status == abi::kOk ? abi::kNoResources : status;
   }
@@ -65,7 +72,11 @@ abi::Status Connection::close() {
   std::lock_guard<std::mutex> lock(requests_);
   if (!open_) return abi::kOk;
   open_ = false;
-  const abi::Status status = calls_.finalize(handle_);
+  abi::Status status = abi::kOk;
+  {
+    const TableGate gate;
+    status = calls_.finalize(handle_);
+  }
   std::lock_guard<std::mutex> fdLock(fdMutex_);
   // corosync_cfg_replyto_shutdown forgets to let go of the handle (3.1.7, lib/cfg.c), so that finalizing it does not disconnect, and
   // the daemon goes on asking somebody who is no longer there.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cpg_events.h"
+#include "table_gate.h"
 
 namespace corosync {
 namespace {
@@ -118,6 +119,7 @@ Napi::Value Cpg::iterate(const Napi::CallbackInfo& info) {
     std::vector<abi::CpgIterationDescription> rows;
     const abi::Status status = connection.request([&](abi::Handle handle) {
       const abi::CpgApi& api = library->api;
+      const TableGate gate;  // iterations have a table of their own
       abi::Handle iteration = 0;
       abi::Status result = api.iterationInitialize(handle, type, named ? &name : nullptr, &iteration);
       if (result != abi::kOk) return result;

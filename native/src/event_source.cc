@@ -12,7 +12,6 @@ EventSource& EventSource::dispatching() { return *current; }
 
 bool EventSource::drain(Budget budget) {
   std::lock_guard<std::mutex> lock(mutex_);
-  progress_.turns += 1;
   const size_t until = queue_.bytes() + budget.bytes;
   current = this;
   bool empty = false;
@@ -41,6 +40,11 @@ void EventSource::end(abi::Status status) {
 std::unique_ptr<Event> EventSource::pop() {
   std::lock_guard<std::mutex> lock(mutex_);
   return queue_.pop();
+}
+
+void EventSource::countTurn() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  progress_.turns += 1;
 }
 
 bool EventSource::ended() {

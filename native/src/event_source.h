@@ -29,9 +29,11 @@ class EventSource {
   // The next event, or null.
   std::unique_ptr<Event> pop();
   bool hasHeld();
+  // The loop has come to take events.
+  void countTurn();
   // Nothing more is taken; the queue may still hold something.
   bool ended();
-  // How often anyone has begun to take events, and how often it has seen the descriptor empty.
+  // How often the loop has come to take events, and how often anyone has seen the descriptor empty.
   struct Progress {
     uint64_t turns = 0;
     uint64_t timesEmpty = 0;

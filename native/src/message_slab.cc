@@ -9,7 +9,7 @@ namespace {
 
 // Up to here a slab is moved into memory of V8's own as a whole: cheaper than an external ArrayBuffer, whose bookkeeping and
 // finalizer cost some microseconds, and the slab's unused rest goes back at once.
-constexpr size_t kMoveBytes = 64 * 1024;
+constexpr size_t kMoveBytes = 8 * 1024;
 
 constexpr size_t aligned(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
 

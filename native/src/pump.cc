@@ -77,6 +77,7 @@ void Pump::turn() {
   if (poll_ == nullptr || turning_) return;
   auto self = shared_from_this();  // a listener may let go of the last reference
   turning_ = true;
+  source_.countTurn();
   const uint64_t until = uv_hrtime() + kTurnNs;
   bool empty = false;
   while (poll_ != nullptr && uv_hrtime() < until) {

@@ -40,34 +40,45 @@ bool Standby::waitFor(bool events, int timeoutMs) {
   return ready > 0 && entries[0].revents == 0;
 }
 
-// Waits until there is something to take and the loop is too late for it. False if asked to stop before.
-bool Standby::waitForLateness() {
-  pollfd stop{stopFd_, POLLIN, 0};
+// Waits until there is something to take and the loop is too late for it.
+Standby::Lateness Standby::waitForLateness() {
   int behind = 0;
-  while (poll(&stop, 1, 0) == 0) {
+  while (!stopped()) {
     if (!waitFor(true, -1)) continue;
     const EventSource::Progress before = source_->progress();
     waitFor(false, stallMs_);
     const EventSource::Progress after = source_->progress();
-    if (after.timesEmpty != before.timesEmpty) {
-      behind = 0;
-    } else if (after.turns == before.turns || ++behind == kRoundsBehind) {
-      return true;
-    }
+    if (after.timesEmpty != before.timesEmpty) behind = 0;
+    else if (after.turns == before.turns) return Lateness::kStandingStill;
+    else if (++behind == kRoundsBehind) return Lateness::kBehind;
   }
-  return false;
+  return Lateness::kStopped;
+}
+
+// Takes what there is; for a loop that stood still only until it is back, because from then on two threads would do the work of
+// one, and in a flood there is no end of it.
+void Standby::take(Lateness lateness) {
+  const uint64_t turns = source_->progress().turns;
+  bool enough = false;
+  while (!enough && !stopped()) {
+    enough = source_->drain(kSlice);
+    held_();
+    if (lateness == Lateness::kStandingStill && source_->progress().turns != turns) enough = true;
+  }
+}
+
+bool Standby::stopped() {
+  pollfd stop{stopFd_, POLLIN, 0};
+  return poll(&stop, 1, 0) != 0;
 }
 
 void Standby::run() {
-  pollfd stop{stopFd_, POLLIN, 0};
-  while (waitForLateness()) {
-    bool empty = false;
-    while (!empty && poll(&stop, 1, 0) == 0) {
-      empty = source_->drain(kSlice);
-      held_();
-    }
+  for (;;) {
+    const Lateness lateness = waitForLateness();
+    if (lateness == Lateness::kStopped) break;
+    take(lateness);
     // After the end the descriptor stays readable for ever; nothing is left to do but to be stopped.
-    if (source_->ended()) poll(&stop, 1, -1);
+    if (source_->ended()) waitFor(false, -1);
   }
   std::lock_guard<std::mutex> lock(mutex_);
   running_ = false;

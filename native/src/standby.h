@@ -32,7 +32,10 @@ class Standby {
 
  private:
   void run();
-  bool waitForLateness();
+  enum class Lateness { kStopped, kStandingStill, kBehind };
+  Lateness waitForLateness();
+  void take(Lateness lateness);
+  bool stopped();
   bool waitFor(bool events, int timeoutMs);
 
   Connection* connection_ = nullptr;

@@ -200,6 +200,22 @@ describe("a handle", () => {
     expect(after).toEqual(before);
   });
 
+  test("can be made and closed from many threads at once, which Corosync's own handle tables are not safe for", async () => {
+    const failures = await fixture.client().run(async ({ corosync }) => {
+      const failures: string[] = [];
+      const cycle = async (): Promise<void> => {
+        const cmap = await corosync.Cmap.open();
+        if ((await cmap.get("totem.cluster_name"))?.value !== "native-test") failures.push("another's answer");
+        await cmap.close();
+      };
+      for (let round = 0; round < 25; round += 1) {
+        await Promise.all(Array.from({ length: 8 }, () => cycle().catch((error: Error) => failures.push(error.message))));
+      }
+      return failures;
+    });
+    expect(failures).toEqual([]);
+  });
+
   test("is not inherited by child processes, which would keep the daemon from noticing an end", async () => {
     const inherited = await fixture.client().run(async ({ record, childProcess }) => {
       const { cpg } = await record();
