@@ -8,6 +8,8 @@ export interface Limits {
   readonly batchBytes: number;
   /** Own batches multicast and not yet delivered back. */
   readonly inFlightBatches: number;
+  /** How long an acknowledgement that no commit waits for may wait for a batch to go with, milliseconds. */
+  readonly lateAckMs: number;
   /** Encoded commands waiting to be sent or answered, bytes. More are refused with QUEUE_FULL. */
   readonly queueBytes: number;
   /** Submissions waiting to be sent or answered. More are refused with QUEUE_FULL. */
@@ -41,6 +43,8 @@ export const defaultLimits: Limits = {
   batchBytes: 32 * 1024,
   // One on the wire while the next one fills: what queues during a rotation of the token goes out together.
   inFlightBatches: 2,
+  // What a commit waits longer when the replica that should answer at once is dead or frozen; a batch is mostly sooner.
+  lateAckMs: 5,
   // About a second of Corosync's throughput.
   queueBytes: 64 * 1024 * 1024,
   pendingSubmissions: 100_000,

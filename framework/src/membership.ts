@@ -53,6 +53,7 @@ export class Membership {
   #membersToPropose: readonly ReplicaIdentity[] | undefined;
   /** The view's members, as long as no entry tells the machine of them, and when to propose one in the place of who should have. */
   #membersDue: { readonly members: readonly ReplicaIdentity[]; readonly atMs: number } | undefined;
+  #lateAck: NodeJS.Timeout | undefined;
   #open = true;
   viewChanges = 0;
 
@@ -80,6 +81,7 @@ export class Membership {
   /** No event is taken any more. */
   close(): void {
     this.#open = false;
+    clearTimeout(this.#lateAck);
     this.#transfers.cancel();
     this.#outbox.clear();
   }
@@ -187,6 +189,12 @@ export class Membership {
         this.#membersToPropose = undefined;
         this.#membersDue = undefined;
         return this.#transfers.cancel();
+      case "acknowledgeLater":
+        this.#lateAck ??= setTimeout(() => {
+          this.#lateAck = undefined;
+          this.#dispatch({ type: "lateAcknowledgement" });
+        }, this.#parts.limits.lateAckMs);
+        return;
       case "committed": return this.#apply(effect.through);
       case "phase":
         this.#parts.phaseChanged(effect.phase, effect.reason);

@@ -13,6 +13,8 @@ export type CoreEvent =
   | { readonly type: "message"; readonly sender: MemberAddress; readonly message: Message }
   /** The transport has handed over all it had: time to acknowledge, once for all of it. */
   | { readonly type: "drained" }
+  /** The while that "acknowledgeLater" asked for is over. */
+  | { readonly type: "lateAcknowledgement" }
   /** A new entry of this replica; only while canPropose(). */
   | { readonly type: "propose"; readonly record: EntryRecord }
   /** Nobody waits for this entry any more: if it is not in the log, do not send it again. */
@@ -47,6 +49,8 @@ export type Effect =
   | { readonly type: "multicast"; readonly message: Message }
   /** The view is over: what of Batches, Acks and Chunks is not yet with the transport is of no use any more. */
   | { readonly type: "suspended" }
+  /** After limits.lateAckMs, the event "lateAcknowledgement", unless one is due already. */
+  | { readonly type: "acknowledgeLater" }
   /** Entries up to this position are committed; read them from the log. */
   | { readonly type: "committed"; readonly through: number }
   | { readonly type: "phase"; readonly phase: Phase; readonly reason: string | undefined }

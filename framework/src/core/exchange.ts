@@ -83,6 +83,7 @@ export function suspend(state: CoreState, reason: string): void {
   state.joining = undefined;
   state.holed = false;
   state.acks.clear();
+  state.ackAwaited = false;
   state.announced = { position: -1, ack: -1 };
   state.effects.push({ type: "suspended" });
   setPhase(state, state.phase === "joining" ? "joining" : "changing", reason);

@@ -28,6 +28,8 @@ export interface QuorumPolicy {
   readonly outdates: boolean;
   /** Is a view of these members primary? */
   judge(slots: readonly number[], reports: readonly StateReport[]): Judgement;
+  /** How many other members' answers to a batch its sender waits for. */
+  promptAnswers(slots: number): number | "all";
   /** The highest position that is committed by these acknowledgements; 0 if none is. */
   committed(question: CommitQuestion): number;
 }
@@ -61,6 +63,9 @@ export const majorityPolicy: QuorumPolicy = {
     const blank = reports.length - knowing;
     return { primary: false, reason: `${knowing} of ${slots.length} slots are present with the group's state${blank > 0 ? ` (and ${blank} blank)` : ""}; ${needed} are needed` };
   },
+
+  // Alone, the own acknowledgement is what verifies the log.
+  promptAnswers: (slots) => (slots === 1 ? "all" : majorityOf(slots) - 1),
 
   committed({ slots, acks }) {
     const needed = majorityOf(slots.length);
@@ -100,6 +105,8 @@ export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): 
       if (reports.length === slots.length) return allPresent(slots, reports);
       return { primary: false, reason: `quorate, but the members with the group's state have ${votesOf(quorum, knowing)} votes of the ${quorum.quorum} needed` };
     },
+
+    promptAnswers: () => "all",
 
     committed({ acks, holders, quorum }) {
       if (quorum?.quorate !== true || votesOf(quorum, acks.keys()) < quorum.quorum) return 0;

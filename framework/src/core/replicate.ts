@@ -34,10 +34,38 @@ export function multicastAck(state: CoreState): void {
   state.effects.push({ type: "multicast", message: { type: "ack", ...announce(state) } });
 }
 
-/** One acknowledgement for all that a dispatch delivered, and only if there is something new to say. */
+/**
+ * After a dispatch: one acknowledgement for all that it delivered, at once if somebody's commit waits for it. What nobody
+ * waits for goes with the next batch, or alone after a while: of three answers to every batch one is enough.
+ */
 export function acknowledge(state: CoreState): void {
-  if (!canPropose(state)) return;
-  if (state.announced.position !== state.log.end || state.announced.ack !== state.log.durable) multicastAck(state);
+  if (!somethingToAnnounce(state)) return;
+  if (state.ackAwaited) multicastAck(state);
+  else state.effects.push({ type: "acknowledgeLater" });
+}
+
+/** The while is over. */
+export function acknowledgeNow(state: CoreState): void {
+  if (somethingToAnnounce(state)) multicastAck(state);
+}
+
+function somethingToAnnounce(state: CoreState): boolean {
+  return canPropose(state) && (state.announced.position !== state.log.end || state.announced.ack !== state.log.durable);
+}
+
+/**
+ * A batch's sender counts itself and the first slots after it, around the circle of the active ones, until its quorum is
+ * full: those answer at once. The others' answers are for when one of these is dead or slow.
+ */
+function isAwaitedBy(state: CoreState, origin: number): boolean {
+  const { slot, slots, policy } = state.config;
+  const answers = policy.promptAnswers(slots.length);
+  if (answers === "all") return true;
+  if (slot === origin) return false;
+  const distance = (to: number): number => (to > origin ? to - origin : to - origin + 2 ** 32);
+  let nearer = 0;
+  for (const other of state.acks.keys()) if (other !== origin && distance(other) < distance(slot)) nearer++;
+  return nearer < answers;
 }
 
 function announce(state: CoreState): Claim {
@@ -46,6 +74,7 @@ function announce(state: CoreState): Claim {
   const point = endOf(log);
   const ack = log.durable;
   state.announced = { position: point.position, ack };
+  state.ackAwaited = false;
   state.acknowledged = Math.max(state.acknowledged, ack);
   return { ballot: view.ballot, point, ack };
 }
@@ -57,7 +86,9 @@ export function batchReceived(state: CoreState, slot: number, message: BatchMess
   if (!equalBallots(message.ballot, view.ballot)) return;
   if (state.joining !== undefined) return hold(state.joining, view.ballot, slot, message, state);
   claimReceived(state, slot, message);
-  if (canPropose(state)) appendEntry(state, view.ballot, message.record);
+  if (!canPropose(state)) return;
+  appendEntry(state, view.ballot, message.record);
+  state.ackAwaited ||= isAwaitedBy(state, slot);
 }
 
 export function ackReceived(state: CoreState, slot: number, message: Claim): void {

@@ -9,7 +9,7 @@ import { configurationChanged, askRejoin, excludeReceived, quorumChanged, rejoin
 import type { CoreEvent, Effect } from "./events.js";
 import { needSyncReceived, retryTransfer, transferred } from "./install.js";
 import type { Message } from "./messages.js";
-import { ackReceived, acknowledge, advanceCommit, batchReceived, propose } from "./replicate.js";
+import { ackReceived, acknowledge, acknowledgeNow, advanceCommit, batchReceived, propose } from "./replicate.js";
 import type { CoreState } from "./state.js";
 import type { MemberAddress } from "../transport/group-transport.js";
 import { ticked } from "./watch.js";
@@ -35,6 +35,7 @@ function take(state: CoreState, event: CoreEvent): void {
   switch (event.type) {
     case "message": return messageReceived(state, event.sender, event.message);
     case "drained": return acknowledge(state);
+    case "lateAcknowledgement": return acknowledgeNow(state);
     case "propose": return propose(state, event.record);
     case "tick": return ticked(state, event.nowMs);
     case "configuration": return configurationChanged(state, event.change);

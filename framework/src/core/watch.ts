@@ -1,6 +1,7 @@
 /** What happens when nothing does: the watchdogs, driven by ticks. */
 import { askRejoin, askRejoinLater, awaitedNewcomer, multicastState } from "./exchange.js";
 import { retryTransfer } from "./install.js";
+import { acknowledgeNow } from "./replicate.js";
 import type { CoreState } from "./state.js";
 
 export function ticked(state: CoreState, nowMs: number): void {
@@ -9,6 +10,7 @@ export function ticked(state: CoreState, nowMs: number): void {
   watchExclusion(state);
   watchTransfer(state);
   watchCommits(state);
+  acknowledgeNow(state);
 }
 
 function watchExchange(state: CoreState): void {
