@@ -301,7 +301,7 @@ class Waiter {
 
 function guaranteeNumber(guarantee: CpgGuarantee): number {
   const number = guarantees[guarantee];
-  if (number === undefined) throw new CorosyncError("INVALID_PARAM", "cpg_mcast_joined", `the guarantee is ${Object.keys(guarantees).join(", ")}, not ${String(guarantee)}`);
+  if (number === undefined) throw new CorosyncError("INVALID_PARAM", "cpg_mcast_joined", `the guarantee is ${Object.keys(guarantees).join(", ")}, not ${guarantee}`);
   return number;
 }
 

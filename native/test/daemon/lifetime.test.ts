@@ -208,8 +208,8 @@ describe("a handle", () => {
         if ((await cmap.get("totem.cluster_name"))?.value !== "native-test") failures.push("another's answer");
         await cmap.close();
       };
-      for (let round = 0; round < 25; round += 1) {
-        await Promise.all(Array.from({ length: 8 }, () => cycle().catch((error: Error) => failures.push(error.message))));
+      for (let round = 0; round < 40; round += 1) {
+        await Promise.all(Array.from({ length: 32 }, () => cycle().catch((error: Error) => failures.push(error.message))));
       }
       return failures;
     });
