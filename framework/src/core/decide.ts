@@ -3,7 +3,7 @@ import { LockstepError, invariant } from "../errors.js";
 import type { ReplicaIdentity } from "../log/entry.js";
 import type { RingId } from "../transport/group-transport.js";
 import { compareBallots, equalBallots, formatBallot, formatRing, highestBallot, zeroBallot, type Ballot } from "./ballot.js";
-import type { Claim, LogPoint, QuorumReport, StateReport } from "./messages.js";
+import type { LogPoint, QuorumReport, StateReport } from "./messages.js";
 import { genesis, type CoreState, type Exchange } from "./state.js";
 
 export type Decision =
@@ -30,7 +30,7 @@ export interface Misfit {
 
 export function decide(state: CoreState, exchange: Exchange): Decision {
   invariant(state.ring !== undefined, "an exchange has a ring");
-  const all = Array.from(exchange.reports.values(), (report) => withClaim(report, exchange.claims.get(report.slot))).sort((a, b) => a.slot - b.slot);
+  const all = Array.from(exchange.reports.values()).sort((a, b) => a.slot - b.slot);
   const { slots, policy } = referenceOf(all);
   const misfits = findMisfits(all);
   const reports = all.filter((report) => !misfits.some((misfit) => misfit.slot === report.slot));
@@ -56,12 +56,6 @@ export function decide(state: CoreState, exchange: Exchange): Decision {
     kind: "primary", ballot, members, target: target.point, targetBallot: target.ballot, holders,
     quorum: reports[0]?.quorum, loud: judgement.loud, misfits,
   };
-}
-
-/** What a member claimed before its State, and was delivered after the view had ended. */
-function withClaim(report: StateReport, claim: Claim | undefined): StateReport {
-  if (claim === undefined || !equalBallots(claim.ballot, report.ballot) || claim.point.position <= report.verified.position) return report;
-  return { ...report, verified: claim.point };
 }
 
 /** Who the others must agree with: the member with the latest history; at a first start the lowest slot. */

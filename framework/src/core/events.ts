@@ -66,6 +66,6 @@ export type Effect =
   | { readonly type: "adoptState"; readonly position: number }
   /** Entries of this replica with these n may or may not be in what a snapshot covered; they are never sent again. */
   | { readonly type: "outcomesLost"; readonly n: readonly number[] }
-  /** These own entries are certainly in no log, and will not be sent again. */
+  /** These own entries are not in the view's log, and will not be sent again: nobody waits for them. */
   | { readonly type: "withdrawn"; readonly n: readonly number[] }
   | { readonly type: "stop"; readonly error: LockstepError };

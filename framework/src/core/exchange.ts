@@ -4,13 +4,13 @@
  * The steps are docs/protocol.md, "View change". Nothing of the old view is sent, appended or counted from suspend() on.
  */
 import { LockstepError, invariant } from "../errors.js";
-import { endOf } from "../log/log.js";
 import type { ConfigurationChange, MemberAddress, RingId } from "../transport/group-transport.js";
 import { equalRings, zeroBallot } from "./ballot.js";
 import { decide } from "./decide.js";
 import { install, observe } from "./install.js";
-import type { ExcludeMessage, QuorumReport, RejoinMessage, StateMessage, StateReport } from "./messages.js";
-import { genesis, setPhase, type CoreState } from "./state.js";
+import type { ExcludeMessage, LogPoint, QuorumReport, RejoinMessage, StateMessage, StateReport } from "./messages.js";
+import { isOfRing } from "./replicate.js";
+import { addressKey, genesis, setPhase, type CoreState } from "./state.js";
 
 /** How far the wait before asking back in may grow: an excluded member that is slow for good must not stall the group for ever. */
 const maxRejoinBackoffMs = 30_000;
@@ -81,7 +81,6 @@ export function suspend(state: CoreState, reason: string): void {
   if (state.phase === "stopped") return;
   state.view = undefined;
   state.joining = undefined;
-  state.holed = false;
   state.acks.clear();
   state.ackAwaited = false;
   state.announced = { position: -1, ack: -1 };
@@ -99,7 +98,7 @@ function exchangeWithAll(state: CoreState): void {
 
 export function configurationKey(state: CoreState): string {
   invariant(state.ring !== undefined, "a configuration has a ring");
-  const members = sortedMembers(state).map((member) => `${member.nodeId}/${member.pid}`);
+  const members = sortedMembers(state).map(addressKey);
   return `${state.ring.seq}:${state.ring.nodeId}|${members.join(",")}`;
 }
 
@@ -133,7 +132,7 @@ function sortedMembers(state: CoreState): MemberAddress[] {
 function beginExchange(state: CoreState): void {
   state.exchange = undefined;
   if (state.phase === "stopped" || state.ring === undefined || state.ringPending || state.self === undefined) return;
-  const members = sortedMembers(state).filter((member) => !state.excluded.has(member.nodeId));
+  const members = sortedMembers(state).filter((member) => !state.excluded.has(addressKey(member)));
   // An excluded member follows the exchange of the others, so that it counts attempts and ballots as they do.
   const takesPart = members.some((member) => isSelf(state, member));
   state.exchange = {
@@ -141,7 +140,6 @@ function beginExchange(state: CoreState): void {
     members,
     takesPart,
     reports: new Map(),
-    claims: new Map(),
     startedMs: state.nowMs,
     excludeAskedMs: undefined,
     reported: false,
@@ -162,17 +160,26 @@ export function multicastState(state: CoreState, patience: "withVotes" | "withou
   state.effects.push({ type: "multicast", message: { type: "state", exchange: exchange.key, report: stateReport(state, quorum) } });
 }
 
+/**
+ * Within the ring in which the log's ballot was taken, a State is a claim like a Batch's: it counts only if it is
+ * delivered in this ring, and so all that the sender had received was hole-free. It must claim all of it, for its
+ * acknowledgements are still under way, and who has stepped over the event that ended the view goes on counting them.
+ */
+function hasVerified(state: CoreState): number {
+  return isOfRing(state, state.ballot) && !state.holed ? state.log.end : state.verified;
+}
+
 function stateReport(state: CoreState, quorum: QuorumReport | undefined): StateReport {
   const { config, log } = state;
-  const hashAt = (position: number): string => {
+  const pointAt = (position: number): LogPoint => {
     const hash = log.hashAt(position);
-    invariant(hash !== undefined, `the log holds position ${position}, which is claimed (${log.base} to ${endOf(log).position})`);
-    return hash;
+    invariant(hash !== undefined, `the log holds position ${position}, which is claimed (${log.base} to ${log.end})`);
+    return { position, hash };
   };
   // A state that is wrong holds nothing that others could take, whatever the log says.
   const holds = state.replaceState
     ? { ballot: zeroBallot, verified: genesis, committed: genesis }
-    : { ballot: state.ballot, verified: { position: state.verified, hash: hashAt(state.verified) }, committed: { position: state.committed, hash: hashAt(state.committed) } };
+    : { ballot: state.ballot, verified: pointAt(hasVerified(state)), committed: pointAt(state.committed) };
   return {
     slot: config.slot,
     incarnation: config.incarnation,
@@ -193,9 +200,9 @@ export function stateReceived(state: CoreState, sender: MemberAddress, message: 
   const { exchange } = state;
   if (exchange === undefined || exchange.decided || exchange.key !== message.exchange) return;
   // The first State of a member counts; its address is the transport's word, its slot must be the same.
-  if (exchange.reports.has(sender.nodeId) || message.report.slot !== sender.nodeId) return;
+  if (exchange.reports.has(addressKey(sender)) || message.report.slot !== sender.nodeId) return;
   if (!exchange.members.some((member) => member.nodeId === sender.nodeId && member.pid === sender.pid)) return;
-  exchange.reports.set(sender.nodeId, message.report);
+  exchange.reports.set(addressKey(sender), message.report);
   if (exchange.reports.size < exchange.members.length) return;
   exchange.decided = true;
   const decision = decide(state, exchange);
@@ -217,13 +224,13 @@ function greetNewcomer(state: CoreState, sender: MemberAddress, { report }: Stat
 export function excludeReceived(state: CoreState, message: ExcludeMessage): void {
   const { exchange } = state;
   if (exchange === undefined || exchange.decided || exchange.key !== message.exchange) return;
-  const silent = message.silent.filter((member) => !exchange.reports.has(member.nodeId));
+  const silent = message.silent.filter((member) => !exchange.reports.has(addressKey(member)));
   if (silent.length === 0) return;
-  state.excluded = new Set([...state.excluded, ...silent.map((member) => member.nodeId)]);
+  state.excluded = new Set([...state.excluded, ...silent.map(addressKey)]);
   state.attempt++;
   suspend(state, "a silent member is excluded");
   beginExchange(state);
-  if (!silent.some((member) => member.nodeId === state.config.slot)) return;
+  if (!silent.some((member) => isSelf(state, member))) return;
   if (state.config.policy.outdates) state.lineage = false;
   setPhase(state, "minority", "this replica was silent for too long and was excluded; it asks to be taken back");
   askRejoinLater(state);

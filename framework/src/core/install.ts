@@ -47,6 +47,7 @@ function wouldCutCommitted(state: CoreState, target: LogPoint): LockstepError {
 /** The log holds the target: cut what lies above it, and take part. */
 function takeBallot(state: CoreState, view: View): void {
   cutAfter(state, view.target.position);
+  state.holed = false;
   state.ballot = view.ballot;
   state.lineage = true;
   state.verified = view.target.position;
@@ -122,6 +123,7 @@ export function transferred(state: CoreState, transfer: Transfer): void {
   state.ballot = view.ballot;
   state.lineage = true;
   state.replaceState = false;
+  state.holed = false;
   state.verified = Math.max(joining.reach.position, from.position);
   state.joining = undefined;
   setPhase(state, "active");

@@ -39,7 +39,7 @@ export interface QuorumReport {
   readonly twoNode: boolean;
 }
 
-/** One replica's part of a state exchange. The log above `verified` claims nothing. */
+/** One replica's part of a state exchange. The log above `verified` claims nothing; see exchange.ts for what it is. */
 export interface StateReport {
   readonly slot: number;
   readonly incarnation: string;

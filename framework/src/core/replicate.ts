@@ -2,7 +2,7 @@
 import { invariant } from "../errors.js";
 import { chainHash } from "../log/chain-hash.js";
 import { endOf, type EntryRecord } from "../log/log.js";
-import { compareBallots, equalBallots, type Ballot } from "./ballot.js";
+import { equalBallots, type Ballot } from "./ballot.js";
 import { quorumOfRing } from "./exchange.js";
 import type { AckMessage, BatchMessage, Claim, LogPoint } from "./messages.js";
 import type { CoreState, Joining } from "./state.js";
@@ -82,7 +82,7 @@ function announce(state: CoreState): Claim {
 export function batchReceived(state: CoreState, slot: number, message: BatchMessage): void {
   const { view } = state;
   // Of another ballot: not an entry. Its sender sees the same, and sends it again under the ballot that it takes.
-  if (view === undefined) return noteClaim(state, slot, message);
+  if (view === undefined) return verifyBetweenViews(state, message);
   if (!equalBallots(message.ballot, view.ballot)) return;
   if (state.joining !== undefined) return hold(state.joining, view.ballot, slot, message, state);
   claimReceived(state, slot, message);
@@ -93,7 +93,7 @@ export function batchReceived(state: CoreState, slot: number, message: BatchMess
 
 export function ackReceived(state: CoreState, slot: number, message: Claim): void {
   const { view } = state;
-  if (view === undefined) return noteClaim(state, slot, message);
+  if (view === undefined) return verifyBetweenViews(state, message);
   if (!equalBallots(message.ballot, view.ballot)) return;
   if (state.joining !== undefined) {
     hold(state.joining, view.ballot, slot, { type: "ack", ballot: message.ballot, point: message.point, ack: message.ack }, state);
@@ -103,18 +103,17 @@ export function ackReceived(state: CoreState, slot: number, message: Claim): voi
 }
 
 /**
- * Between two views of one ring, claims of the ended view are still delivered, and count for what is verified: who
- * stepped over the event that ended it (a hole) goes on committing by them. Their senders' States were sent too early to
- * tell of them, so that all take them into account when they decide.
+ * Between two views of one ring, claims of the ended view are still delivered, and still verify: who stepped over the
+ * event that ended it (a hole) goes on committing by them.
  */
-function noteClaim(state: CoreState, slot: number, { ballot, point, ack }: Claim): void {
-  const { ring, exchange, log } = state;
-  if (ring === undefined || state.ringPending || ballot.ringSeq !== ring.seq || ballot.ringNode !== ring.nodeId) return;
-  if (equalBallots(ballot, state.ballot) && point.position > state.verified && log.hashAt(point.position) === point.hash) state.verified = point.position;
-  if (exchange === undefined || exchange.decided) return;
-  const noted = exchange.claims.get(slot);
-  const order = noted === undefined ? 1 : compareBallots(ballot, noted.ballot) || point.position - noted.point.position;
-  if (order > 0) exchange.claims.set(slot, { ballot, point, ack });
+function verifyBetweenViews(state: CoreState, { ballot, point }: Claim): void {
+  if (state.ringPending || !isOfRing(state, ballot) || !equalBallots(ballot, state.ballot)) return;
+  if (point.position > state.verified && state.log.hashAt(point.position) === point.hash) state.verified = point.position;
+}
+
+/** The ballot was taken in the ring that this replica is in. */
+export function isOfRing({ ring }: CoreState, ballot: Ballot): boolean {
+  return ring !== undefined && ballot.ringSeq === ring.seq && ballot.ringNode === ring.nodeId;
 }
 
 export function appendEntry(state: CoreState, ballot: Ballot, record: EntryRecord): void {

@@ -5,7 +5,7 @@ import type { ReplicaIdentity } from "../log/entry.js";
 import type { MemberAddress, RingId } from "../transport/group-transport.js";
 import { zeroBallot, type Ballot } from "./ballot.js";
 import type { Effect, Phase } from "./events.js";
-import type { AckMessage, BatchMessage, Claim, LogPoint, QuorumReport, StateReport } from "./messages.js";
+import type { AckMessage, BatchMessage, LogPoint, QuorumReport, StateReport } from "./messages.js";
 import type { QuorumPolicy } from "./quorum-policy.js";
 
 export interface CoreConfig {
@@ -33,9 +33,8 @@ export interface Exchange {
   readonly members: readonly MemberAddress[];
   /** False for an excluded replica, which follows the exchange of the others. */
   readonly takesPart: boolean;
-  readonly reports: Map<number, StateReport>;
-  /** The furthest claim of an ended view of this ring that was delivered since the exchange began, by slot. */
-  readonly claims: Map<number, Claim>;
+  /** By addressKey(). */
+  readonly reports: Map<string, StateReport>;
   readonly startedMs: number;
   /** When Exclude was last asked for. */
   excludeAskedMs: number | undefined;
@@ -101,7 +100,8 @@ export interface CoreState {
   // What is agreed in this configuration.
   attempt: number;
   exchange: Exchange | undefined;
-  excluded: ReadonlySet<number>;
+  /** By addressKey(): of two processes on one node the second may be the silent one. */
+  excluded: ReadonlySet<string>;
   view: View | undefined;
   joining: Joining | undefined;
   /** The highest k of a primary decision known in this ring. */
@@ -116,7 +116,7 @@ export interface CoreState {
   promised: Ballot;
   verified: number;
   committed: number;
-  /** A hole was seen: append and acknowledge nothing more in this view. */
+  /** A hole was seen: append and acknowledge nothing more until the next ballot. */
   holed: boolean;
   /** Highest position acknowledged in the view's ballot, by slot. */
   readonly acks: Map<number, number>;
@@ -182,6 +182,10 @@ export function resumedCore(config: CoreConfig, previous: CoreState): CoreState 
   const { log, ballot, promised, verified, committed, replaceState } = previous;
   const lineage = previous.lineage && previous.acknowledged <= previous.verified;
   return { ...initialCore(config, log), lineage, ballot, promised, verified, committed, replaceState };
+}
+
+export function addressKey({ nodeId, pid }: MemberAddress): string {
+  return `${nodeId}/${pid}`;
 }
 
 export function setPhase(state: CoreState, phase: Phase, reason?: string): void {

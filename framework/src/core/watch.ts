@@ -2,7 +2,7 @@
 import { askRejoin, askRejoinLater, awaitedNewcomer, multicastState } from "./exchange.js";
 import { retryTransfer } from "./install.js";
 import { acknowledgeNow } from "./replicate.js";
-import type { CoreState } from "./state.js";
+import { addressKey, type CoreState } from "./state.js";
 
 export function ticked(state: CoreState, nowMs: number): void {
   state.nowMs = nowMs;
@@ -21,7 +21,7 @@ function watchExchange(state: CoreState): void {
   if (nowMs - (exchange.excludeAskedMs ?? exchange.startedMs) <= config.silenceTimeoutMs) return;
   exchange.excludeAskedMs = nowMs;
   const newcomer = awaitedNewcomer(state);
-  const silent = newcomer === undefined ? exchange.members.filter((member) => !exchange.reports.has(member.nodeId)) : [newcomer];
+  const silent = newcomer === undefined ? exchange.members.filter((member) => !exchange.reports.has(addressKey(member))) : [newcomer];
   state.effects.push({ type: "multicast", message: { type: "exclude", exchange: exchange.key, silent } });
 }
 
@@ -30,7 +30,7 @@ function watchExclusion(state: CoreState): void {
   state.rejoin.atMs = undefined;
   askRejoin(state, `slot ${state.config.slot} asks to be taken back`);
   // Asked again should this be lost with a ring; forgotten as soon as an exchange begins.
-  if (state.excluded.has(state.config.slot)) askRejoinLater(state);
+  if (state.self !== undefined && state.excluded.has(addressKey(state.self))) askRejoinLater(state);
 }
 
 function watchTransfer(state: CoreState): void {

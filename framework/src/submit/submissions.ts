@@ -181,7 +181,7 @@ export class Submissions {
     }
   }
 
-  /** The entry is certainly in no log; nobody waits for it. */
+  /** The entry will not be sent again; nobody waits for it. */
   withdraw(n: number): void {
     this.#forget(n);
   }

@@ -132,13 +132,21 @@ export class GroupModel<M> {
     return true;
   }
 
+  /** A node steps over the next message of its ring, which is about to end: a hole. */
+  skip(id: number): boolean {
+    const node = this.node(id);
+    if (node.undelivered === 0) return false;
+    node.delivered++;
+    return true;
+  }
+
   /**
    * Rings form anew. Each of the nodes' old rings ends; `ghosts` stay listed as members although their node is not in the
-   * new ring.
+   * new ring. Ring sequences are the next ones, or `seq` (as after a node's state directory was wiped).
    */
-  reform(groups: readonly (readonly number[])[], received: Received<M>, ghosts: (member: MemberAddress) => boolean = () => false): void {
+  reform(groups: readonly (readonly number[])[], received: Received<M>, ghosts: (member: MemberAddress) => boolean = () => false, seq?: bigint): void {
     for (const ids of groups) this.#finishRings(ids.map((id) => this.node(id)), received);
-    for (const ids of groups) this.#enterRing(ids.map((id) => this.node(id)), ghosts);
+    for (const ids of groups) this.#enterRing(ids.map((id) => this.node(id)), ghosts, seq);
   }
 
   #finishRings(nodes: readonly ModelNode<M>[], received: Received<M>): void {
@@ -152,8 +160,8 @@ export class GroupModel<M> {
   }
 
   /** The order of a ring change: nodes that left, nodes that came, processes that died meanwhile, the ring. */
-  #enterRing(nodes: readonly ModelNode<M>[], ghosts: (member: MemberAddress) => boolean): void {
-    const seq = nodes.reduce((highest, node) => (node.seq > highest ? node.seq : highest), 0n) + 4n;
+  #enterRing(nodes: readonly ModelNode<M>[], ghosts: (member: MemberAddress) => boolean, given?: bigint): void {
+    const seq = given ?? nodes.reduce((highest, node) => (node.seq > highest ? node.seq : highest), 0n) + 4n;
     const ids = nodes.map((node) => node.id).sort((a, b) => a - b);
     const ring: Ring<M> = { id: { nodeId: ids[0] ?? 0, seq }, nodes: ids, order: [] };
     const present = nodes.flatMap((node) => node.processes.filter((process) => process.joined).map((process) => process.address));

@@ -155,7 +155,8 @@ class History {
       if (replica === undefined || replica.frozen || replica.closed) continue;
       if (random.chance(0.7)) replica.hear(random.between(1, 3 * pace));
       if (random.chance(submits) && replica.queued.length < 10) this.#submit(replica);
-      if (random.chance(0.5)) replica.tick(random.chance(0.02) ? 2_500 : tickMs);
+      if (random.chance(0.3)) replica.acknowledge();
+      if (random.chance(0.3)) replica.tick(random.chance(0.02) ? 2_500 : tickMs);
       if (random.chance(hiccups)) this.#hiccup(replica);
     }
   }

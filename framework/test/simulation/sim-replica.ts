@@ -54,6 +54,8 @@ export class SimReplica {
   /** Out of the group: its daemon is gone. */
   closed = false;
   stopped: LockstepError | undefined;
+  /** An acknowledgement is due after a while. */
+  owesAck = false;
   /** Commands that wait to be sent. */
   queued: string[] = [];
   /** n of entries sent and awaited. */
@@ -126,6 +128,13 @@ export class SimReplica {
     this.flush();
   }
 
+  /** The while is over. */
+  acknowledge(): void {
+    if (!this.owesAck) return;
+    this.owesAck = false;
+    this.dispatch({ type: "lateAcknowledgement" });
+  }
+
   submit(command: string): void {
     this.queued.push(command);
     this.flush();
@@ -157,7 +166,8 @@ export class SimReplica {
         }
       }
     } catch (error) {
-      this.stopped = isLockstepError(error) ? error : new LockstepError("INVARIANT_VIOLATED", String(error), { cause: error });
+      if (!isLockstepError(error)) throw error;
+      this.stopped = error;
     } finally {
       this.#events = [];
       this.#running = false;
@@ -172,6 +182,9 @@ export class SimReplica {
         this.#membersToPropose = undefined;
         this.#membersDue = undefined;
         return this.#transfers.cancel();
+      case "acknowledgeLater":
+        this.owesAck = true;
+        return;
       case "committed": return this.#apply(effect.through);
       case "proposeMembers":
         this.#membersToPropose = effect.members;
@@ -204,7 +217,7 @@ export class SimReplica {
   }
 
   #end(entries: readonly number[], ending: Ending): void {
-    for (const n of entries) if (this.awaited.delete(n) || ending === "withdrawn") this.#observer.ended(this, n, ending);
+    for (const n of entries) if (this.awaited.delete(n)) this.#observer.ended(this, n, ending);
   }
 
   #adopt(position: number): void {

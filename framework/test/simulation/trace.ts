@@ -55,6 +55,7 @@ export function formatEvent(event: CoreEvent): string | undefined {
     case "stateDiffers": return `state differs at ${event.position}`;
     case "tick": return `tick to ${event.nowMs}`;
     case "abandon": return `abandon ${event.n}`;
+    case "lateAcknowledgement":
     case "drained":
     case "propose":
     case "applied":
@@ -67,6 +68,7 @@ export function formatEffect(effect: Effect): string {
   switch (effect.type) {
     case "multicast": return `> ${formatMessage(effect.message)}`;
     case "suspended": return "suspended";
+    case "acknowledgeLater": return "to acknowledge later";
     case "committed": return `committed through ${effect.through}`;
     case "phase": return `${effect.phase}${effect.reason === undefined ? "" : `: ${effect.reason}`}`;
     case "viewInstalled": return `view ${formatBallot(effect.ballot)} of ${effect.members.map(({ slot }) => slot).join(" ")}${effect.loud === undefined ? "" : ` (${effect.loud})`}`;

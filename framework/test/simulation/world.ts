@@ -30,12 +30,12 @@ export class World {
   }
 
   /** Starts a replica on a node whose daemon is up; `previous` is the process that has lost its daemon. */
-  start(slot: number, pid: number, previous?: SimReplica): SimReplica {
+  start(slot: number, pid: number, previous?: SimReplica, unlike: Partial<Pick<CoreConfig, "machine" | "version" | "slots">> = {}): SimReplica {
     const { slots, policy, heldBytes, logRetentionBytes, observer } = this.options;
     this.#starts++;
     const config: CoreConfig = {
       slot, slots, policy, heldBytes, logRetentionBytes, silenceTimeoutMs, transferTimeoutMs: silenceTimeoutMs, machine: "list", version: 1,
-      incarnation: slot.toString(16).padStart(8, "0") + this.#starts.toString(16).padStart(8, "0"),
+      incarnation: slot.toString(16).padStart(8, "0") + this.#starts.toString(16).padStart(8, "0"), ...unlike,
     };
     const address: MemberAddress = { nodeId: slot, pid };
     const replica: SimReplica = new SimReplica(address, config, this.options, observer, (message) => {
