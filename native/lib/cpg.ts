@@ -158,7 +158,8 @@ export class Cpg extends Handle {
    * Sends one message to the group, synchronously, without ever blocking. The pieces of an array are one message (at most 63).
    * "queued": the daemon has it. It is delivered here too, unless this process leaves or its ring changes before it goes out;
    * Corosync drops it without a word if this handle has not joined, so that is refused here. "busy": not taken; repeat it, in order, after
-   * a pause of a millisecond or more.
+   * a pause of a millisecond or more. Do not wait for "busy" to stop sending: the daemon takes as much as the ring does, and own messages
+   * come back to this process as well, so give up the event loop now and then (see heldLimitBytes).
    * @throws CorosyncError TOO_BIG, NOT_EXIST (not joined), INVALID_PARAM, BAD_HANDLE, LIBRARY (the daemon has gone)
    */
   multicast(message: Uint8Array | readonly Uint8Array[], guarantee: CpgGuarantee = "agreed"): "queued" | "busy" {

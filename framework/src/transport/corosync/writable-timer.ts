@@ -19,6 +19,7 @@ export class WritableTimer {
 
   /** After "busy" from the daemon. */
   scheduleSoon(): void {
+    if (this.#timer !== undefined) return;
     this.#schedule(this.#pauseMs);
     this.#pauseMs = Math.min(this.#pauseMs * 2, mostMs);
   }
