@@ -93,7 +93,7 @@ type ControlMessage = Exclude<Message, BatchMessage | AckMessage>;
 function controlParts(message: ControlMessage): readonly unknown[] {
   switch (message.type) {
     case "state": return [message.type, message.exchange, reportParts(message.report)];
-    case "exclude": return [message.type, message.exchange, message.silent.map((member) => [member.nodeId, member.pid])];
+    case "exclude": return [message.type, message.attempt, message.silent.map((member) => [member.nodeId, member.pid])];
     case "rejoin": return [message.type, message.configuration, message.reason];
     case "needSync": return [message.type, ballotParts(message.ballot), message.turn, message.have.map(pointParts), message.reach];
     case "chunk": return [message.type, ballotParts(message.ballot), message.to, message.turn, message.index, contentHash(message.payload), message.payload];
@@ -106,7 +106,7 @@ function readControl(value: unknown): ControlMessage {
   const [type, ...parts] = array(value);
   switch (type) {
     case "state": return { type, exchange: text(parts[0]), report: readReport(parts[1]) };
-    case "exclude": return { type, exchange: text(parts[0]), silent: array(parts[1]).map(readMember) };
+    case "exclude": return { type, attempt: text(parts[0]), silent: array(parts[1]).map(readMember) };
     case "rejoin": return { type, configuration: text(parts[0]), reason: text(parts[1]) };
     case "needSync": return { type, ballot: ballot(parts[0]), turn: natural(parts[1]), have: array(parts[2]).map(point), reach: natural(parts[3]) };
     case "chunk": return readChunk(parts);

@@ -102,6 +102,11 @@ export function configurationKey(state: CoreState): string {
   return `${state.ring.seq}:${state.ring.nodeId}|${members.join(",")}`;
 }
 
+/** What Excludes go by: a newcomer that never spoke must recognise its own as well. */
+export function attemptKey(state: CoreState): string {
+  return `${configurationKey(state)}|${state.attempt}`;
+}
+
 /**
  * Pids come back, and so a configuration of one ring can look like an earlier one, whose States may still be on their way.
  * Who joined a ring last tells them apart: after it members only leave, until the next one joins. It is named by its
@@ -223,7 +228,7 @@ function greetNewcomer(state: CoreState, sender: MemberAddress, { report }: Stat
 /** Asked for by any member that has waited long enough; ordered like a configuration change, so all follow it alike. */
 export function excludeReceived(state: CoreState, message: ExcludeMessage): void {
   const { exchange } = state;
-  if (exchange === undefined || exchange.decided || exchange.key !== message.exchange) return;
+  if (exchange === undefined || exchange.decided || message.attempt !== attemptKey(state)) return;
   const silent = message.silent.filter((member) => !exchange.reports.has(addressKey(member)));
   if (silent.length === 0) return;
   state.excluded = new Set([...state.excluded, ...silent.map(addressKey)]);

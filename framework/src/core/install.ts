@@ -35,7 +35,7 @@ export function install(state: CoreState, decision: Decision): void {
   if (target.position < state.committed) return stop(state, wouldCutCommitted(state, target));
   if (state.log.hashAt(target.position) === target.hash && !state.replaceState) return takeBallot(state, state.view);
   if (state.config.policy.outdates) state.lineage = false;
-  state.joining = { turn: 0, lastProgressMs: state.nowMs, reach: target, held: [], heldBytes: 0, restart: false };
+  state.joining = { turn: 0, lastProgressMs: state.nowMs, stalls: 0, reach: target, held: [], heldBytes: 0, restart: false };
   setPhase(state, "synchronising");
   requestTransfer(state, state.view);
 }

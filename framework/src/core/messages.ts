@@ -70,7 +70,8 @@ export interface StateMessage {
 /** These have been silent: go on without them. Ordered like a configuration change. */
 export interface ExcludeMessage {
   readonly type: "exclude";
-  readonly exchange: string;
+  /** ring, members and attempt: see exchange.ts. */
+  readonly attempt: string;
   readonly silent: readonly MemberAddress[];
 }
 

@@ -67,6 +67,8 @@ export interface PendingEntry {
 export interface Joining {
   turn: number;
   lastProgressMs: number;
+  /** Requests in a row that brought nothing. */
+  stalls: number;
   /** Where the transfer must lead: the view's target, or later when too much was delivered meanwhile to hold it all. */
   reach: LogPoint;
   /** Batches and Acks delivered since `reach`. */

@@ -47,8 +47,7 @@ function take(state: CoreState, event: CoreEvent): void {
     case "applied": return retain(state, event.position);
     case "transferred": return transferred(state, event.transfer);
     case "transferProgress":
-      if (state.joining !== undefined) state.joining.lastProgressMs = state.nowMs;
-      return;
+      return transferProgressed(state);
     case "transferFailed": return retryTransfer(state);
     case "stateDiffers": return giveUpState(state, event.position);
     default: return event satisfies never;
@@ -68,6 +67,12 @@ function messageReceived(state: CoreState, sender: MemberAddress, message: Messa
     case "digest": return;
     default: return message satisfies never;
   }
+}
+
+function transferProgressed({ joining, nowMs }: CoreState): void {
+  if (joining === undefined) return;
+  joining.lastProgressMs = nowMs;
+  joining.stalls = 0;
 }
 
 function abandon(state: CoreState, n: number): void {

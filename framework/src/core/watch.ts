@@ -1,8 +1,8 @@
 /** What happens when nothing does: the watchdogs, driven by ticks. */
-import { askRejoin, askRejoinLater, awaitedNewcomer, multicastState } from "./exchange.js";
+import { askRejoin, askRejoinLater, attemptKey, awaitedNewcomer, multicastState } from "./exchange.js";
 import { retryTransfer } from "./install.js";
 import { acknowledgeNow } from "./replicate.js";
-import { addressKey, type CoreState } from "./state.js";
+import { addressKey, type CoreState, type Joining } from "./state.js";
 
 export function ticked(state: CoreState, nowMs: number): void {
   state.nowMs = nowMs;
@@ -22,7 +22,7 @@ function watchExchange(state: CoreState): void {
   exchange.excludeAskedMs = nowMs;
   const newcomer = awaitedNewcomer(state);
   const silent = newcomer === undefined ? exchange.members.filter((member) => !exchange.reports.has(addressKey(member))) : [newcomer];
-  state.effects.push({ type: "multicast", message: { type: "exclude", exchange: exchange.key, silent } });
+  state.effects.push({ type: "multicast", message: { type: "exclude", attempt: attemptKey(state), silent } });
 }
 
 function watchExclusion(state: CoreState): void {
@@ -39,7 +39,17 @@ function watchTransfer(state: CoreState): void {
   if (joining.restart) {
     joining.restart = false;
     retryTransfer(state);
-  } else if (nowMs - joining.lastProgressMs > config.transferTimeoutMs) retryTransfer(state);
+  } else if (nowMs - joining.lastProgressMs > config.transferTimeoutMs) nextDonor(state, joining);
+}
+
+/** When every member that could give has been asked in vain (those that hold the log are frozen), the view must change. */
+function nextDonor(state: CoreState, joining: Joining): void {
+  joining.stalls++;
+  if (joining.stalls >= (state.view?.members.length ?? 0) && state.rejoin.atMs === undefined) {
+    joining.stalls = 0;
+    askRejoinLater(state);
+  }
+  retryTransfer(state);
 }
 
 /** A view that holds entries and cannot commit them (a frozen member is needed, a hole) exchanges states again. */

@@ -21,7 +21,7 @@ export function formatMessage(message: Message): string {
       const { report } = message;
       return `state [${message.exchange}] ${report.lineage ? "lineage" : "blank"} b=${formatBallot(report.ballot)} V=${formatPoint(report.verified)} c=${report.committed.position} k=${report.k} p=${formatBallot(report.promised)}`;
     }
-    case "exclude": return `exclude [${message.exchange}] ${message.silent.map(formatMember).join(" ")}`;
+    case "exclude": return `exclude [${message.attempt}] ${message.silent.map(formatMember).join(" ")}`;
     case "rejoin": return `rejoin [${message.configuration}] ${message.reason}`;
     case "needSync": return `needSync turn ${message.turn} have ${message.have.map(formatPoint).join(" ") || "nothing"} reach ${message.reach}`;
     case "chunk": return `chunk ${message.index} of turn ${message.turn} to ${message.to}`;
