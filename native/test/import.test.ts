@@ -27,7 +27,7 @@ describe("the package without its addon", () => {
       }
       console.log(typeof MessageBatch);
     `;
-    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { encoding: "utf8", cwd: copy });
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { encoding: "utf8", cwd: copy, env: { ...process.env, "@LOCKSTEP/COROSYNC_PREBUILD": copy } });
     const lines = stdout.trim().split("\n");
     expect(lines, stderr).toHaveLength(3);
     expect(lines[0]).toMatch(/^true .*node native\/build\.mjs --required/);
