@@ -52,7 +52,7 @@ export class Membership {
   #lastN = 0;
   #membersToPropose: readonly ReplicaIdentity[] | undefined;
   /** The view's members, as long as no entry tells the machine of them, and when to propose one in the place of who should have. */
-  #membersDue: { readonly members: readonly ReplicaIdentity[]; readonly atMs: number } | undefined;
+  #membersDue: { readonly members: readonly ReplicaIdentity[]; readonly after: number; readonly atMs: number } | undefined;
   #lateAck: NodeJS.Timeout | undefined;
   #open = true;
   viewChanges = 0;
@@ -221,7 +221,7 @@ export class Membership {
 
   #viewInstalled({ ballot, members, loud }: Extract<Effect, { type: "viewInstalled" }>): void {
     this.viewChanges++;
-    this.#membersDue = { members, atMs: this.core.nowMs + this.#membersPatienceMs(members) };
+    this.#membersDue = { members, after: this.core.view?.target.position ?? 0, atMs: this.core.nowMs + this.#membersPatienceMs(members) };
     const fields = { ballot: formatBallot(ballot), slots: members.map((member) => member.slot) };
     if (loud === undefined) this.#parts.logger.info(fields, "a primary view was installed");
     else this.#parts.logger.warn({ ...fields, why: loud }, "a primary view was installed without a majority that remembers");
@@ -248,7 +248,7 @@ export class Membership {
       const logged = core.log.at(position);
       if (logged === undefined) throw new LockstepError("INVARIANT_VIOLATED", `position ${position} is committed and not in the log`);
       const entry = this.#decode(logged.record.bytes, logged.record.n, logged.record.incarnation);
-      if (entry.members !== undefined && this.#membersDue !== undefined && sameReplicas(entry.members, this.#membersDue.members)) this.#membersDue = undefined;
+      if (entry.members !== undefined && position > (this.#membersDue?.after ?? 0)) this.#membersDue = undefined;
       const applied = applier.apply({ position, hash: logged.hash, entry });
       clock.observe(applied.now);
       if (logged.record.incarnation === core.config.incarnation && !applied.skipped) {
@@ -315,10 +315,6 @@ export class Membership {
     this.#lastN++;
     return { origin: { slot, incarnation }, n: this.#lastN, timeMs };
   }
-}
-
-function sameReplicas(a: readonly ReplicaIdentity[], b: readonly ReplicaIdentity[]): boolean {
-  return a.length === b.length && a.every((replica, at) => replica.slot === b[at]?.slot && replica.incarnation === b[at]?.incarnation);
 }
 
 /** A batch of one largest command, with all that goes around it. */

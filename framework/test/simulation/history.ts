@@ -21,7 +21,7 @@ export interface HistoryResult {
 }
 
 /** More than the exchange with a silent member, every wait for a transfer and every backoff take. */
-const roundsAllowed = 1_500;
+const roundsAllowed = 4_000;
 const roundMs = 100;
 
 /** @throws Violation; give `trace` to see what led to it. */

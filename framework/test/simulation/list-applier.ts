@@ -88,5 +88,9 @@ function* slice(bytes: Uint8Array, sliceBytes: number): IterableIterator<Uint8Ar
 
 /** Commands of a simulation are not values; entries about members are as they always are (codec/entry-codec.ts). */
 function decodeMembersOnly(record: EntryRecord): Pick<Entry, "members"> {
-  return record.bytes[28] === 1 ? decodeEntry(record.bytes) : {};
+  return isMembersEntry(record) ? decodeEntry(record.bytes) : {};
+}
+
+export function isMembersEntry(record: EntryRecord): boolean {
+  return record.bytes[28] === 1;
 }

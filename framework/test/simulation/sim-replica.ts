@@ -14,7 +14,7 @@ import type { EntryRecord } from "../../src/log/log.js";
 import { Transfers } from "../../src/sync/transfers.js";
 import type { MemberAddress } from "../../src/transport/group-transport.js";
 import type { Heard } from "./group-model.js";
-import { ListApplier } from "./list-applier.js";
+import { isMembersEntry, ListApplier } from "./list-applier.js";
 
 /** How an entry of this replica ended. */
 export type Ending = "answered" | "unknown" | "withdrawn" | "abandoned";
@@ -47,7 +47,7 @@ export class SimReplica {
   #running = false;
   #lastN = 0;
   #membersToPropose: readonly ReplicaIdentity[] | undefined;
-  #membersDue: { readonly members: readonly ReplicaIdentity[]; readonly atMs: number } | undefined;
+  #membersDue: { readonly members: readonly ReplicaIdentity[]; readonly after: number; readonly atMs: number } | undefined;
   /** The transport takes nothing at the moment. */
   busy = false;
   frozen = false;
@@ -198,7 +198,7 @@ export class SimReplica {
         this.stopped = effect.error;
         return;
       case "viewInstalled":
-        this.#membersDue = { members: effect.members, atMs: this.nowMs + this.#membersPatienceMs(effect.members) };
+        this.#membersDue = { members: effect.members, after: this.core.view?.target.position ?? 0, atMs: this.nowMs + this.#membersPatienceMs(effect.members) };
         return;
       case "phase": return;
       default: return effect satisfies never;
@@ -233,7 +233,7 @@ export class SimReplica {
       if (entry === undefined) throw new LockstepError("INVARIANT_VIOLATED", `position ${position} is committed and not in the log`);
       const { record, hash } = entry;
       const took = this.applier.apply(position, hash, record);
-      if (this.#membersDue !== undefined && this.applier.members === namesOf(this.#membersDue.members)) this.#membersDue = undefined;
+      if (isMembersEntry(record) && position > (this.#membersDue?.after ?? 0)) this.#membersDue = undefined;
       this.#observer.applied(this, position, hash, record, took);
       if (took && record.incarnation === this.core.config.incarnation && this.awaited.delete(record.n)) this.#observer.ended(this, record.n, "answered");
     }

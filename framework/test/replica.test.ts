@@ -1,0 +1,301 @@
+/** Whole replicas on the in-process transport: what an application is promised. */
+import { afterEach, describe, expect, it } from "vitest";
+import { createReplica } from "../src/replica.js";
+import { majorityPolicy } from "../src/core/quorum-policy.js";
+import type { Clock } from "../src/apply/cluster-clock.js";
+import { isLockstepError, type ErrorCode } from "../src/errors.js";
+import { defineMachine } from "../src/machine/define-machine.js";
+import { memory } from "../src/transport/memory/index.js";
+import type { ReplicaEvent } from "../src/replica-api.js";
+import { eventually } from "./support/eventually.js";
+import { counters, quickLimits, renewable, TestGroup, type TestReplica } from "./support/test-group.js";
+
+let group: TestGroup;
+
+afterEach(async () => { await group.stop(); });
+
+async function three(options: Parameters<TestGroup["start"]>[1] = {}): Promise<[TestReplica, TestReplica, TestReplica]> {
+  group = new TestGroup(3);
+  return (await group.startAll(options)) as [TestReplica, TestReplica, TestReplica];
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<ErrorCode | "resolved" | undefined> {
+  try {
+    await promise;
+    return "resolved";
+  } catch (error) {
+    return isLockstepError(error) ? error.code : undefined;
+  }
+}
+
+async function applied(replicas: readonly TestReplica[], key: string, total: number): Promise<void> {
+  await eventually(() => replicas.every((replica) => (replica.state.values.get(key) ?? 0) === total), `${key} is ${total} everywhere`);
+}
+
+describe("commands and reads", () => {
+  it("gives every replica's commands their results, in one order everywhere", async () => {
+    const replicas = await three();
+    const totals = await Promise.all(Array.from({ length: 90 }, async (_, i) => (replicas[i % 3] as TestReplica).submit.add({ key: "x", by: 1 })));
+    expect(totals.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 90 }, (_, i) => i + 1));
+    await applied(replicas, "x", 90);
+  });
+
+  it("tells a rejection by the machine, with its details, from every other failure", async () => {
+    const [first] = await three();
+    await expect(first.submit.take("nothing")).rejects.toMatchObject({ code: "REJECTED", outcome: "none", details: { code: "absent", details: { key: "nothing" } } });
+  });
+
+  it("answers a repeated request id with the first result, through another replica too", async () => {
+    const [first, second] = await three();
+    expect(await first.submit.add({ key: "x", by: 5 }, { requestId: "once" })).toBe(5);
+    expect(await second.submit.add({ key: "x", by: 5 }, { requestId: "once" })).toBe(5);
+    expect(await codeOf(second.submit.echo("another command", { requestId: "once" }))).toBe("REQUEST_ID_REUSED");
+    expect(await second.query.total("x", { consistency: "linearizable" })).toBe(5);
+  });
+
+  it("sees in a linearizable read what was answered before it began, on whatever replica", async () => {
+    const [first, second, third] = await three();
+    for (let total = 1; total <= 20; total++) {
+      await first.submit.add({ key: "x", by: 1 });
+      expect(await Promise.all([second, third].map((replica) => replica.query.total("x", { consistency: "linearizable" })))).toEqual([total, total]);
+    }
+  });
+
+  it("takes a command that is much larger than a message of the transport", async () => {
+    group = new TestGroup(3, 4_096);
+    const replicas = await group.startAll();
+    const lengths = await Promise.all(replicas.map((replica, i) => replica.submit.echo("x".repeat(300_000 + i))));
+    expect(lengths).toEqual([300_000, 300_001, 300_002]);
+  });
+
+  it("follows commands with their results from a position on", async () => {
+    const [first, second] = await three();
+    await first.submit.add({ key: "x", by: 1 });
+    await codeOf(first.submit.take("absent"));
+    await applied([second], "x", 1);
+    const seen: ReplicaEvent[] = [];
+    await first.submit.add({ key: "x", by: 2 });
+    for await (const event of second.events({ from: 1 })) if (seen.push(event) === 3) break;
+    expect(seen.map(({ command, outcome }) => [command, outcome.ok ? outcome.result : outcome.code])).toEqual([["add", 1], ["take", "REJECTED"], ["add", 3]]);
+  });
+});
+
+describe("limits and wrong use", () => {
+  it("refuses what exceeds a limit, certainly without effect", async () => {
+    const [first] = await three({ limits: { commandBytes: 1_000, queueBytes: 2_000, pendingSubmissions: 3 } });
+    expect(await codeOf(first.submit.echo("x".repeat(2_000)))).toBe("COMMAND_TOO_LARGE");
+    const four = await Promise.all([1, 2, 3, 4].map((by) => codeOf(first.submit.add({ key: "x", by }))));
+    expect(four).toEqual(["resolved", "resolved", "resolved", "QUEUE_FULL"]);
+    const large = await Promise.all([1, 2, 3].map(() => codeOf(first.submit.echo("x".repeat(900)))));
+    expect(large).toEqual(["resolved", "resolved", "QUEUE_FULL"]);
+    expect(first.inspect().queue).toMatchObject({ commands: 0, bytes: 0 });
+  });
+
+  it("refuses options that make no sense, and says which", async () => {
+    const [first] = await three();
+    expect(await codeOf(first.submit.echo("x", { timeoutMs: -1 }))).toBe("INVALID_INPUT");
+    expect(await codeOf(first.submit.echo("x", { requestId: "" }))).toBe("INVALID_INPUT");
+    expect(await codeOf(first.submit.echo("x", { signal: AbortSignal.abort() }))).toBe("TIMED_OUT");
+    const transport = memory();
+    await expect(createReplica(counters(), { group: "", transport })).rejects.toMatchObject({ code: "CONFIGURATION_INVALID" });
+    await expect(createReplica(counters(), { group: "g", transport, slots: [2, 2] })).rejects.toMatchObject({ code: "CONFIGURATION_INVALID" });
+    await expect(createReplica(counters(), { group: "g", transport, limits: { tickMs: 0 } })).rejects.toThrow("limits.tickMs");
+    await transport.close();
+  });
+
+  it("refuses a second replica of a group on one node; the first goes on", async () => {
+    const [first] = await three();
+    await expect(group.start(1)).rejects.toMatchObject({ code: "SLOT_TAKEN" });
+    expect(await first.submit.add({ key: "x", by: 1 })).toBe(1);
+  });
+
+  it("stops a replica of another machine; the group goes on", async () => {
+    group = new TestGroup(3);
+    const [first, second] = await Promise.all([group.start(1), group.start(2), group.start(3).then((third) => third.ready().then(() => third.stop()))]);
+    const other = defineMachine({ name: "other", version: 1, initialState: () => ({}), commands: (command) => ({ nothing: command(() => undefined) }) });
+    const misfit = await createReplica(other, { group: "counters", transport: memory({ network: group.network, nodeId: 3 }), logger: { debug() {}, info() {}, warn() {}, error() {} }, limits: quickLimits });
+    expect(await misfit.stopped).toMatchObject({ code: "MACHINE_MISMATCH" });
+    expect(await first.submit.add({ key: "x", by: 1 })).toBe(1);
+    await applied([second], "x", 1);
+  });
+});
+
+describe("members that come and go", () => {
+  it("is not primary with a minority: refuses at once, and goes on after healing", async () => {
+    const replicas = await three();
+    const [first, second, third] = replicas;
+    await first.submit.add({ key: "x", by: 1 });
+    group.network.cut([[1], [2, 3]]);
+    await eventually(() => first.role === "minority" && second.role === "active", "the sides know what they are");
+    expect(await codeOf(first.submit.add({ key: "x", by: 10 }))).toBe("NOT_PRIMARY");
+    expect(await codeOf(first.query.total("x", { consistency: "linearizable" }))).toBe("NOT_PRIMARY");
+    expect(await first.query.total("x")).toBe(1);
+    expect(await third.submit.add({ key: "x", by: 1 })).toBe(2);
+    group.network.heal();
+    await first.ready();
+    expect(await first.submit.add({ key: "x", by: 1 })).toBe(3);
+    await applied(replicas, "x", 3);
+  });
+
+  it("ends what was sent before a cut as unknown, after its time-out or when the quorum is lost; it counts once at most", async () => {
+    const replicas = await three();
+    const [first] = replicas;
+    await first.submit.echo("the group has a time");
+    group.network.pause(2);
+    group.network.pause(3);
+    const impatient = first.submit.add({ key: "x", by: 1 }, { timeoutMs: 100 });
+    const patient = codeOf(first.submit.add({ key: "x", by: 10 }));
+    await expect(impatient).rejects.toMatchObject({ code: "UNKNOWN_OUTCOME", outcome: "unknown" });
+    group.network.cut([[1], [2, 3]]);
+    group.network.resume(2);
+    group.network.resume(3);
+    await eventually(() => first.role === "minority", "the first is alone");
+    expect(await patient).toBe("UNKNOWN_OUTCOME");
+    group.network.heal();
+    await first.ready();
+    const total = await first.submit.add({ key: "x", by: 0 });
+    // Both, one or none of them: the same for everybody.
+    expect([0, 1, 10, 11]).toContain(total);
+    await applied(replicas, "x", total);
+  });
+
+  it("goes on without a frozen replica, and takes it back when it wakes up", async () => {
+    const replicas = await three();
+    const [first, second, third] = replicas;
+    group.network.pause(3);
+    expect(await first.submit.add({ key: "x", by: 1 })).toBe(1);
+    group.network.crash(2);
+    await eventually(() => second.role === "stopped", "the second is gone");
+    const renewed = await group.start(2);
+    group.network.resume(3);
+    await Promise.all([renewed.ready(), third.ready()]);
+    expect(await third.submit.add({ key: "x", by: 1 })).toBe(2);
+    await applied([first, renewed, third], "x", 2);
+  });
+
+  it("brings a replica that lost its memory back by a snapshot, while the others go on", async () => {
+    const [first, second] = await three({ limits: { logRetentionBytes: 1, snapshotSliceBytes: 512 } });
+    for (let i = 0; i < 300; i++) void first.submit.add({ key: `k${i}`, by: i }).catch(() => undefined);
+    await applied([first, second], "k299", 299);
+    group.network.crash(3);
+    const third = await group.start(3, { limits: { logRetentionBytes: 1, snapshotSliceBytes: 512 } });
+    let written = 0;
+    let ready = false;
+    const writing = (async () => { while (!ready) await second.submit.add({ key: "meanwhile", by: 1 }).then(() => written++); })();
+    await third.ready();
+    ready = true;
+    await writing;
+    await applied([first, second, third], "meanwhile", written);
+    expect(third.inspect().positions.base).toBeGreaterThan(0);
+    expect([...third.state.values]).toEqual([...first.state.values]);
+  });
+
+  it("tells the machine of every change of members, at one position for all", async () => {
+    const replicas = await three();
+    const [first, second, third] = replicas;
+    await eventually(() => replicas.every(({ state }) => state.views.at(-1)?.length === 3), "all know all");
+    await third.stop();
+    await eventually(() => [first, second].every(({ state }) => state.views.at(-1)?.join() === "1,2"), "the third has left");
+    const again = await group.start(3);
+    await again.ready();
+    await eventually(() => [first, second, again].every(({ state }) => state.views.at(-1)?.join() === "1,2,3"), "the third is back");
+    expect(again.state.views).toEqual(first.state.views);
+  });
+
+  it("fires timers without any traffic", async () => {
+    const replicas = await three();
+    await replicas[1].submit.later({ ms: 30, name: "soon" });
+    await eventually(() => replicas.every(({ state }) => state.fired.length === 1), "the timer fired everywhere");
+    expect(replicas.map(({ state }) => state.fired)).toEqual([["soon"], ["soon"], ["soon"]]);
+  });
+
+  it("comes back with what it remembers when its node's group communication is lost", async () => {
+    group = new TestGroup(3);
+    const replicas = await Promise.all([1, 2, 3].map((node) => group.start(node, { transport: renewable(group.network, node) })));
+    const [first, , third] = replicas as [TestReplica, TestReplica, TestReplica];
+    await Promise.all(replicas.map((replica) => replica.ready()));
+    expect(await first.submit.add({ key: "x", by: 1 })).toBe(1);
+    await applied(replicas, "x", 1);
+    const { incarnation } = third.inspect();
+    group.network.kill(3);
+    await eventually(() => third.role === "joining", "the third has noticed");
+    expect(await first.submit.add({ key: "x", by: 1 })).toBe(2);
+    expect(third.state.values.get("x")).toBe(1);
+    expect(await codeOf(third.submit.echo("x"))).toBe("NOT_READY");
+    group.network.start(3);
+    await third.ready();
+    expect(third.inspect().incarnation).not.toBe(incarnation);
+    expect(await third.submit.add({ key: "x", by: 1 })).toBe(3);
+    await applied(replicas, "x", 3);
+  });
+
+  it("comes back with everything when group communication is lost on all nodes at once, under load", async () => {
+    group = new TestGroup(3);
+    const replicas = await Promise.all([1, 2, 3].map((node) => group.start(node, { transport: renewable(group.network, node) })));
+    await Promise.all(replicas.map((replica) => replica.ready()));
+    let answered = 0;
+    const outcomes = replicas.flatMap((replica) => Array.from({ length: 200 }, () => replica.submit.add({ key: "x", by: 1 }).then(() => answered++, () => undefined)));
+    await eventually(() => answered > 0, "the first answers");
+    for (const node of [1, 2, 3]) group.network.kill(node);
+    await eventually(() => replicas.every(({ role }) => role === "joining"), "all have noticed");
+    for (const node of [1, 2, 3]) group.network.start(node);
+    await Promise.all(outcomes);
+    await Promise.all(replicas.map((replica) => replica.ready()));
+    const total = await (replicas[0] as TestReplica).submit.add({ key: "x", by: 0 });
+    expect(total).toBeGreaterThanOrEqual(answered);
+    await applied(replicas, "x", total);
+  });
+});
+
+describe("nets and parts", () => {
+  it("finds by digests that a handler is not deterministic; the replica in the minority takes the others' state", async () => {
+    group = new TestGroup(3);
+    const limits = { digestIntervalMs: 40 };
+    const replicas = await Promise.all([group.start(1, { limits }), group.start(2, { limits }), group.start(3, { limits, salt: 7 })]);
+    await Promise.all(replicas.map((replica) => replica.ready()));
+    const [first, , third] = replicas as [TestReplica, TestReplica, TestReplica];
+    await first.submit.salted("x");
+    await eventually(() => third.state.values.get("x") === 7, "the third computed something else");
+    await eventually(() => {
+      void first.submit.echo("time goes on").catch(() => undefined);
+      return third.state.values.get("x") === 0;
+    }, "the third has the others' state");
+    await third.ready();
+    expect(await third.submit.add({ key: "y", by: 1 })).toBe(1);
+  });
+
+  it("runs with parts that the application provides", async () => {
+    group = new TestGroup(1);
+    const asked: string[] = [];
+    const clock: Clock = { monotonicMs: () => performance.now(), wallMs: () => 1_000_000 };
+    const replica = await group.start(1, {
+      provide: {
+        clock: () => clock,
+        newIncarnation: () => () => "00000000000000ab",
+        policy: () => ({ ...majorityPolicy, judge: (slots, reports) => { asked.push(slots.join()); return majorityPolicy.judge(slots, reports); } }),
+      },
+    });
+    await replica.ready();
+    expect(replica.inspect()).toMatchObject({ slot: 1, incarnation: "00000000000000ab", role: "active" });
+    expect(asked).toContain("1");
+    await replica.submit.echo("x");
+    expect(replica.inspect().now).toBeGreaterThanOrEqual(1_000_000);
+    expect(replica.inspect().now).toBeLessThan(1_000_000 + 60_000);
+  });
+
+  it("ends everything that waits when it is stopped, each exactly once and truthfully", async () => {
+    const [first] = await three();
+    await first.submit.echo("the group has a time");
+    group.network.pause(2);
+    group.network.pause(3);
+    const sent = first.submit.add({ key: "x", by: 1 });
+    const outcome = codeOf(sent);
+    await eventually(() => first.inspect().queue.inFlightBatches > 0 || first.inspect().positions.end > first.inspect().positions.committed, "it is sent");
+    await first.stop();
+    expect(await outcome).toBe("UNKNOWN_OUTCOME");
+    expect(await codeOf(first.submit.echo("x"))).toBe("STOPPED");
+    expect(await codeOf(first.ready())).toBe("STOPPED");
+    expect(await first.stopped).toBeUndefined();
+    await first.stop();
+  });
+});

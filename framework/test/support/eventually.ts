@@ -1,0 +1,13 @@
+/** Waits for a condition, never for time. */
+import { setTimeout as pause } from "node:timers/promises";
+
+/** Long: only a failure waits for it. */
+const patienceMs = 20_000;
+
+export async function eventually(condition: () => boolean, what: string): Promise<void> {
+  const until = performance.now() + patienceMs;
+  while (!condition()) {
+    if (performance.now() > until) throw new Error(`not within ${patienceMs} ms: ${what}`);
+    await pause(2);
+  }
+}
