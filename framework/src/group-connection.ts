@@ -138,7 +138,7 @@ export class GroupConnection {
   #makeDigestCheck(ownSlot: number): DigestCheck {
     const { parts: { applier, limits, logger }, slots } = this.#all;
     return new DigestCheck({
-      applier, slots, ownSlot, intervalMs: limits.digestIntervalMs,
+      applier, slots, ownSlot, active: () => Array.from(this.core?.acks.keys() ?? []), intervalMs: limits.digestIntervalMs,
       announce: (position, digest) => this.#membership?.announceDigest(position, digest),
       differs: (position, own, others) => {
         logger.error({ position, own, others, slot: ownSlot }, "this replica's state differs from the group's: is a handler not deterministic? It is thrown away and taken from another replica");

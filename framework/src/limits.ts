@@ -48,7 +48,7 @@ export const defaultLimits: Limits = {
   // About a second of Corosync's throughput.
   queueBytes: 64 * 1024 * 1024,
   pendingSubmissions: 100_000,
-  // Longer than a ring change with Corosync's default token (1 s, and 1.2 s of consensus) and an exchange with a silent member.
+  // Longer than a node's death with Corosync's default token on three nodes (3.65 s, and 4.38 s of consensus).
   answerTimeoutMs: 10_000,
   // About 2 ms to serialise and 3 ms of the wire: commands between two slices wait no longer.
   snapshotSliceBytes: 64 * 1024,

@@ -16,6 +16,8 @@ export interface DigestCheckParts {
   readonly intervalMs: number;
   readonly slots: readonly number[];
   readonly ownSlot: number;
+  /** Slots whose digest is to be expected. */
+  readonly active: () => readonly number[];
   readonly announce: (position: number, digest: string) => void;
   /** This replica's state is not the group's. */
   readonly differs: (position: number, own: string, others: string) => void;
@@ -66,8 +68,9 @@ export class DigestCheck {
     const count = new Map<string, number>();
     for (const value of digests.values()) count.set(value, (count.get(value) ?? 0) + 1);
     const [agreed] = Array.from(count).find(([, votes]) => votes > this.#parts.slots.length / 2) ?? [];
-    if (agreed === undefined) this.#parts.undecided(position);
-    else if (agreed !== own) this.#parts.differs(position, own, agreed);
+    if (agreed !== undefined && agreed !== own) this.#parts.differs(position, own, agreed);
+    // As long as somebody's digest is to come, it may decide.
+    if (agreed === undefined && this.#parts.active().every((member) => digests.has(member))) this.#parts.undecided(position);
   }
 
   /** The state is being replaced, or the replica stops: what was computed is of no use. */

@@ -1,7 +1,7 @@
 /**
  * An in-process network: nodes whose members form groups, with Corosync's order of events, and the faults that
  * applications test against. Without faults it is the embedded default; it is not a model of Corosync's defects (holes,
- * messages that only a cut-off node delivers): the simulator in ../../testing is.
+ * messages that only a cut-off node delivers).
  */
 import { LockstepError } from "../../errors.js";
 import type { GroupTransport, MemberAddress, RingId } from "../group-transport.js";
