@@ -253,7 +253,7 @@ describe("nets and parts", () => {
     const limits = { digestIntervalMs: 40 };
     const replicas = await Promise.all([group.start(1, { limits }), group.start(2, { limits }), group.start(3, { limits, salt: 7 })]);
     await Promise.all(replicas.map((replica) => replica.ready()));
-    const [first, , third] = replicas as [TestReplica, TestReplica, TestReplica];
+    const [first, , third] = replicas;
     await first.submit.salted("x");
     await eventually(() => third.state.values.get("x") === 7, "the third computed something else");
     await eventually(() => {

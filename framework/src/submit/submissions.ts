@@ -154,7 +154,9 @@ export class Submissions {
     if (batch === undefined) return;
     for (const [index, submission] of batch.submissions.entries()) {
       const outcome = outcomes[index];
-      if (!submission.ended && outcome !== undefined) settle(submission, outcome);
+      if (submission.ended) continue;
+      if (outcome !== undefined) settle(submission, outcome);
+      else end(submission, new LockstepError("INVALID_INPUT", "the entry that carried the command could not be read by the replicas, and had no effect"));
     }
     for (const barrier of batch.barriers) {
       if (barrier.ended) continue;

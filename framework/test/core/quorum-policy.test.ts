@@ -1,0 +1,75 @@
+/** Who may decide and when something is committed: both policies, on all small groups. */
+import { describe, expect, it } from "vitest";
+import { zeroBallot } from "../../src/core/ballot.js";
+import type { QuorumReport, StateReport } from "../../src/core/messages.js";
+import { corosyncPolicy, majorityOf, majorityPolicy } from "../../src/core/quorum-policy.js";
+import { genesis } from "../../src/core/state.js";
+
+function report(slot: number, lineage: boolean, quorum?: QuorumReport): StateReport {
+  return {
+    slot, lineage, incarnation: "00000000000000aa", ballot: lineage ? { ...zeroBallot, ringSeq: 4n } : zeroBallot, verified: genesis, committed: genesis, k: 0,
+    promised: zeroBallot, machine: "m", version: 1, slots: [], policy: "p", ...(quorum === undefined ? {} : { quorum }),
+  };
+}
+
+const slotsOf = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+const subsets = (slots: readonly number[]): number[][] => slots.reduce<number[][]>((all, slot) => [...all, ...all.map((set) => [...set, slot])], [[]]);
+
+describe("majority", () => {
+  it("never calls two views primary that have no member with lineage in common, unless all slots are there", () => {
+    for (const count of [1, 2, 3, 4, 5]) {
+      const slots = slotsOf(count);
+      const primary = subsets(slots).filter((set) => majorityPolicy.judge(slots, set.map((slot) => report(slot, true))).primary);
+      for (const one of primary) for (const other of primary) expect(one.some((slot) => other.includes(slot))).toBe(true);
+      expect(primary.every((set) => set.length >= majorityOf(count))).toBe(true);
+    }
+  });
+
+  it("does not count blank members, unless every slot is present", () => {
+    expect(majorityPolicy.judge([1, 2, 3], [report(1, true), report(2, false)])).toMatchObject({ primary: false });
+    expect(majorityPolicy.judge([1, 2, 3], [report(1, false), report(2, false)])).toMatchObject({ primary: false });
+    expect(majorityPolicy.judge([1, 2, 3], [report(1, true), report(2, false), report(3, false)])).toMatchObject({ primary: true, trusted: "everyone" });
+    expect(majorityPolicy.judge([1, 2, 3], [1, 2, 3].map((slot) => report(slot, false)))).toMatchObject({ primary: true, loud: expect.stringContaining("first start") as string });
+    expect(majorityPolicy.judge([1, 2, 3], [report(1, true), report(3, true)])).toEqual({ primary: true, trusted: "lineage", loud: undefined });
+  });
+
+  it("commits what more than half of all slots have acknowledged", () => {
+    const committed = (acks: [number, number][], count: number): number => majorityPolicy.committed({ slots: slotsOf(count), acks: new Map(acks), holders: [], quorum: undefined });
+    expect(committed([[1, 5]], 1)).toBe(5);
+    expect(committed([[1, 5]], 2)).toBe(0);
+    expect(committed([[1, 5], [2, 3]], 2)).toBe(3);
+    expect(committed([[1, 9], [2, 7]], 3)).toBe(7);
+    expect(committed([[1, 9], [2, 7], [3, 1]], 3)).toBe(7);
+    expect(committed([[1, 9], [2, 7]], 4)).toBe(0);
+    expect(committed([[5, 1], [4, 2], [3, 3], [2, 4], [1, 5]], 5)).toBe(3);
+  });
+});
+
+describe("corosync", () => {
+  const policy = corosyncPolicy({ twoNodeIsFenced: false });
+  const votes: QuorumReport = { quorate: true, votes: [[1, 1], [2, 1], [3, 1]], deviceVotes: 0, quorum: 2, twoNode: false };
+
+  it("needs news from every member, and votes of members with lineage", () => {
+    expect(policy.judge([1, 2, 3], [report(1, true, votes), report(2, true)])).toMatchObject({ primary: false, reason: expect.stringContaining("nodes 2") as string });
+    expect(policy.judge([1, 2, 3], [report(1, true, votes), report(2, true, { ...votes, quorate: false })])).toMatchObject({ primary: false });
+    expect(policy.judge([1, 2, 3], [report(1, true, votes), report(2, false, votes)])).toMatchObject({ primary: false, reason: expect.stringContaining("1 votes of the 2") as string });
+    expect(policy.judge([1, 2, 3], [report(1, true, votes), report(2, true, votes)])).toMatchObject({ primary: true });
+    expect(policy.judge([1, 2, 3], [report(1, true, { ...votes, deviceVotes: 1 })])).toMatchObject({ primary: true });
+  });
+
+  it("refuses two_node unless the nodes are fenced", () => {
+    const two: QuorumReport = { quorate: true, votes: [[1, 1], [2, 1]], deviceVotes: 0, quorum: 1, twoNode: true };
+    expect(policy.judge([1, 2], [report(1, true, two)])).toMatchObject({ primary: false, reason: expect.stringContaining("two_node") as string });
+    expect(corosyncPolicy({ twoNodeIsFenced: true }).judge([1, 2], [report(1, true, two)])).toMatchObject({ primary: true });
+  });
+
+  it("commits what all active members have acknowledged, and only while their votes are quorate", () => {
+    const committed = (acks: [number, number][], holders: number[], quorum: QuorumReport | undefined): number => policy.committed({ slots: [1, 2, 3], acks: new Map(acks), holders, quorum });
+    expect(committed([[1, 5], [2, 4], [3, 3]], [1, 2, 3], votes)).toBe(3);
+    expect(committed([[1, 5], [2, 4]], [1, 2, 3], votes)).toBe(0);
+    expect(committed([[1, 5], [2, 4]], [1, 2], votes)).toBe(4);
+    expect(committed([[1, 5]], [1], votes)).toBe(0);
+    expect(committed([[1, 5], [2, 4]], [1, 2], { ...votes, quorate: false })).toBe(0);
+    expect(committed([[1, 5], [2, 4]], [1, 2], undefined)).toBe(0);
+  });
+});
