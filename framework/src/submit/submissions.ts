@@ -110,7 +110,8 @@ export class Submissions {
   #watchSignal(waiter: Submission | Barrier, signal: AbortSignal | undefined): boolean {
     if (signal === undefined) return true;
     if (signal.aborted) {
-      waiter.reject(new LockstepError("TIMED_OUT", "the signal was aborted before the command was sent", { cause: signal.reason }));
+      const [code, what] = "bytes" in waiter ? (["TIMED_OUT", "command was sent"] as const) : (["STALE_READ", "read was confirmed"] as const);
+      waiter.reject(new LockstepError(code, `the signal was aborted before the ${what}`, { cause: signal.reason }));
       return false;
     }
     const aborted = (): void => this.#endEarly(waiter, "the signal was aborted");

@@ -1,0 +1,144 @@
+/** Submissions and barriers: limits, time-outs, signals, and exactly one ending for each, whatever happens in whatever order. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isLockstepError, LockstepError } from "../../src/errors.js";
+import { defaultLimits, type Limits } from "../../src/limits.js";
+import { Submissions } from "../../src/submit/submissions.js";
+
+function make(limits: Partial<Limits> = {}): { submissions: Submissions; abandoned: number[]; limits: Limits } {
+  const abandoned: number[] = [];
+  const all = { ...defaultLimits, ...limits };
+  return { submissions: new Submissions(all, (n) => abandoned.push(n)), abandoned, limits: all };
+}
+
+const bytes = (size: number): Uint8Array => new Uint8Array(size);
+const soon = { deadlineMs: 1_000 };
+
+async function ending(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then((result) => ["result", result], (error: unknown) => (isLockstepError(error) ? error.code : error));
+}
+
+describe("submissions", () => {
+  it("refuse what exceeds a limit, and count what waits and what is sent", async () => {
+    const { submissions } = make({ commandBytes: 100, queueBytes: 150, pendingSubmissions: 3 });
+    expect(await ending(submissions.submit(bytes(101), undefined, soon))).toBe("COMMAND_TOO_LARGE");
+    void submissions.submit(bytes(100), undefined, soon);
+    expect(await ending(submissions.submit(bytes(60), undefined, soon))).toBe("QUEUE_FULL");
+    void submissions.submit(bytes(10), undefined, soon);
+    submissions.take(1);
+    expect([submissions.commands, submissions.bytes]).toEqual([2, 110]);
+    void submissions.submit(bytes(1), undefined, soon);
+    expect(await ending(submissions.submit(bytes(1), undefined, soon))).toBe("QUEUE_FULL");
+    submissions.answer(1, [{ ok: true, result: 1 }, { ok: true, result: 2 }]);
+    expect([submissions.commands, submissions.bytes]).toEqual([1, 1]);
+  });
+
+  it("travel in batches up to the byte limit; a larger one travels alone", () => {
+    const { submissions } = make({ batchBytes: 100 });
+    for (const size of [40, 40, 500, 10, 10]) void submissions.submit(bytes(size), undefined, soon);
+    expect([1, 2, 3, 4].map((n) => submissions.take(n).map((command) => command.byteLength))).toEqual([[40, 40], [500], [10, 10], []]);
+  });
+
+  it("end with their own outcomes: a result, a rejection, or what the machine said", async () => {
+    const { submissions } = make();
+    const endings = [1, 2, 3].map((size) => ending(submissions.submit(bytes(size), undefined, soon)));
+    submissions.take(7);
+    submissions.answer(7, [{ ok: true, result: "a" }, { ok: false, code: "REJECTED", message: "no" }, { ok: false, code: "MACHINE_FAULT", message: "bug" }]);
+    expect(await Promise.all(endings)).toEqual([["result", "a"], "REJECTED", "MACHINE_FAULT"]);
+  });
+
+  it("end even if the entry that carried them could not be read", async () => {
+    const { submissions } = make();
+    const outcome = ending(submissions.submit(bytes(1), undefined, soon));
+    submissions.take(1);
+    submissions.answer(1, []);
+    expect(await outcome).toBe("INVALID_INPUT");
+  });
+
+  it("that time out are certainly not sent, or unknown; the batch is abandoned when nobody waits for it", async () => {
+    const { submissions, abandoned } = make();
+    const sent = [submissions.submit(bytes(1), undefined, { deadlineMs: 10 }), submissions.submit(bytes(1), undefined, { deadlineMs: 20 })].map(ending);
+    submissions.take(1);
+    const queued = ending(submissions.submit(bytes(1), undefined, { deadlineMs: 10 }));
+    submissions.expire(9);
+    submissions.expire(10);
+    expect(await queued).toBe("TIMED_OUT");
+    expect(await sent[0]).toBe("UNKNOWN_OUTCOME");
+    expect(abandoned).toEqual([]);
+    submissions.expire(20);
+    expect(await sent[1]).toBe("UNKNOWN_OUTCOME");
+    expect(abandoned).toEqual([1]);
+    expect(submissions.take(2)).toEqual([]);
+  });
+
+  it("end when their signal says so, and let go of it when they have ended", async () => {
+    const { submissions } = make();
+    expect(await ending(submissions.submit(bytes(1), undefined, { ...soon, signal: AbortSignal.abort() }))).toBe("TIMED_OUT");
+    expect(await ending(submissions.barrier({ ...soon, signal: AbortSignal.abort() }))).toBe("STALE_READ");
+    const controllers = Array.from({ length: 3 }, () => new AbortController());
+    const [first, second, third] = controllers.map(({ signal }) => ending(submissions.submit(bytes(1), undefined, { ...soon, signal })));
+    controllers[0]?.abort();
+    submissions.take(1);
+    controllers[1]?.abort();
+    submissions.answer(1, [{ ok: true, result: 1 }, { ok: true, result: 2 }]);
+    controllers[2]?.abort();
+    expect(await Promise.all([first, second, third])).toEqual(["TIMED_OUT", "UNKNOWN_OUTCOME", ["result", 2]]);
+  });
+
+  it("that are lost are answered from the table of request ids where it knows them, and unknown otherwise; reads wait on", async () => {
+    const { submissions } = make();
+    const [known, unknown] = [submissions.submit(bytes(1), "id", soon), submissions.submit(bytes(1), undefined, soon)].map(ending);
+    const read = ending(submissions.barrier(soon));
+    submissions.take(1);
+    submissions.loseSent((requestId) => (requestId === "id" ? { ok: true, result: "first" } : undefined), "lost");
+    expect(await Promise.all([known, unknown])).toEqual([["result", "first"], "UNKNOWN_OUTCOME"]);
+    expect(submissions.pressing).toBe(true);
+    submissions.take(2);
+    submissions.answer(2, []);
+    expect(await read).toEqual(["result", undefined]);
+  });
+
+  it("and reads end exactly once, whatever happens", async () => {
+    const moves = fc.array(fc.oneof(
+      fc.record({ move: fc.constantFrom("submit" as const, "barrier" as const, "aborted" as const), deadlineMs: fc.integer({ min: 1, max: 50 }) }),
+      fc.record({ move: fc.constantFrom("take" as const, "answer" as const, "lose" as const, "refuse" as const, "loseAll" as const, "giveUp" as const), n: fc.nat({ max: 5 }) }),
+      fc.record({ move: fc.constant("expire" as const), byMs: fc.nat({ max: 20 }) }),
+    ), { maxLength: 60 });
+    await fc.assert(fc.asyncProperty(moves, async (history) => {
+      const { submissions } = make({ batchBytes: 30 });
+      const endings: Promise<unknown>[] = [];
+      const inFlight: { n: number; count: number }[] = [];
+      let n = 0;
+      let nowMs = 0;
+      for (const step of history) {
+        if (step.move === "submit") endings.push(ending(submissions.submit(bytes(10), undefined, { deadlineMs: nowMs + step.deadlineMs })));
+        else if (step.move === "aborted") {
+          const controller = new AbortController();
+          endings.push(ending(submissions.submit(bytes(10), undefined, { deadlineMs: nowMs + step.deadlineMs, signal: controller.signal })));
+          controller.abort();
+        } else if (step.move === "barrier") endings.push(ending(submissions.barrier({ deadlineMs: nowMs + step.deadlineMs })));
+        else if (step.move === "take") inFlight.push({ n: ++n, count: submissions.take(n).length });
+        else if (step.move === "refuse") submissions.refuseUnsent(new LockstepError("NOT_PRIMARY", "alone"));
+        else if (step.move === "loseAll") {
+          submissions.loseSent(() => undefined, "lost");
+          inFlight.length = 0;
+        } else if (step.move === "giveUp") {
+          submissions.giveUpSent("no quorum");
+          inFlight.length = 0;
+        } else if (step.move === "expire") submissions.expire((nowMs += step.byMs));
+        else if ("n" in step) {
+          const [batch] = inFlight.splice(step.n % Math.max(1, inFlight.length), 1);
+          if (batch === undefined) continue;
+          if (step.move === "lose") submissions.lose(batch.n, () => undefined, "lost");
+          else submissions.answer(batch.n, Array.from({ length: batch.count }, () => ({ ok: true as const, result: batch.n })));
+        }
+      }
+      submissions.expire(Number.POSITIVE_INFINITY);
+      await Promise.all(endings);
+      for (const { n: left } of inFlight) submissions.withdraw(left);
+      submissions.take(n + 1);
+      submissions.withdraw(n + 1);
+      expect([submissions.commands, submissions.bytes, submissions.pressing]).toEqual([0, 0, false]);
+    }));
+  });
+});

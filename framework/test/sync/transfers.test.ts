@@ -1,0 +1,167 @@
+/** Transfers between a donor and a receiver: incremental and by snapshot, damaged, out of turn; nothing is half taken. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { decodeMessage, encodeMessage } from "../../src/codec/message-codec.js";
+import { encodeCommands } from "../../src/codec/entry-codec.js";
+import type { CoreEvent, Transfer } from "../../src/core/events.js";
+import type { ChunkMessage, LogPoint, Message } from "../../src/core/messages.js";
+import { genesis } from "../../src/core/state.js";
+import { MemoryLog } from "../../src/log/log.js";
+import { Donation } from "../../src/sync/donation.js";
+import { Reception } from "../../src/sync/reception.js";
+import { Transfers } from "../../src/sync/transfers.js";
+import { ListApplier } from "../simulation/list-applier.js";
+
+const ballot = { era: 0, ringSeq: 4n, ringNode: 1, k: 1, attempt: 0 };
+const incarnation = "00000000000000aa";
+
+/** A log of so many entries, the first of them applied. */
+function donor(entries: number, applied: number): { log: MemoryLog; applier: ListApplier } {
+  const log = new MemoryLog();
+  const applier = new ListApplier();
+  for (let n = 1; n <= entries; n++) {
+    const record = encodeCommands({ origin: { slot: 1, incarnation }, n, timeMs: 0 }, [Buffer.from(`command ${n}`)]);
+    const hash = log.append(ballot, record);
+    if (n <= applied) applier.apply(n, hash, record);
+  }
+  return { log, applier };
+}
+
+function chunksOf(donation: Donation): ChunkMessage[] {
+  const chunks: ChunkMessage[] = [];
+  for (let chunk = donation.next(); chunk !== undefined; chunk = donation.next()) chunks.push(decodeMessage(encodeMessage(chunk)) as ChunkMessage);
+  return chunks;
+}
+
+function give(from: { log: MemoryLog; applier: ListApplier }, have: readonly LogPoint[], through: number, sliceBytes: number): ChunkMessage[] {
+  return chunksOf(new Donation({ type: "donate", to: 2, turn: 3, ballot, have, through }, from.log, from.applier, sliceBytes));
+}
+
+describe("a transfer", () => {
+  it("brings the entries after the best common place, or else a snapshot and the entries after it", () => {
+    const sizes = fc.record({ entries: fc.integer({ min: 0, max: 60 }), appliedShare: fc.double({ min: 0, max: 1, noNaN: true }), haveShare: fc.option(fc.double({ min: 0, max: 1, noNaN: true })), sliceBytes: fc.integer({ min: 1, max: 1_000 }) });
+    fc.assert(fc.property(sizes, ({ entries, appliedShare, haveShare, sliceBytes }) => {
+      const from = donor(entries, Math.floor(entries * appliedShare));
+      const position = Math.floor(entries * (haveShare ?? 0));
+      const have = haveShare === null ? [] : [{ position: entries + 1, hash: "f".repeat(32) }, { position, hash: from.log.hashAt(position) as string }];
+      const reception = new Reception(ballot, 3, new ListApplier());
+      const last = give(from, have, entries, sliceBytes).map((chunk) => reception.accept(chunk)).at(-1);
+      if (last?.kind !== "whole") return expect.fail("it is whole after its last chunk");
+      const { received } = last;
+      const start = haveShare === null ? from.applier.position : position;
+      expect(received.mode).toBe(haveShare === null ? "snapshot" : "incremental");
+      expect(received.from).toEqual({ position: start, hash: from.log.hashAt(start) });
+      expect(received.entries.map(({ record }) => record.n)).toEqual(Array.from({ length: entries - start }, (_, index) => start + 1 + index));
+      if (received.restored !== undefined) expect([received.restored.position, received.restored.lastApplied(incarnation)]).toEqual([start, start]);
+      return undefined;
+    }));
+  });
+
+  it("fixes what is given at its start: applying and forgetting meanwhile change nothing", () => {
+    const from = donor(50, 20);
+    const donation = new Donation({ type: "donate", to: 2, turn: 3, ballot, have: [], through: 50 }, from.log, from.applier, 50);
+    const first = donation.next() as ChunkMessage;
+    for (let n = 21; n <= 50; n++) from.applier.apply(n, from.log.hashAt(n) as string, from.log.at(n)?.record as never);
+    from.log.dropThrough(50);
+    const reception = new Reception(ballot, 3, new ListApplier());
+    const progress = [first, ...chunksOf(donation)].map((chunk) => reception.accept(chunk)).at(-1);
+    expect(progress).toMatchObject({ kind: "whole", received: { from: { position: 20 } } });
+  });
+
+  it("that is incomplete, damaged or out of order is thrown away, never half taken", () => {
+    const chunks = give(donor(40, 20), [], 40, 60);
+    expect(chunks.length).toBeGreaterThan(8);
+    const damages = fc.oneof(
+      fc.record({ kind: fc.constant("missing" as const), at: fc.nat({ max: chunks.length - 2 }) }),
+      fc.record({ kind: fc.constant("twice" as const), at: fc.nat({ max: chunks.length - 2 }) }),
+      fc.record({ kind: fc.constant("swapped" as const), at: fc.nat({ max: chunks.length - 2 }) }),
+      fc.record({ kind: fc.constant("bit" as const), at: fc.nat({ max: chunks.length - 1 }), bit: fc.nat() }),
+    );
+    fc.assert(fc.property(damages, (damage) => {
+      const bad = Array.from(chunks);
+      const chunk = bad[damage.at] as ChunkMessage;
+      if (damage.kind === "missing") bad.splice(damage.at, 1);
+      else if (damage.kind === "twice") bad.splice(damage.at, 0, chunk);
+      else if (damage.kind === "swapped") bad.splice(damage.at, 2, bad[damage.at + 1] as ChunkMessage, chunk);
+      else {
+        const payload = Uint8Array.from(chunk.payload);
+        const at = damage.bit % payload.byteLength;
+        payload[at] = (payload[at] ?? 0) ^ (1 << damage.bit % 8);
+        bad[damage.at] = { ...chunk, payload };
+      }
+      const reception = new Reception(ballot, 3, new ListApplier());
+      expect(() => { for (const one of bad) if (reception.accept(one).kind === "whole") throw new TypeError("it was taken"); }).toThrow(expect.objectContaining({ code: "MALFORMED_MESSAGE" }) as Error);
+    }), { numRuns: 300 });
+  });
+
+  it("of another turn or ballot is none of the receiver's", () => {
+    const [chunk] = give(donor(5, 5), [], 5, 100) as [ChunkMessage];
+    expect(new Reception(ballot, 4, new ListApplier()).accept(chunk)).toEqual({ kind: "notMine" });
+    expect(new Reception({ ...ballot, k: 2 }, 3, new ListApplier()).accept(chunk)).toEqual({ kind: "notMine" });
+  });
+});
+
+describe("transfers of a membership", () => {
+  /** Both ends; chunks go through `delivered` as the group would hand them to everybody. */
+  function pair(inFlightChunks: number) {
+    const from = donor(40, 20);
+    const wire: ChunkMessage[] = [];
+    const told: CoreEvent[] = [];
+    let blocked = false;
+    const send = (message: Message): void => { wire.push(message as ChunkMessage); };
+    const limits = { snapshotSliceBytes: 60, inFlightChunks };
+    const giving = new Transfers({ ...from, limits, incarnation, send, blocked: () => blocked, tellCore: () => undefined });
+    const taking = new Transfers({ log: new MemoryLog(), applier: new ListApplier(), limits, incarnation, send, blocked: () => false, tellCore: (event) => told.push(event) });
+    const deliver = (): void => {
+      const chunk = wire.shift() as ChunkMessage;
+      giving.delivered(true, false, chunk);
+      taking.delivered(false, true, chunk);
+    };
+    return { giving, taking, wire, told, deliver, block: (now: boolean) => { blocked = now; } };
+  }
+
+  it("keep no more chunks under way than they may, and none while the way is blocked", () => {
+    const { giving, taking, wire, told, deliver, block } = pair(3);
+    taking.expect({ type: "receiveTransfer", ballot, turn: 0 });
+    giving.donate({ type: "donate", to: 2, turn: 0, ballot, have: [], through: 40 });
+    expect(wire).toHaveLength(3);
+    block(true);
+    deliver();
+    expect(wire).toHaveLength(2);
+    block(false);
+    giving.pump();
+    while (wire.length > 0) {
+      expect(wire.length).toBeLessThanOrEqual(3);
+      deliver();
+    }
+    const whole = told.at(-1) as { type: "transferred"; transfer: Transfer };
+    expect(whole.transfer).toMatchObject({ mode: "snapshot", from: { position: 20 }, lastAppliedN: 20 });
+    expect(whole.transfer.entries).toHaveLength(20);
+    expect(taking.takeStaged()?.position).toBe(20);
+    expect(taking.takeStaged()).toBeUndefined();
+  });
+
+  it("tell the core of damage once, and take nothing more of that transfer", () => {
+    const { giving, taking, wire, told, deliver } = pair(1);
+    taking.expect({ type: "receiveTransfer", ballot, turn: 0 });
+    giving.donate({ type: "donate", to: 2, turn: 0, ballot, have: [], through: 40 });
+    deliver();
+    const [chunk] = wire as [ChunkMessage];
+    wire[0] = { ...chunk, index: chunk.index + 1 };
+    for (let left = 6; left > 0; left--) deliver();
+    expect(told.map(({ type }) => type)).toEqual(["transferProgress", "transferFailed"]);
+  });
+
+  it("stop with their view, and begin again from the start when the member asks again", () => {
+    const { giving, taking, wire, told, deliver } = pair(2);
+    giving.donate({ type: "donate", to: 2, turn: 0, ballot, have: [], through: 40 });
+    giving.cancel();
+    while (wire.length > 0) deliver();
+    taking.expect({ type: "receiveTransfer", ballot, turn: 1 });
+    giving.donate({ type: "donate", to: 2, turn: 1, ballot, have: [genesis], through: 40 });
+    giving.donate({ type: "donate", to: 2, turn: 2, ballot, have: [genesis], through: 40 });
+    taking.expect({ type: "receiveTransfer", ballot, turn: 2 });
+    while (wire.length > 0) deliver();
+    expect(told.at(-1)).toMatchObject({ type: "transferred", transfer: { mode: "incremental", from: genesis } });
+  });
+});
