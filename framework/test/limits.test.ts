@@ -11,7 +11,7 @@ describe("limits", () => {
   it("are refused by name when they are no whole number, or too small, or not there", () => {
     for (const name of Object.keys(defaultLimits)) {
       for (const wrong of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "5"]) {
-        expect(() => resolveLimits({ [name]: wrong } as Partial<Limits>)).toThrow(expect.objectContaining({ code: "CONFIGURATION_INVALID", message: expect.stringContaining(`limits.${name}`) as string }) as Error);
+        expect(() => resolveLimits({ [name]: wrong })).toThrow(expect.objectContaining({ code: "CONFIGURATION_INVALID", message: expect.stringContaining(`limits.${name}`) as string }) as Error);
       }
     }
     expect(() => resolveLimits({ tickMS: 5 } as Partial<Limits>)).toThrow("limits.tickMS is not a limit");

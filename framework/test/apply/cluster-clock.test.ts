@@ -1,5 +1,5 @@
 /** Cluster time: one wall clock at the start, monotonic clocks afterwards, never back. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ClusterClock } from "../../src/apply/cluster-clock.js";
 

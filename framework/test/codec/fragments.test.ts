@@ -1,5 +1,5 @@
 /** Fragments: whole messages come out, in order, however small the pieces and however the senders interleave. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fragment, Reassembler } from "../../src/codec/fragments.js";
 import { protocolVersion, kinds } from "../../src/codec/message-codec.js";

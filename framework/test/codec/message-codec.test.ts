@@ -1,5 +1,5 @@
 /** Messages as bytes: what goes in comes out, and what is not a message is MALFORMED_MESSAGE, never anything else. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeMessage, encodeMessage } from "../../src/codec/message-codec.js";
 import { decodeEntry } from "../../src/codec/entry-codec.js";

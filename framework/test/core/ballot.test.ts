@@ -1,5 +1,5 @@
 /** Ballots are totally ordered, from left to right. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compareBallots, equalBallots, highestBallot, zeroBallot } from "../../src/core/ballot.js";
 import { ballots } from "../support/arbitraries.js";

@@ -1,5 +1,5 @@
 /** The log in memory against a model: an array of everything ever appended, and two marks. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Ballot } from "../../src/core/ballot.js";
 import { chainHash, genesisHash } from "../../src/log/chain-hash.js";

@@ -1,7 +1,7 @@
 /**
  * One seed, one history: random faults and work for a while; then the faults stop, and everything must come to rest.
  */
-import { majorityOf, majorityPolicy } from "../../src/core/quorum-policy.js";
+import { corosyncPolicy, majorityOf, majorityPolicy } from "../../src/core/quorum-policy.js";
 import type { CoreEvent, Effect } from "../../src/core/events.js";
 import type { EntryRecord } from "../../src/log/log.js";
 import { Checkers, Violation } from "./checkers.js";
@@ -97,7 +97,7 @@ class History {
     this.#weights = (Object.keys(faults) as FaultName[]).map((name) => [name, random.chance(0.6) ? random.next() : 0] as const);
     this.#world = new World({
       slots: Array.from({ length: count }, (_, index) => index + 1),
-      policy: majorityPolicy,
+      policy: random.chance(0.7) ? majorityPolicy : corosyncPolicy({ twoNodeIsFenced: false }),
       inFlightBatches: random.between(1, 3), inFlightChunks: random.between(1, 3), snapshotSliceBytes: random.between(40, 400),
       heldBytes: random.pick([60, 200, 100_000]) ?? 200, logRetentionBytes: random.pick([1, 200, 1_000, 100_000]) ?? 200,
       observer: trace === undefined ? this.#checkers : new Tracer(this.#checkers, trace),
@@ -156,6 +156,7 @@ class History {
       if (random.chance(0.7)) replica.hear(random.between(1, 3 * pace));
       if (random.chance(submits) && replica.queued.length < 10) this.#submit(replica);
       if (random.chance(0.3)) replica.acknowledge();
+      if (random.chance(0.3)) replica.hearNews();
       if (random.chance(0.3)) replica.tick(random.chance(0.02) ? 2_500 : tickMs);
       if (random.chance(hiccups)) this.#hiccup(replica);
     }
@@ -178,7 +179,9 @@ class History {
       const replica = replicas.get(slot);
       if (replica === undefined || replica.frozen) continue;
       replica.hear(Number.POSITIVE_INFINITY);
-      if (!replica.closed) replica.tick(tickMs);
+      if (replica.closed) continue;
+      replica.hearNews();
+      replica.tick(tickMs);
     }
   }
 
@@ -192,7 +195,9 @@ class History {
   #rest(): number {
     const world = this.#world;
     const frozen = this.#leaveOneFrozen();
-    const sleeper = frozen === undefined || this.#random.chance(0.5) ? undefined : world.replicas.get(frozen);
+    // Where votequorum decides, a view can depend on the one member that is not outdated.
+    const mayFallAsleep = !world.options.policy.outdates && this.#random.chance(0.5);
+    const sleeper = frozen === undefined || !mayFallAsleep ? undefined : world.replicas.get(frozen);
     // Some fall asleep only when the others already count on them.
     if (sleeper !== undefined) sleeper.frozen = false;
     this.#fault("heal");

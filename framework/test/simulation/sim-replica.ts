@@ -12,7 +12,8 @@ import { step } from "../../src/core/step.js";
 import type { ReplicaIdentity } from "../../src/log/entry.js";
 import type { EntryRecord } from "../../src/log/log.js";
 import { Transfers } from "../../src/sync/transfers.js";
-import type { MemberAddress } from "../../src/transport/group-transport.js";
+import { majorityOf } from "../../src/core/quorum-policy.js";
+import type { MemberAddress, RingId } from "../../src/transport/group-transport.js";
 import type { Heard } from "./group-model.js";
 import { isMembersEntry, ListApplier } from "./list-applier.js";
 
@@ -56,6 +57,8 @@ export class SimReplica {
   stopped: LockstepError | undefined;
   /** An acknowledgement is due after a while. */
   owesAck = false;
+  /** votequorum's news of rings, which trail the rings themselves. */
+  readonly news: Extract<CoreEvent, { type: "quorum" }>[] = [];
   /** Commands that wait to be sent. */
   queued: string[] = [];
   /** n of entries sent and awaited. */
@@ -106,12 +109,23 @@ export class SimReplica {
 
   #take(heard: Exclude<Heard<Message>, { kind: "closed" }>): void {
     if (heard.kind === "configuration") return this.dispatch({ type: "configuration", change: heard.change });
-    if (heard.kind === "ring") return this.dispatch({ type: "ring", ring: heard.ring, nodes: heard.nodes });
+    if (heard.kind === "ring") {
+      if (this.core.config.policy.needsVotes) this.news.push(oneVoteEach(heard.ring, heard.nodes, this.core.config.slots.length));
+      return this.dispatch({ type: "ring", ring: heard.ring, nodes: heard.nodes });
+    }
     const { sender, message } = heard;
     if (message.type === "chunk") {
       const fromSelf = sender.nodeId === this.slot && sender.pid === this.core.self?.pid;
       this.#transfers.delivered(fromSelf, message.to === this.slot, message);
     } else this.dispatch({ type: "message", sender, message });
+  }
+
+  /** votequorum speaks, if it has something to say. */
+  hearNews(): void {
+    const next = this.news.shift();
+    if (next === undefined) return;
+    this.dispatch(next);
+    this.flush();
   }
 
   tick(byMs: number): void {
@@ -266,6 +280,11 @@ export class SimReplica {
     this.#lastN++;
     return { origin: { slot: this.slot, incarnation: this.core.config.incarnation }, n: this.#lastN, timeMs: 0 };
   }
+}
+
+function oneVoteEach(ring: RingId, nodes: readonly number[], slots: number): Extract<CoreEvent, { type: "quorum" }> {
+  const quorum = majorityOf(slots);
+  return { type: "quorum", ring, report: { quorate: nodes.length >= quorum, votes: nodes.map((node) => [node, 1] as const), deviceVotes: 0, quorum, twoNode: false } };
 }
 
 export function namesOf(members: readonly ReplicaIdentity[]): string {

@@ -1,5 +1,5 @@
 /** The outbox: everything in order, whatever the transport takes when; what belongs to a view can be withdrawn. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeMessage } from "../../src/codec/message-codec.js";
 import { Reassembler } from "../../src/codec/fragments.js";

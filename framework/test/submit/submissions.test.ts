@@ -1,5 +1,5 @@
 /** Submissions and barriers: limits, time-outs, signals, and exactly one ending for each, whatever happens in whatever order. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isLockstepError, LockstepError } from "../../src/errors.js";
 import { defaultLimits, type Limits } from "../../src/limits.js";

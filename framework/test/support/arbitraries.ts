@@ -1,5 +1,5 @@
 /** Random parts of the protocol, for property tests. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { Ballot } from "../../src/core/ballot.js";
 import type { LogPoint, Message, QuorumReport, StateReport } from "../../src/core/messages.js";
 import { encodeCommand, encodeCommands } from "../../src/codec/entry-codec.js";
@@ -7,7 +7,7 @@ import type { EntryRecord } from "../../src/log/log.js";
 
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const natural = fc.maxSafeNat();
-const hex = (digits: number): fc.Arbitrary<string> => fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: digits, maxLength: digits });
+const hex = (digits: number): fc.Arbitrary<string> => fc.string({ unit: fc.constantFrom(...Array.from("0123456789abcdef")), minLength: digits, maxLength: digits });
 
 export const ballots: fc.Arbitrary<Ballot> = fc.record({ era: u32, ringSeq: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), ringNode: u32, k: u32, attempt: u32 });
 export const points: fc.Arbitrary<LogPoint> = fc.record({ position: natural, hash: hex(32) });

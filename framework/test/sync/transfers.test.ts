@@ -1,5 +1,5 @@
 /** Transfers between a donor and a receiver: incremental and by snapshot, damaged, out of turn; nothing is half taken. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeMessage, encodeMessage } from "../../src/codec/message-codec.js";
 import { encodeCommands } from "../../src/codec/entry-codec.js";
