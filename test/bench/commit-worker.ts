@@ -49,6 +49,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   say(await run(order));
 }
 await replica.stop();
+process.stdin.destroy();
 
 async function run({ seconds, clients }: Order): Promise<Measured> {
   const latencies: number[] = [];

@@ -46,6 +46,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   say(await figures());
 }
 await replica.stop();
+process.stdin.destroy();
 
 async function figures(): Promise<MemoryFigures> {
   look();

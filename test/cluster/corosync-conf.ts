@@ -29,7 +29,7 @@ export function corosyncConf(conf: CorosyncConf): string {
     section("nodelist", {}, nodes),
     section("quorum", { provider: "corosync_votequorum", ...conf.quorum }),
     section("logging", { to_logfile: "yes", logfile: logFile(conf.directory), to_syslog: "no", to_stderr: "no", timestamp: "hires" }),
-    section("system", { state_dir: `${conf.directory}/state` }),
+    section("system", { state_dir: `${conf.directory}/state`, ...sharedCores }),
   ].join("");
 }
 
@@ -38,6 +38,12 @@ export function corosyncConf(conf: CorosyncConf): string {
  * most of what a test waits for. Totem's own timeouts, which decide what the group sees, are untouched.
  */
 const linkDetection: Settings = { knet_ping_interval: 100, knet_ping_timeout: 500, knet_pong_count: 2 };
+
+/**
+ * On a host of its own a daemon runs with real-time priority. Several on one machine, passing the token round as fast as they can,
+ * would then leave the processes that they serve next to no time.
+ */
+const sharedCores: Settings = { sched_rr: "no" };
 
 function section(name: string, settings: Settings, inner: readonly string[] = []): string {
   const lines = Object.entries(settings).map(([key, value]) => `${key}: ${String(value)}\n`);
