@@ -57,8 +57,21 @@ export const faults = {
     if (lost.length === 0) return undefined;
     return `${lost.map((replica) => replica.name).join(" ")}; ${reform(world, random, currentGroups(world))}`;
   },
+  /** A process that is too slow is put out of the group, and comes back into the same ring, with the same pid. */
+  evict: (world, random) => {
+    const replica = random.pick(Array.from(world.replicas.values()));
+    if (replica === undefined || replica.closed || !world.group.node(replica.slot).up || !world.mayDoubt(replica.slot)) return undefined;
+    replica.inbox.length = random.between(0, replica.inbox.length);
+    replica.inbox.push({ kind: "closed" });
+    world.group.depart(replica.address, random.chance(0.5) ? "leave" : "procdown");
+    if (random.chance(0.5)) {
+      replica.frozen = false;
+      repair(world, random, replica.slot);
+    }
+    return replica.name;
+  },
   restart: (world, random) => {
-    const slot = random.pick(world.options.slots.filter((one) => !world.group.node(one).up || !world.replicas.has(one)));
+    const slot = random.pick(world.options.slots.filter((one) => !world.group.node(one).up || !world.isInGroup(one)));
     return slot === undefined ? undefined : repair(world, random, slot);
   },
   freeze: (world, random) => {

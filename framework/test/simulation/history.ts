@@ -195,9 +195,7 @@ class History {
   #rest(): number {
     const world = this.#world;
     const frozen = this.#leaveOneFrozen();
-    // Where votequorum decides, a view can depend on the one member that is not outdated.
-    const mayFallAsleep = !world.options.policy.outdates && this.#random.chance(0.5);
-    const sleeper = frozen === undefined || !mayFallAsleep ? undefined : world.replicas.get(frozen);
+    const sleeper = frozen === undefined || this.#random.chance(0.5) ? undefined : world.replicas.get(frozen);
     // Some fall asleep only when the others already count on them.
     if (sleeper !== undefined) sleeper.frozen = false;
     this.#fault("heal");
@@ -229,6 +227,8 @@ class History {
     for (const replica of world.replicas.values()) replica.frozen = false;
     for (const slot of world.options.slots) repair(world, this.#random, slot);
     if (frozen === undefined || world.replicas.get(frozen.slot) !== frozen) return undefined;
+    // Outdated members cannot go on without one that is not, and may not have learnt yet that they are.
+    if (world.options.policy.outdates) return undefined;
     const others = world.remembering().filter((slot) => slot !== frozen.slot);
     if (others.length < majorityOf(world.options.slots.length)) return undefined;
     frozen.frozen = true;

@@ -60,6 +60,12 @@ export class World {
     if (this.#reaches(replica.address)) this.group.depart(replica.address, reason);
   }
 
+  /** A replica runs on the node, and its daemon knows it. */
+  isInGroup(slot: number): boolean {
+    const replica = this.replicas.get(slot);
+    return replica !== undefined && this.#reaches(replica.address);
+  }
+
   /** Slots that are sure to hold all that they acknowledged. */
   remembering(): number[] {
     return Array.from(this.replicas.values()).filter((replica) => this.#isSure(replica)).map(({ slot }) => slot);
