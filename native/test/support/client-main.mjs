@@ -38,11 +38,13 @@ function answer(message) {
   if (process.connected) process.send(message);
 }
 
-process.on("message", async ({ source, argument }) => {
+async function run({ source, argument }) {
   try {
     const body = runInThisContext(`(${source})`);
     answer({ ok: true, value: await body(tools, argument) });
   } catch (error) {
     answer({ ok: false, value: error instanceof Error ? error.stack : String(error) });
   }
-});
+}
+
+process.on("message", (order) => void run(order));
