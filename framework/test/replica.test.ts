@@ -1,5 +1,5 @@
 /** Whole replicas on the in-process transport: what an application is promised. */
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { createReplica } from "../src/replica.js";
 import { majorityPolicy } from "../src/core/quorum-policy.js";
 import type { Clock } from "../src/apply/cluster-clock.js";
@@ -9,6 +9,9 @@ import { memory } from "../src/transport/memory/index.js";
 import type { ReplicaEvent } from "../src/replica-api.js";
 import { eventually } from "./support/eventually.js";
 import { counters, quickLimits, renewable, TestGroup, type TestReplica } from "./support/test-group.js";
+
+/** Everything here takes milliseconds; a machine that is busy with other things may need longer. */
+vi.setConfig({ testTimeout: 60_000 });
 
 let group: TestGroup;
 
