@@ -1,7 +1,7 @@
 /** Checks on decoded data of unknown origin. Each returns its argument with a type, or throws MALFORMED_MESSAGE. */
 import { LockstepError } from "../errors.js";
 import type { Ballot } from "../core/ballot.js";
-import type { LogPoint } from "../core/messages.js";
+import type { LogPoint } from "../log/log.js";
 
 export function malformed(what: string): never {
   throw new LockstepError("MALFORMED_MESSAGE", `Not a message of this protocol: ${what}.`);

@@ -7,7 +7,8 @@
  *   fragment:   fragments.ts
  */
 import type { Ballot } from "../core/ballot.js";
-import type { AckMessage, BatchMessage, ChunkMessage, Claim, LogPoint, Message, QuorumReport, StateReport } from "../core/messages.js";
+import type { LogPoint } from "../log/log.js";
+import type { AckMessage, BatchMessage, ChunkMessage, Claim, Message, QuorumReport, StateReport } from "../core/messages.js";
 import { contentHash, writeBallot } from "../log/chain-hash.js";
 import { array, ballot, bytes, flag, hash, incarnation, malformed, natural, point, slotNumber, text } from "./checks.js";
 import { readRecord } from "./entry-codec.js";

@@ -3,7 +3,8 @@ import { LockstepError, invariant } from "../errors.js";
 import type { ReplicaIdentity } from "../log/entry.js";
 import type { RingId } from "../transport/group-transport.js";
 import { compareBallots, equalBallots, formatBallot, formatRing, highestBallot, zeroBallot, type Ballot } from "./ballot.js";
-import type { LogPoint, QuorumReport, StateReport } from "./messages.js";
+import type { LogPoint } from "../log/log.js";
+import type { QuorumReport, StateReport } from "./messages.js";
 import { genesis, type CoreState, type Exchange } from "./state.js";
 
 export type Decision =

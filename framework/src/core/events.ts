@@ -1,10 +1,10 @@
 /** What goes into the core and what comes out of it. */
 import type { LockstepError } from "../errors.js";
-import type { EntryRecord } from "../log/log.js";
+import type { EntryRecord, LogPoint } from "../log/log.js";
 import type { ReplicaIdentity } from "../log/entry.js";
 import type { ConfigurationChange, MemberAddress, RingId } from "../transport/group-transport.js";
 import type { Ballot } from "./ballot.js";
-import type { LogPoint, Message, QuorumReport } from "./messages.js";
+import type { Message, QuorumReport } from "./messages.js";
 
 export type CoreEvent =
   | { readonly type: "configuration"; readonly change: ConfigurationChange }

@@ -8,9 +8,11 @@ import type { ConfigurationChange, MemberAddress, RingId } from "../transport/gr
 import { equalRings, zeroBallot } from "./ballot.js";
 import { decide } from "./decide.js";
 import { install, observe } from "./install.js";
-import type { ExcludeMessage, LogPoint, QuorumReport, RejoinMessage, StateMessage, StateReport } from "./messages.js";
+import type { LogPoint } from "../log/log.js";
+import type { ExcludeMessage, QuorumReport, RejoinMessage, StateMessage, StateReport } from "./messages.js";
+import { setPhase, stop, suspend } from "./phase.js";
 import { isOfRing } from "./replicate.js";
-import { addressKey, genesis, setPhase, type CoreState } from "./state.js";
+import { addressKey, genesis, quorumOfRing, type CoreState } from "./state.js";
 
 /** How far the wait before asking back in may grow: an excluded member that is slow for good must not stall the group for ever. */
 const maxRejoinBackoffMs = 30_000;
@@ -51,11 +53,6 @@ export function quorumChanged(state: CoreState, ring: RingId, report: QuorumRepo
   if (JSON.stringify(before) !== JSON.stringify(report)) askRejoin(state, "the partition's votes changed");
 }
 
-export function quorumOfRing(state: CoreState): QuorumReport | undefined {
-  const { quorumNews, ring } = state;
-  return quorumNews !== undefined && ring !== undefined && equalRings(quorumNews.ring, ring) ? quorumNews.report : undefined;
-}
-
 /**
  * The first configuration tells who this member is, for it joins alone. Slots are node ids: of two processes on one node
  * the later one sees the other in it, and stands back.
@@ -68,24 +65,6 @@ function recogniseSelf(state: CoreState, change: ConfigurationChange): void {
   const other = change.members.find((member) => member.nodeId === slot && member.pid !== self.pid);
   if (other === undefined) return;
   stop(state, new LockstepError("SLOT_TAKEN", `node ${slot} already runs a replica of this group (pid ${other.pid}): stop it first, or use another group name`));
-}
-
-export function stop(state: CoreState, error: LockstepError): void {
-  if (state.phase === "stopped") return;
-  state.effects.push({ type: "suspended" }, { type: "stop", error });
-  setPhase(state, "stopped", error.message);
-}
-
-/** Ends the view: its messages count no more, its transfers are void. */
-export function suspend(state: CoreState, reason: string): void {
-  if (state.phase === "stopped") return;
-  state.view = undefined;
-  state.joining = undefined;
-  state.acks.clear();
-  state.ackAwaited = false;
-  state.announced = { position: -1, ack: -1 };
-  state.effects.push({ type: "suspended" });
-  setPhase(state, state.phase === "joining" ? "joining" : "changing", reason);
 }
 
 /** A new configuration: everyone takes part, whoever was excluded before. */

@@ -4,10 +4,11 @@ import { chainHash } from "../log/chain-hash.js";
 import { compareBallots, equalBallots, formatBallot, highestBallot } from "./ballot.js";
 import type { Decision } from "./decide.js";
 import type { Transfer } from "./events.js";
-import { stop } from "./exchange.js";
-import type { LogPoint, NeedSyncMessage } from "./messages.js";
+import type { LogPoint } from "../log/log.js";
+import type { NeedSyncMessage } from "./messages.js";
+import { setPhase, stop } from "./phase.js";
 import { ackReceived, appendEntry, batchReceived, multicastAck, pointAfterHeld, sendBatch } from "./replicate.js";
-import { setPhase, type CoreState, type Joining, type View } from "./state.js";
+import type { CoreState, Joining, View } from "./state.js";
 
 /** An excluded replica learns what the others decided: the ballots in use, and that they went on without it. */
 export function observe(state: CoreState, decision: Decision): void {

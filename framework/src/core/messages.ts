@@ -1,14 +1,7 @@
 /** What replicas say to each other. Their bytes are in codec/message-codec.ts. */
-import type { EntryRecord } from "../log/log.js";
+import type { EntryRecord, LogPoint } from "../log/log.js";
 import type { MemberAddress } from "../transport/group-transport.js";
 import type { Ballot } from "./ballot.js";
-
-/** A place in the log, and the chain hash there. */
-export interface LogPoint {
-  readonly position: number;
-  /** 32 hexadecimal digits. */
-  readonly hash: string;
-}
 
 /**
  * What the sender held when it sent: the log up to `point` without a hole. `ack` is how much of that it promises to

@@ -1,11 +1,10 @@
 /** Normal operation in an installed primary view: append, verify, acknowledge, commit. */
 import { invariant } from "../errors.js";
 import { chainHash } from "../log/chain-hash.js";
-import { endOf, type EntryRecord } from "../log/log.js";
+import { endOf, type EntryRecord, type LogPoint } from "../log/log.js";
 import { equalBallots, type Ballot } from "./ballot.js";
-import { quorumOfRing } from "./exchange.js";
-import type { AckMessage, BatchMessage, Claim, LogPoint } from "./messages.js";
-import type { CoreState, Joining } from "./state.js";
+import type { AckMessage, BatchMessage, Claim } from "./messages.js";
+import { quorumOfRing, type CoreState, type Joining } from "./state.js";
 
 /** The replica may hand over another entry. */
 export function canPropose(state: CoreState): boolean {

@@ -1,11 +1,11 @@
 /** Everything the core knows. Owned by step(): nobody else writes to it. */
 import { genesisHash } from "../log/chain-hash.js";
-import { MemoryLog, type EntryRecord, type Log } from "../log/log.js";
+import { MemoryLog, type EntryRecord, type Log, type LogPoint } from "../log/log.js";
 import type { ReplicaIdentity } from "../log/entry.js";
 import type { MemberAddress, RingId } from "../transport/group-transport.js";
-import { zeroBallot, type Ballot } from "./ballot.js";
+import { equalRings, zeroBallot, type Ballot } from "./ballot.js";
 import type { Effect, Phase } from "./events.js";
-import type { AckMessage, BatchMessage, LogPoint, QuorumReport, StateReport } from "./messages.js";
+import type { AckMessage, BatchMessage, QuorumReport, StateReport } from "./messages.js";
 import type { QuorumPolicy } from "./quorum-policy.js";
 
 export interface CoreConfig {
@@ -190,8 +190,8 @@ export function addressKey({ nodeId, pid }: MemberAddress): string {
   return `${nodeId}/${pid}`;
 }
 
-export function setPhase(state: CoreState, phase: Phase, reason?: string): void {
-  if (state.phase === phase && reason === undefined) return;
-  state.phase = phase;
-  state.effects.push({ type: "phase", phase, reason });
+/** votequorum's news about the present ring, once it has come. */
+export function quorumOfRing(state: CoreState): QuorumReport | undefined {
+  const { quorumNews, ring } = state;
+  return quorumNews !== undefined && ring !== undefined && equalRings(quorumNews.ring, ring) ? quorumNews.report : undefined;
 }

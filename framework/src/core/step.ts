@@ -5,10 +5,11 @@
  * events give equal effects, which is what simulations and transcripts rest on.
  */
 import { LockstepError, invariant, isLockstepError } from "../errors.js";
-import { configurationChanged, askRejoin, excludeReceived, quorumChanged, rejoinReceived, ringChanged, stateReceived, stop, suspend } from "./exchange.js";
+import { configurationChanged, askRejoin, excludeReceived, quorumChanged, rejoinReceived, ringChanged, stateReceived } from "./exchange.js";
 import type { CoreEvent, Effect } from "./events.js";
 import { needSyncReceived, retryTransfer, transferred } from "./install.js";
 import type { Message } from "./messages.js";
+import { stop, suspend } from "./phase.js";
 import { ackReceived, acknowledge, acknowledgeNow, advanceCommit, batchReceived, propose } from "./replicate.js";
 import type { CoreState } from "./state.js";
 import type { MemberAddress } from "../transport/group-transport.js";

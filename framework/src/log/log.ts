@@ -6,8 +6,14 @@
  */
 import { invariant } from "../errors.js";
 import type { Ballot } from "../core/ballot.js";
-import type { LogPoint } from "../core/messages.js";
 import { chainHash, genesisHash } from "./chain-hash.js";
+
+/** A place in the log, and the chain hash there. */
+export interface LogPoint {
+  readonly position: number;
+  /** 32 hexadecimal digits. */
+  readonly hash: string;
+}
 
 /** An entry as it travels: its bytes, and of its contents only what the protocol asks for. */
 export interface EntryRecord {

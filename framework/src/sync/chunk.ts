@@ -1,6 +1,6 @@
 /** What the chunks of a transfer hold: a head, the slices of a snapshot or none, log entries, an end. */
 import type { Ballot } from "../core/ballot.js";
-import type { LogPoint } from "../core/messages.js";
+import type { LogPoint } from "../log/log.js";
 import { array, ballot, bytes, hash, malformed, natural, point } from "../codec/checks.js";
 import { decodeValue, encodeValue } from "../codec/values.js";
 

@@ -8,9 +8,9 @@ import { invariant } from "../errors.js";
 import type { Applier, SnapshotSource } from "../apply/types.js";
 import type { Ballot } from "../core/ballot.js";
 import type { Effect } from "../core/events.js";
-import type { ChunkMessage, LogPoint } from "../core/messages.js";
+import type { ChunkMessage } from "../core/messages.js";
 import { contentHash } from "../log/chain-hash.js";
-import type { Log, LogEntry } from "../log/log.js";
+import type { Log, LogEntry, LogPoint } from "../log/log.js";
 import { encodeChunk, type Chunk } from "./chunk.js";
 
 export type DonateEffect = Extract<Effect, { type: "donate" }>;

@@ -2,10 +2,10 @@
 import { LockstepError } from "../errors.js";
 import type { Applier, RestoredState, SnapshotSink } from "../apply/types.js";
 import { equalBallots, type Ballot } from "../core/ballot.js";
-import type { ChunkMessage, LogPoint } from "../core/messages.js";
+import type { ChunkMessage } from "../core/messages.js";
 import { readRecord } from "../codec/entry-codec.js";
 import { contentHash } from "../log/chain-hash.js";
-import type { EntryRecord } from "../log/log.js";
+import type { EntryRecord, LogPoint } from "../log/log.js";
 import { decodeChunk, type Chunk } from "./chunk.js";
 import { digestOf } from "./donation.js";
 

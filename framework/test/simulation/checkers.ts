@@ -4,9 +4,8 @@
  */
 import type { CoreEvent, Effect } from "../../src/core/events.js";
 import { compareBallots, formatBallot, type Ballot } from "../../src/core/ballot.js";
-import type { LogPoint } from "../../src/core/messages.js";
 import { formatPoint } from "./trace.js";
-import type { EntryRecord } from "../../src/log/log.js";
+import type { EntryRecord, LogPoint } from "../../src/log/log.js";
 import type { Ending, Observer, SimReplica } from "./sim-replica.js";
 
 export class Violation extends Error {

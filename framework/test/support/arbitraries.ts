@@ -1,9 +1,9 @@
 /** Random parts of the protocol, for property tests. */
 import * as fc from "fast-check";
 import type { Ballot } from "../../src/core/ballot.js";
-import type { LogPoint, Message, QuorumReport, StateReport } from "../../src/core/messages.js";
+import type { Message, QuorumReport, StateReport } from "../../src/core/messages.js";
 import { encodeCommand, encodeCommands } from "../../src/codec/entry-codec.js";
-import type { EntryRecord } from "../../src/log/log.js";
+import type { EntryRecord, LogPoint } from "../../src/log/log.js";
 
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const natural = fc.maxSafeNat();
