@@ -30,15 +30,15 @@ async function flood(window, seconds) {
   let underWay = 0;
   let waiting = false;
   let batches = 0;
+  const messages = Array.from({ length: window }, () => message);
   const fill = () => {
-    while (underWay < window) {
-      if (cpg.multicast(message) === "busy") {
-        if (!waiting) setTimeout(refill, 1);
-        waiting = true;
-        return;
-      }
-      underWay += 1;
-    }
+    if (underWay === window) return;
+    // As many as are missing, in one crossing.
+    const from = underWay;
+    underWay = cpg.multicastEach(messages, from);
+    if (underWay === window || waiting) return;
+    waiting = true;
+    setTimeout(refill, 1);
   };
   const refill = () => {
     waiting = false;
