@@ -12,6 +12,7 @@ import { resolveLimits } from "./limits.js";
 import { defaultLogger } from "./logger.js";
 import type { AnyCommand, AnyMachine, AnyQuery, Machine } from "./machine/types.js";
 import type { Inspection, QueryOptions, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit, SubmitOptions } from "./replica-api.js";
+import { splitOptions } from "./query-options.js";
 import { checkGroup, checkSlots, policyOf, type ReplicaOptions } from "./replica-options.js";
 import { Submissions, type WaitOptions } from "./submit/submissions.js";
 
@@ -322,14 +323,4 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
     await disconnected;
     this.#settleStopped(error);
   }
-}
-
-const optionNames = new Set(["consistency", "signal", "timeoutMs"]);
-
-/** Options follow the query's own arguments, as many as its function declares after the state. */
-function splitOptions(given: readonly unknown[], declared: number): { args: readonly unknown[]; options: QueryOptions } {
-  const last = given.at(-1);
-  const isOptions = given.length > declared && typeof last === "object" && last !== null
-    && Object.keys(last).length > 0 && Object.keys(last).every((key) => optionNames.has(key));
-  return isOptions ? { args: given.slice(0, -1), options: last } : { args: given, options: {} };
 }
