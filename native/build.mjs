@@ -42,7 +42,7 @@ function obstacle() {
 
 /** Everything that decides what comes out. */
 function fingerprint() {
-  const hash = createHash("sha256").update(`${process.version} ${process.arch} ${process.env.CXX ?? ""} ${process.env.npm_config_nodedir ?? ""}`);
+  const hash = createHash("sha256").update(`${process.version} ${process.arch} ${process.env.CXX ?? ""} ${nodeDirectory() ?? ""}`);
   const headers = ["cpg.h", "quorum.h", "votequorum.h", "cmap.h", "cfg.h"].filter((name) => existsSync(`/usr/include/corosync/${name}`));
   hash.update(headers.join());
   const sources = readdirSync(join(here, "src")).sort().map((name) => join("src", name));
