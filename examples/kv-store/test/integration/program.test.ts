@@ -3,6 +3,8 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
+import { Redis } from "ioredis";
+import { createClient } from "redis";
 import { afterEach, describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.js";
 import { RespClient } from "../support/resp-client.js";
@@ -46,6 +48,22 @@ describe("the program", { timeout: 60_000 }, () => {
     expect(await ended).toBe(0);
     await Promise.all([first.closed, last.closed]);
     expect(output).toEqual({ out: expect.stringMatching(/Stopping\.\n$/) as unknown, err: "" });
+  });
+
+  it("serves ioredis and node-redis as they are, each on a replica of its own", async () => {
+    const { child, output, ended } = run("--port", "0");
+    await eventually("it says that it runs", () => output.out.includes("Ctrl-C"), 30_000);
+    const [first = 0, , third = 0] = [...output.out.matchAll(/replica \d of 3 on 127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]));
+    const ioredis = new Redis(first, { retryStrategy: null });
+    const nodeRedis = createClient({ socket: { port: third, reconnectStrategy: false } });
+    await nodeRedis.connect();
+    expect(await ioredis.set("x", "1", "EX", 100)).toBe("OK");
+    expect(await nodeRedis.incrBy("x", 41)).toBe(42);
+    expect(await ioredis.get("x")).toBe("42");
+    expect(await nodeRedis.ttl("x")).toBeGreaterThan(0);
+    await Promise.all([ioredis.quit(), nodeRedis.close()]);
+    child.kill("SIGINT");
+    expect(await ended).toBe(0);
   });
 
   it("says which port is taken and how to choose others", async () => {
