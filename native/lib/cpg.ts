@@ -179,9 +179,9 @@ export class Cpg extends Handle {
   multicastEach(messages: readonly Uint8Array[], from = 0, guarantee: CpgGuarantee = "agreed"): number {
     this.#assertJoined();
     limit("from", from, 0, messages.length);
-    for (const message of messages) this.#checkMessage(message);
-    const [status, next] = this.native.mcastEach(guaranteeNumber(guarantee), messages, from);
-    if (status !== statusOk && status !== statusTryAgain) throw CorosyncError.fromStatus(status, "cpg_mcast_joined");
+    for (let i = from; i < messages.length; i += 1) this.#checkMessage(messages[i] as Uint8Array);
+    const next = this.native.mcastEach(guaranteeNumber(guarantee), messages, from);
+    if (next < 0) throw CorosyncError.fromStatus(-next, "cpg_mcast_joined");
     return next;
   }
 
@@ -255,7 +255,11 @@ export class Cpg extends Handle {
 
   #nativeListener(): NativeCpgListener {
     return {
-      messages: (slab, indexOffset, count) => this.#listener.messages(new MessageBatch(slab, indexOffset, count)),
+      messages: (slab, indexOffset, count) => {
+        const batch = new MessageBatch(slab, indexOffset, count);
+        this.#listener.messages(batch);
+        return batch.release();
+      },
       confchg: (words, memberCount, leftCount) => this.#configurationChanged(toChange(words, memberCount, leftCount)),
       totemConfchg: (nodeId, seq, nodes) => this.#listener.ringChanged({ nodeId, seq }, [...nodes]),
       ended: (status) => this.#end(CorosyncError.fromStatus(status, "cpg_dispatch")),

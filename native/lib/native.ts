@@ -29,8 +29,11 @@ interface NativeListener {
 }
 
 export interface NativeCpgListener extends NativeListener {
-  /** `slab`: payloads, then at `indexOffset` four 32-bit words a message: offset, bytes, node id, pid. */
-  messages(slab: ArrayBuffer, indexOffset: number, count: number): void;
+  /**
+   * `slab`: payloads, then, from byte `indexOffset`, four 32-bit words a message: offset, bytes, node id, pid. Answers whether the memory
+   * may be used again at once, because nothing refers to it any more.
+   */
+  messages(slab: Uint32Array, indexOffset: number, count: number): boolean;
   /** Three words an address (node id, pid, reason): members, then left, then joined. */
   confchg(words: Uint32Array, memberCount: number, leftCount: number): void;
   totemConfchg(nodeId: number, seq: bigint, nodes: Uint32Array): void;
@@ -47,8 +50,8 @@ export interface NativeCpg extends NativeHandle {
   flowControl(): Promise<Answer<number>>;
   mcast(guarantee: number, message: Uint8Array): Status;
   mcastGathered(guarantee: number, pieces: readonly Uint8Array[]): Status;
-  /** Each element a message, from index `from`; answers why it stopped and the first index that was not taken. */
-  mcastEach(guarantee: number, messages: readonly Uint8Array[], from: number): [Status, number];
+  /** Each element a message, from index `from`; answers the first index that the daemon did not take now, or a negative status. */
+  mcastEach(guarantee: number, messages: readonly Uint8Array[], from: number): number;
   zcbAlloc(bytes: number): Promise<Answer<ArrayBuffer>>;
   zcbMcast(buffer: ArrayBuffer, guarantee: number, bytes: number): Promise<Answer<undefined>>;
   zcbFree(buffer: ArrayBuffer): Promise<Answer<undefined>>;

@@ -8,7 +8,7 @@ class ShutdownRequest final : public Event {
  public:
   explicit ShutdownRequest(int flags) : flags_(flags) {}
   size_t bytes() const override { return sizeof(*this); }
-  void handTo(Napi::Env env, Napi::Object listener) override { callListener(env, listener, "shutdown", {Napi::Number::New(env, flags_)}); }
+  void handTo(Napi::Env env, Listener& listener) override { listener.call(env, "shutdown", {Napi::Number::New(env, flags_)}); }
 
  private:
   int flags_;

@@ -46,12 +46,21 @@ class Connection {
   // Never blocks. What end() was given, once it was called; kTryAgain while another thread is in a request, or while the daemon does not take what was sent.
   template <class F>
   abi::Status send(F&& call) {
+    size_t sent = 0;
+    return send(std::forward<F>(call), 1, sent);
+  }
+  // The same, so many times, until one is not kOk; `sent` counts those that were, and may be read by `call`.
+  template <class F>
+  abi::Status send(F&& call, size_t times, size_t& sent) {
     std::unique_lock<std::mutex> lock(requests_, std::try_to_lock);
     if (!lock.owns_lock()) return abi::kTryAgain;
     if (!open_) return abi::kBadHandle;
-    if (const abi::Status ended = ended_) return ended;
-    if (!mayNotify()) return abi::kTryAgain;
-    return call(handle_);
+    for (; sent < times; ++sent) {
+      if (const abi::Status ended = ended_) return ended;
+      if (!mayNotify()) return abi::kTryAgain;
+      if (const abi::Status status = call(handle_); status != abi::kOk) return status;
+    }
+    return abi::kOk;
   }
 
   // Never blocks. The caller sees to it that one thread dispatches at a time, and none after close().

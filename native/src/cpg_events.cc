@@ -14,9 +14,9 @@ class Confchg final : public Event {
   Confchg(size_t memberCount, size_t leftCount) : memberCount_(memberCount), leftCount_(leftCount) {}
   void add(const abi::CpgAddress* list, size_t count) { addresses_.insert(addresses_.end(), list, list + count); }
   size_t bytes() const override { return sizeof(*this) + addresses_.size() * sizeof(abi::CpgAddress); }
-  void handTo(Napi::Env env, Napi::Object listener) override {
+  void handTo(Napi::Env env, Listener& listener) override {
     const auto* words = reinterpret_cast<const uint32_t*>(addresses_.data());
-    callListener(env, listener, "confchg",
+    listener.call(env, "confchg",
                  {toUint32Array(env, words, addresses_.size() * kWordsPerAddress), Napi::Number::New(env, static_cast<double>(memberCount_)),
                   Napi::Number::New(env, static_cast<double>(leftCount_))});
   }
@@ -31,8 +31,8 @@ class TotemConfchg final : public Event {
  public:
   TotemConfchg(abi::CpgRingId ring, const uint32_t* nodes, size_t count) : ring_(ring), nodes_(nodes, nodes + count) {}
   size_t bytes() const override { return sizeof(*this) + nodes_.size() * sizeof(uint32_t); }
-  void handTo(Napi::Env env, Napi::Object listener) override {
-    callListener(env, listener, "totemConfchg",
+  void handTo(Napi::Env env, Listener& listener) override {
+    listener.call(env, "totemConfchg",
                  {Napi::Number::New(env, ring_.nodeId), Napi::BigInt::New(env, ring_.seq), toUint32Array(env, nodes_.data(), nodes_.size())});
   }
 
@@ -46,10 +46,11 @@ class TotemConfchg final : public Event {
 void onCpgDeliver(abi::Handle, const abi::CpgName*, uint32_t nodeId, uint32_t pid, void* message, size_t bytes) {
   EventSource& source = EventSource::dispatching();
   EventQueue& queue = source.queue();
-  auto* slab = dynamic_cast<MessageSlab*>(queue.back());
+  Event* last = queue.back();
+  MessageSlab* slab = last == nullptr ? nullptr : last->openSlab();
   const size_t before = slab == nullptr ? 0 : slab->bytes();
   if (slab != nullptr && slab->append(message, bytes, nodeId, pid)) return queue.grew(slab->bytes() - before);
-  std::unique_ptr<MessageSlab> fresh = MessageSlab::withRoomFor(bytes);
+  std::unique_ptr<MessageSlab> fresh = MessageSlab::withRoomFor(bytes, source.slabs());
   if (fresh == nullptr || !fresh->append(message, bytes, nodeId, pid)) return source.end(abi::kNoMemory);
   queue.push(std::move(fresh));
 }

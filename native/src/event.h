@@ -12,18 +12,23 @@
 #include <vector>
 
 #include "abi.h"
+#include "listener.h"
 
 namespace corosync {
+
+class MessageSlab;
 
 class Event {
  public:
   virtual ~Event() = default;
   // Memory held, in bytes.
   virtual size_t bytes() const = 0;
+  // This, if messages can be added to it. (A dynamic_cast for each message showed in profiles.)
+  virtual MessageSlab* openSlab() { return nullptr; }
   // Nothing follows this event.
   virtual bool last() const { return false; }
   // Calls the listener. Loop's thread, inside a callback scope; may take the memory along.
-  virtual void handTo(Napi::Env env, Napi::Object listener) = 0;
+  virtual void handTo(Napi::Env env, Listener& listener) = 0;
 };
 
 // The last event of a handle: why there will be no more. `status` is the library's, or kEvicted.
@@ -34,14 +39,11 @@ class Ended final : public Event {
   explicit Ended(abi::Status status) : status_(status) {}
   size_t bytes() const override { return sizeof(*this); }
   bool last() const override { return true; }
-  void handTo(Napi::Env env, Napi::Object listener) override;
+  void handTo(Napi::Env env, Listener& listener) override;
 
  private:
   abi::Status status_;
 };
-
-// Calls listener[name](...arguments).
-void callListener(Napi::Env env, Napi::Object listener, const char* name, const std::vector<napi_value>& arguments);
 
 // A copy of `words` as a Uint32Array.
 Napi::Uint32Array toUint32Array(Napi::Env env, const uint32_t* words, size_t count);

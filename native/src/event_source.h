@@ -9,6 +9,7 @@
 
 #include "connection.h"
 #include "event.h"
+#include "slab_pool.h"
 
 namespace corosync {
 
@@ -46,12 +47,15 @@ class EventSource {
   // this thread. Only valid inside a callback.
   static EventSource& dispatching();
   EventQueue& queue() { return queue_; }
+  // Where messages of this source are put. Its views belong to the loop's thread.
+  const std::shared_ptr<SlabPool>& slabs() const { return slabs_; }
   // Ends the events: after an error nothing that follows could be trusted to be complete.
   void end(abi::Status status);
 
  private:
   Connection& connection_;
   const size_t heldLimitBytes_;
+  const std::shared_ptr<SlabPool> slabs_ = std::make_shared<SlabPool>();
   std::mutex mutex_;  // guards what follows
   EventQueue queue_;
   Progress progress_;

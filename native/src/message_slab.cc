@@ -1,61 +1,60 @@
 // See message_slab.h.
 #include "message_slab.h"
 
-#include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace corosync {
 namespace {
 
-// Up to here a slab is moved into memory of V8's own as a whole: cheaper than an external ArrayBuffer, whose bookkeeping and
-// finalizer cost some microseconds, and the slab's unused rest goes back at once.
-constexpr size_t kMoveBytes = 8 * 1024;
+constexpr size_t kUsualMessages = 64;
 
 constexpr size_t aligned(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
 
 }  // namespace
 
-std::unique_ptr<MessageSlab> MessageSlab::withRoomFor(size_t messageBytes) {
-  const size_t capacity = std::max(kCapacityBytes, aligned(messageBytes) + sizeof(Record));
-  auto* data = static_cast<uint8_t*>(std::malloc(capacity));
-  return data == nullptr ? nullptr : std::unique_ptr<MessageSlab>(new MessageSlab(data, capacity));
+MessageSlab::MessageSlab(std::shared_ptr<SlabMemory> memory, std::shared_ptr<SlabPool> pool) : memory_(std::move(memory)), pool_(std::move(pool)) {
+  index_.reserve(kUsualMessages);
+}
+
+MessageSlab::~MessageSlab() {
+  if (memory_ != nullptr) pool_->giveBack(std::move(memory_));
+}
+
+std::unique_ptr<MessageSlab> MessageSlab::withRoomFor(size_t messageBytes, const std::shared_ptr<SlabPool>& pool) {
+  std::shared_ptr<SlabMemory> memory = pool->take(aligned(messageBytes) + sizeof(Record));
+  return memory == nullptr ? nullptr : std::unique_ptr<MessageSlab>(new MessageSlab(std::move(memory), pool));
 }
 
 bool MessageSlab::append(const void* message, size_t bytes, uint32_t nodeId, uint32_t pid) {
-  if (aligned(bytes) + (index_.size() + 1) * sizeof(Record) > capacity_ - used_) return false;
-  std::memcpy(data_ + used_, message, bytes);
+  if (aligned(bytes) + (index_.size() + 1) * sizeof(Record) > memory_->capacity() - used_) return false;
+  std::memcpy(memory_->data() + used_, message, bytes);
   index_.push_back({static_cast<uint32_t>(used_), static_cast<uint32_t>(bytes), nodeId, pid});
   used_ += aligned(bytes);
   return true;
 }
 
-Napi::ArrayBuffer MessageSlab::toArrayBuffer(Napi::Env env) {
-  const size_t total = used();
-  if (!index_.empty()) std::memcpy(data_ + used_, index_.data(), index_.size() * sizeof(Record));
-  if (total > kMoveBytes) {
-    if (void* shrunk = std::realloc(data_, total)) data_ = static_cast<uint8_t*>(shrunk);
-    napi_value buffer = nullptr;
-    // The finalizer only frees, so it does not matter when it runs; it keeps no reference to this slab or its handle.
-    const napi_status status = napi_create_external_arraybuffer(
-        env, data_, total, [](napi_env, void* data, void*) { std::free(data); }, nullptr, &buffer);
-    if (status == napi_ok) {
-      data_ = nullptr;
-      return Napi::ArrayBuffer(env, buffer);
-    }
-    // Builds of V8 with a memory cage have no external buffers (Electron): fall through to the move.
-  }
-  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, total);
-  if (!buffer.IsEmpty()) std::memcpy(buffer.Data(), data_, total);
-  return buffer;
+// The memory itself, or, where V8 has no ArrayBuffers over foreign memory (builds with a memory cage: Electron), a copy.
+Napi::Value MessageSlab::view(Napi::Env env, bool& inPlace) {
+  const Napi::Value words = pool_->viewOf(env, memory_);
+  inPlace = !words.IsEmpty();
+  if (inPlace || env.IsExceptionPending()) return words;
+  Napi::Uint32Array copy = Napi::Uint32Array::New(env, used() / sizeof(uint32_t));
+  if (!copy.IsEmpty()) std::memcpy(copy.Data(), memory_->data(), used());
+  return copy;
 }
 
-void MessageSlab::handTo(Napi::Env env, Napi::Object listener) {
-  const size_t indexOffset = used_;
-  const size_t count = index_.size();
-  Napi::ArrayBuffer buffer = toArrayBuffer(env);
+void MessageSlab::handTo(Napi::Env env, Listener& listener) {
+  if (!index_.empty()) std::memcpy(memory_->data() + used_, index_.data(), index_.size() * sizeof(Record));
+  bool inPlace = false;
+  const Napi::Value words = view(env, inPlace);
   if (env.IsExceptionPending()) return;
-  callListener(env, listener, "messages",
-               {buffer, Napi::Number::New(env, static_cast<double>(indexOffset)), Napi::Number::New(env, static_cast<double>(count))});
+  const Napi::Value released = listener.call(env, "messages", {words, Napi::Number::New(env, static_cast<double>(used_)), Napi::Number::New(env, static_cast<double>(index_.size()))});
+  // Unless it says so itself, and after an exception, it may hold on to the memory for as long as it likes.
+  const bool mayBeKept = env.IsExceptionPending() || !released.IsBoolean() || !released.As<Napi::Boolean>().Value();
+  if (!inPlace || !mayBeKept) return;
+  pool_->kept(*memory_);
+  memory_.reset();
 }
 
 }  // namespace corosync

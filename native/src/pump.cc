@@ -4,14 +4,13 @@
 #include <atomic>
 #include <utility>
 
-#include "message_slab.h"
 
 namespace corosync {
 namespace {
 
 // One drained dispatch, one call into JavaScript. Small enough that the answer to the first message is on its way while the
 // daemon still hands over the next ones: with 8192 a flood ran at half the rate.
-constexpr EventSource::Budget kSlice{MessageSlab::kCapacityBytes, 128};
+constexpr EventSource::Budget kSlice{SlabPool::kSlabBytes, 1024};
 // After this long the loop gets its turn; what is left follows in the next iteration.
 constexpr uint64_t kTurnNs = 4'000'000;
 
@@ -24,7 +23,7 @@ struct PollBox {
 }  // namespace
 
 Pump::Pump(std::shared_ptr<LoopDoor> door, std::shared_ptr<UvHandleCount> uvHandles, EventSource& source, Napi::Object listener)
-    : door_(std::move(door)), uvHandles_(std::move(uvHandles)), source_(source), listener_(Napi::Persistent(listener)) {}
+    : door_(std::move(door)), uvHandles_(std::move(uvHandles)), source_(source), slabs_(source.slabs()), listener_(listener) {}
 
 Pump::~Pump() { stop(); }
 
@@ -44,7 +43,8 @@ bool Pump::start(Napi::Env env, int fd) {
 }
 
 void Pump::stop() {
-  listener_.Reset();  // it holds the handle's own JavaScript object
+  listener_.reset();  // it holds the handle's own JavaScript object
+  slabs_->dropViews();
   if (poll_ == nullptr) return;
   uv_poll_t* poll = std::exchange(poll_, nullptr);
   uv_poll_stop(poll);
@@ -89,7 +89,7 @@ void Pump::turn() {
     }
     // The descriptor of a connection that has ended stays readable for ever.
     if (event->last()) uv_poll_stop(poll_);
-    door_->enter([&](Napi::Env env) { event->handTo(env, listener_.Value()); });
+    door_->enter([&](Napi::Env env) { event->handTo(env, listener_); });
   }
   turning_ = false;
   if (poll_ != nullptr && source_.hasHeld()) wake_();

@@ -45,7 +45,8 @@ class Pump : public std::enable_shared_from_this<Pump> {
   std::shared_ptr<LoopDoor> door_;
   std::shared_ptr<UvHandleCount> uvHandles_;
   EventSource& source_;
-  Napi::ObjectReference listener_;
+  const std::shared_ptr<SlabPool> slabs_;  // outlives `source_`
+  Listener listener_;
   uv_poll_t* poll_ = nullptr;
   bool turning_ = false;
   std::function<void()> wake_;

@@ -9,8 +9,8 @@ class QuorumChange final : public Event {
   QuorumChange(bool quorate, abi::QuorumRingId ring, const uint32_t* members, size_t count)
       : quorate_(quorate), ring_(ring), members_(members, members + count) {}
   size_t bytes() const override { return sizeof(*this) + members_.size() * sizeof(uint32_t); }
-  void handTo(Napi::Env env, Napi::Object listener) override {
-    callListener(env, listener, "quorum",
+  void handTo(Napi::Env env, Listener& listener) override {
+    listener.call(env, "quorum",
                  {Napi::Boolean::New(env, quorate_), Napi::Number::New(env, ring_.nodeId), Napi::BigInt::New(env, ring_.seq),
                   toUint32Array(env, members_.data(), members_.size())});
   }
@@ -26,8 +26,8 @@ class NodelistChange final : public Event {
   explicit NodelistChange(abi::QuorumRingId ring) : ring_(ring) {}
   std::vector<uint32_t> members, joined, left;
   size_t bytes() const override { return sizeof(*this) + (members.size() + joined.size() + left.size()) * sizeof(uint32_t); }
-  void handTo(Napi::Env env, Napi::Object listener) override {
-    callListener(env, listener, "nodelist",
+  void handTo(Napi::Env env, Listener& listener) override {
+    listener.call(env, "nodelist",
                  {Napi::Number::New(env, ring_.nodeId), Napi::BigInt::New(env, ring_.seq), toUint32Array(env, members.data(), members.size()),
                   toUint32Array(env, joined.data(), joined.size()), toUint32Array(env, left.data(), left.size())});
   }

@@ -51,18 +51,44 @@ describe("versions", () => {
 });
 
 describe("a message batch", () => {
-  test("gives views of its slab by the index behind the payloads", () => {
-    const slab = new ArrayBuffer(24 + 32);
-    new Uint8Array(slab).set([1, 2, 3], 0);
-    new Uint8Array(slab).set([4], 8);
-    new Uint32Array(slab, 24).set([0, 3, 7, 100, 8, 1, 4_294_967_295, 200]);
-    const batch = new MessageBatch(slab, 24, 2);
+  const memoryOf = (bytes: number): Uint32Array => {
+    const words = new Uint32Array(bytes / 4);
+    new Uint8Array(words.buffer).set([1, 2, 3], 0);
+    new Uint8Array(words.buffer).set([4], 8);
+    words.set([0, 3, 7, 100, 8, 1, 4_294_967_295, 200], 24 / 4);
+    return words;
+  };
+
+  test("gives views of its memory by the index behind the payloads", () => {
+    const words = memoryOf(24 + 32);
+    const batch = new MessageBatch(words, 24, 2);
     expect(batch.length).toBe(2);
     expect([...batch.data(0)]).toEqual([1, 2, 3]);
     expect([...batch.data(1)]).toEqual([4]);
     expect([batch.size(0), batch.senderNodeId(0), batch.senderPid(0)]).toEqual([3, 7, 100]);
     expect([batch.size(1), batch.senderNodeId(1), batch.senderPid(1)]).toEqual([1, 4_294_967_295, 200]);
-    expect(batch.data(0).buffer).toBe(slab);
-    expect(() => batch.data(2)).toThrow(RangeError);
+    expect(batch.data(0).buffer).toBe(words.buffer);
+    for (const i of [2, -1, 0.5, Number.NaN]) expect(() => batch.data(i)).toThrow(RangeError);
+  });
+
+  test("that was looked at is kept: as it is if it fills its memory, else as a copy of the right size", () => {
+    const full = new MessageBatch(memoryOf(24 + 32), 24, 2);
+    full.data(0);
+    expect(full.release()).toBe(false);
+    const words = memoryOf(1024);
+    const small = new MessageBatch(words, 24, 2);
+    const data = small.data(1);
+    expect(small.release()).toBe(true);
+    words.fill(0);
+    expect(data.buffer.byteLength).toBe(24 + 32);
+    expect([data[0], small.data(0)[2], small.senderPid(1)]).toEqual([4, 3, 200]);
+  });
+
+  test("that nobody looked at ends with the listener's call, and says so", () => {
+    const batch = new MessageBatch(memoryOf(1024), 24, 2);
+    expect(batch.size(0)).toBe(3);
+    expect(batch.release()).toBe(true);
+    expect(batch.length).toBe(2);
+    for (const look of [() => batch.data(0), () => batch.size(0), () => batch.senderNodeId(1)]) expect(look).toThrow("before the listener returns");
   });
 });
