@@ -9,6 +9,8 @@ import type { QuorumPolicy } from "./core/quorum-policy.js";
 import type { Limits } from "./limits.js";
 import { MemoryLog, type Log } from "./log/log.js";
 import type { Logger } from "./logger.js";
+import { unobserved, type ProtocolObserver } from "./observer.js";
+import { systemScheduler, type Scheduler } from "./scheduler.js";
 import type { AnyMachine } from "./machine/types.js";
 import type { GroupTransport } from "./transport/group-transport.js";
 
@@ -21,6 +23,8 @@ export interface ReplicaParts {
   readonly limits: Limits;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly observer: ProtocolObserver;
   /** Makes the random id of one start: 16 hexadecimal digits. */
   readonly newIncarnation: () => string;
 }
@@ -39,6 +43,8 @@ export const tokens: { readonly [K in PartName]: InjectionToken<ReplicaParts[K]>
   limits: token("limits"),
   logger: token("logger"),
   clock: token("clock"),
+  scheduler: token("scheduler"),
+  observer: token("observer"),
   newIncarnation: token("newIncarnation"),
 };
 
@@ -66,6 +72,8 @@ export function wireParts(wiring: Wiring): ReplicaParts {
     limits: () => wiring.limits,
     logger: wiring.logger,
     clock: () => systemClock,
+    scheduler: () => systemScheduler,
+    observer: () => unobserved,
     newIncarnation: () => () => randomBytes(8).toString("hex"),
   };
   for (const name of Object.keys(tokens) as PartName[]) register(container, name, wiring.provide[name] ?? defaults[name]);
@@ -77,6 +85,8 @@ export function wireParts(wiring: Wiring): ReplicaParts {
     limits: container.resolve(tokens.limits),
     logger: container.resolve(tokens.logger),
     clock: container.resolve(tokens.clock),
+    scheduler: container.resolve(tokens.scheduler),
+    observer: container.resolve(tokens.observer),
     newIncarnation: container.resolve(tokens.newIncarnation),
   };
 }

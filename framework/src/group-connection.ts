@@ -10,6 +10,7 @@ import type { ReplicaParts } from "./container.js";
 import type { Phase } from "./core/events.js";
 import { initialCore, resumedCore, type CoreConfig, type CoreState } from "./core/state.js";
 import { Membership } from "./membership.js";
+import type { Cancel } from "./scheduler.js";
 import type { Submissions } from "./submit/submissions.js";
 import type { GroupListener, GroupTransport } from "./transport/group-transport.js";
 
@@ -40,7 +41,7 @@ export class GroupConnection {
   /** What the last membership knew, for the next one. */
   #lastCore: CoreState | undefined;
   #digestCheck: DigestCheck | undefined;
-  #reconnect: NodeJS.Timeout | undefined;
+  #cancelReconnect: Cancel | undefined;
   #lastTickMs: number;
   #coreTimeMs = 0;
   #earlierViewChanges = 0;
@@ -72,7 +73,7 @@ export class GroupConnection {
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#reconnect);
+    this.#cancelReconnect?.();
     this.#leaveMembership();
     await this.#transport.close();
   }
@@ -115,7 +116,7 @@ export class GroupConnection {
 
   #enter(slot: number): Membership | undefined {
     const { parts, slots, machine, submissions, clock, phaseChanged, applied, stateReplaced, failed } = this.#all;
-    const { limits, logger, policy, applier } = parts;
+    const { limits, logger, policy, applier, scheduler, observer } = parts;
     if (!slots.includes(slot)) {
       failed(new LockstepError("CONFIGURATION_INVALID", `this node's id is ${slot}, which is not one of the slots ${slots.join(", ")}`));
       return undefined;
@@ -129,16 +130,16 @@ export class GroupConnection {
     core.nowMs = this.#coreTimeMs;
     this.#digestCheck = this.#makeDigestCheck(slot);
     this.#membership = new Membership({
-      core, transport: this.#transport, applier, limits, logger, submissions, clock, digestCheck: this.#digestCheck,
+      core, transport: this.#transport, applier, limits, logger, scheduler, observer, submissions, clock, digestCheck: this.#digestCheck,
       phaseChanged, applied, stateReplaced, failed,
     });
     return this.#membership;
   }
 
   #makeDigestCheck(ownSlot: number): DigestCheck {
-    const { parts: { applier, limits, logger }, slots } = this.#all;
+    const { parts: { applier, limits, logger, scheduler }, slots } = this.#all;
     return new DigestCheck({
-      applier, slots, ownSlot, active: () => Array.from(this.core?.acks.keys() ?? []), intervalMs: limits.digestIntervalMs,
+      applier, scheduler, slots, ownSlot, active: () => Array.from(this.core?.acks.keys() ?? []), intervalMs: limits.digestIntervalMs,
       announce: (position, digest) => this.#membership?.announceDigest(position, digest),
       differs: (position, own, others) => {
         logger.error({ position, own, others, slot: ownSlot }, "this replica's state differs from the group's: is a handler not deterministic? It is thrown away and taken from another replica");
@@ -180,13 +181,13 @@ export class GroupConnection {
   }
 
   #comeBack(pauseMs: number): void {
-    this.#reconnect = setTimeout(() => {
+    this.#cancelReconnect = this.#all.parts.scheduler.after(pauseMs, () => {
       void this.open().catch((error: unknown) => {
         if (this.#closed) return;
         this.#leaveMembership();
         if (this.#renew()) this.#comeBack(Math.min(lastReconnectMs, pauseMs * 2));
         else this.#all.failed(error instanceof Error ? error : new Error(String(error)));
       });
-    }, pauseMs);
+    });
   }
 }

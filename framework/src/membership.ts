@@ -19,6 +19,8 @@ import { step } from "./core/step.js";
 import type { Limits } from "./limits.js";
 import type { Entry, ReplicaIdentity } from "./log/entry.js";
 import type { Logger } from "./logger.js";
+import type { ProtocolObserver } from "./observer.js";
+import type { Cancel, Scheduler } from "./scheduler.js";
 import { Outbox } from "./submit/outbox.js";
 import type { Submissions } from "./submit/submissions.js";
 import { Transfers } from "./sync/transfers.js";
@@ -33,6 +35,8 @@ export interface MembershipParts {
   readonly digestCheck: DigestCheck;
   readonly limits: Limits;
   readonly logger: Logger;
+  readonly scheduler: Scheduler;
+  readonly observer: ProtocolObserver;
   readonly phaseChanged: (phase: Phase, reason: string | undefined) => void;
   readonly applied: (entry: AppliedEntry) => void;
   /** A snapshot replaced the applied state. */
@@ -53,7 +57,7 @@ export class Membership {
   #membersToPropose: readonly ReplicaIdentity[] | undefined;
   /** The view's members, as long as no entry tells the machine of them, and when to propose one in the place of who should have. */
   #membersDue: { readonly members: readonly ReplicaIdentity[]; readonly after: number; readonly atMs: number } | undefined;
-  #lateAck: NodeJS.Timeout | undefined;
+  #cancelLateAck: Cancel | undefined;
   #open = true;
   viewChanges = 0;
 
@@ -81,7 +85,7 @@ export class Membership {
   /** No event is taken any more. */
   close(): void {
     this.#open = false;
-    clearTimeout(this.#lateAck);
+    this.#cancelLateAck?.();
     this.#transfers.cancel();
     this.#outbox.clear();
   }
@@ -169,7 +173,9 @@ export class Membership {
     this.#running = true;
     try {
       for (let next = this.#events.shift(); next !== undefined && this.#open; next = this.#events.shift()) {
-        for (const effect of step(this.core, next).effects) this.#perform(effect);
+        const { effects } = step(this.core, next);
+        this.#parts.observer.stepped(this.core, next, effects);
+        for (const effect of effects) this.#perform(effect);
       }
     } catch (error) {
       this.#parts.failed(isLockstepError(error) ? error : new LockstepError("INVARIANT_VIOLATED", `the replica failed: ${String(error)}`, { cause: error }));
@@ -190,10 +196,10 @@ export class Membership {
         this.#membersDue = undefined;
         return this.#transfers.cancel();
       case "acknowledgeLater":
-        this.#lateAck ??= setTimeout(() => {
-          this.#lateAck = undefined;
+        this.#cancelLateAck ??= this.#parts.scheduler.after(this.#parts.limits.lateAckMs, () => {
+          this.#cancelLateAck = undefined;
           this.#dispatch({ type: "lateAcknowledgement" });
-        }, this.#parts.limits.lateAckMs);
+        });
         return;
       case "committed": return this.#apply(effect.through);
       case "phase":
@@ -242,7 +248,7 @@ export class Membership {
   // Applying.
 
   #apply(through: number): void {
-    const { applier, core, clock, submissions, digestCheck } = this.#parts;
+    const { applier, core, clock, submissions, digestCheck, observer } = this.#parts;
     while (applier.position < through) {
       const position = applier.position + 1;
       const logged = core.log.at(position);
@@ -254,6 +260,7 @@ export class Membership {
       if (logged.record.incarnation === core.config.incarnation && !applied.skipped) {
         submissions.answer(applied.n, applied.commands.map((command) => command.outcome));
       }
+      observer.applied(core, position, logged, applied);
       this.#parts.applied(applied);
       digestCheck.applied(applied);
     }
@@ -305,9 +312,11 @@ export class Membership {
     this.#dispatch({ type: "propose", record: encodeCommands(header, this.#parts.submissions.take(header.n)) });
   }
 
-  /** An entry for its time alone, which fires timers. */
+  /** An entry for its time alone, which fires timers; none while others wait for a quorum, or the log would fill with them. */
   proposeTick(): void {
-    if (this.#open && canPropose(this.core) && this.#parts.clock.now() !== undefined && inFlight(this.core) === 0) this.#proposeBatch();
+    const { log, committed } = this.core;
+    const quiet = inFlight(this.core) === 0 && log.end === committed;
+    if (this.#open && quiet && canPropose(this.core) && this.#parts.clock.now() !== undefined) this.#proposeBatch();
   }
 
   #header(timeMs: number): EntryHeader {

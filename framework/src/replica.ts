@@ -14,6 +14,7 @@ import type { AnyCommand, AnyMachine, AnyQuery, Machine } from "./machine/types.
 import type { Inspection, QueryOptions, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit, SubmitOptions } from "./replica-api.js";
 import { splitOptions } from "./query-options.js";
 import { checkGroup, checkSlots, policyOf, type ReplicaOptions } from "./replica-options.js";
+import type { Cancel } from "./scheduler.js";
 import { Submissions, type WaitOptions } from "./submit/submissions.js";
 
 /** A timer that the lowest active slot does not fire is fired by the next ones, this many ticks apart. */
@@ -63,7 +64,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   readonly #totals = { submitted: 0, appliedEntries: 0, appliedCommands: 0 };
   #role: ReplicaRole = "joining";
   #reason: string | undefined;
-  #ticker: NodeJS.Timeout | undefined;
+  #cancelTicks: Cancel | undefined;
   #stopping: Promise<void> | undefined;
   #settleStopped!: (error: Error | undefined) => void;
 
@@ -107,7 +108,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
       const error = await this.stopped;
       if (error !== undefined) throw error;
     }
-    this.#ticker ??= setInterval(() => this.#tick(), this.#parts.limits.tickMs);
+    this.#cancelTicks ??= this.#parts.scheduler.every(this.#parts.limits.tickMs, () => this.#tick());
   }
 
   // What the connection reports.
@@ -244,7 +245,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
     const { signal, timeoutMs } = options;
     return new Promise((resolve, reject) => {
       const finish = (error?: Error): void => {
-        clearTimeout(timer);
+        cancelTimer?.();
         signal?.removeEventListener("abort", aborted);
         this.#roleListeners.delete(changed);
         if (error === undefined) resolve();
@@ -255,7 +256,8 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
         if (role === "active") finish();
         else if (role === "stopped") finish(new LockstepError("STOPPED", `the replica was stopped${reason === undefined ? "" : `: ${reason}`}`));
       };
-      const timer = timeoutMs === undefined ? undefined : setTimeout(() => finish(new LockstepError("NOT_READY", `not ready after ${timeoutMs} ms: ${this.#role}${this.#reason === undefined ? "" : `, ${this.#reason}`}`)), timeoutMs);
+      const tooLate = (): void => finish(new LockstepError("NOT_READY", `not ready after ${timeoutMs} ms: ${this.#role}${this.#reason === undefined ? "" : `, ${this.#reason}`}`));
+      const cancelTimer = timeoutMs === undefined ? undefined : this.#parts.scheduler.after(timeoutMs, tooLate);
       this.#roleListeners.add(changed);
       signal?.addEventListener("abort", aborted, { once: true });
       if (signal?.aborted === true) aborted();
@@ -314,7 +316,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   }
 
   async #shutDown(error: Error | undefined): Promise<void> {
-    clearInterval(this.#ticker);
+    this.#cancelTicks?.();
     const disconnected = this.#connection.close();
     this.#submissions.loseSent(() => undefined, "the replica was stopped after the command was sent");
     this.#submissions.refuseUnsent(new LockstepError("STOPPED", `the replica was stopped${error === undefined ? "" : `: ${error.message}`}`));

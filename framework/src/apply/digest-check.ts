@@ -4,6 +4,7 @@
  * The first entry past each multiple of the interval (cluster time) is such a position for everybody. The digest is
  * computed in steps over a captured state; a replica that differs from a majority of slots has to give its state up.
  */
+import type { Cancel, Scheduler } from "../scheduler.js";
 import type { AppliedEntry, Applier, DigestRun } from "./types.js";
 
 /** Positions whose digests are remembered: the slowest replica may still be computing an earlier one. */
@@ -13,6 +14,7 @@ const keysPerStep = 500;
 
 export interface DigestCheckParts {
   readonly applier: Pick<Applier<unknown>, "digest">;
+  readonly scheduler: Pick<Scheduler, "soon">;
   readonly intervalMs: number;
   readonly slots: readonly number[];
   readonly ownSlot: number;
@@ -30,7 +32,7 @@ export class DigestCheck {
   readonly #digests = new Map<number, Map<number, string>>();
   #lastNow: number | undefined;
   #run: DigestRun | undefined;
-  #step: NodeJS.Immediate | undefined;
+  #cancelStep: Cancel | undefined;
 
   constructor(parts: DigestCheckParts) {
     this.#parts = parts;
@@ -43,7 +45,7 @@ export class DigestCheck {
     if (intervalMs === 0 || last === undefined || Math.floor(last / intervalMs) === Math.floor(entry.now / intervalMs)) return;
     if (this.#run !== undefined) return; // still busy with the last one: this position is compared by the others
     this.#run = applier.digest();
-    this.#step = setImmediate(() => this.#advance());
+    this.#cancelStep = this.#parts.scheduler.soon(() => this.#advance());
   }
 
   #advance(): void {
@@ -51,7 +53,7 @@ export class DigestCheck {
     if (run === undefined) return;
     const digest = run.step(keysPerStep);
     if (digest === undefined) {
-      this.#step = setImmediate(() => this.#advance());
+      this.#cancelStep = this.#parts.scheduler.soon(() => this.#advance());
       return;
     }
     this.#run = undefined;
@@ -76,7 +78,7 @@ export class DigestCheck {
   /** The state is being replaced, or the replica stops: what was computed is of no use. */
   reset(): void {
     this.#run = undefined;
-    if (this.#step !== undefined) clearImmediate(this.#step);
+    this.#cancelStep?.();
     this.#digests.clear();
     this.#lastNow = undefined;
   }

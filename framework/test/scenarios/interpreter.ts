@@ -26,7 +26,7 @@ import { corosyncPolicy, majorityPolicy, type QuorumPolicy } from "../../src/cor
 import type { EntryRecord } from "../../src/log/log.js";
 import { Checkers } from "../simulation/checkers.js";
 import type { Ending, Observer, SimReplica } from "../simulation/sim-replica.js";
-import { formatEffect } from "../simulation/trace.js";
+import { formatEffect } from "../../src/testing/format.js";
 import { World } from "../simulation/world.js";
 
 const stepMs = 100;

@@ -4,7 +4,7 @@
  */
 import type { CoreEvent, Effect } from "../../src/core/events.js";
 import { compareBallots, formatBallot, type Ballot } from "../../src/core/ballot.js";
-import { formatPoint } from "./trace.js";
+import { formatPoint } from "../../src/testing/format.js";
 import type { EntryRecord, LogPoint } from "../../src/log/log.js";
 import type { Ending, Observer, SimReplica } from "./sim-replica.js";
 

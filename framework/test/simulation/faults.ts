@@ -1,7 +1,7 @@
 /** What can go wrong, by name. Each returns what it did, for the trace, or undefined if there was nothing to do. */
-import type { ModelNode, Received } from "./group-model.js";
+import type { ModelNode, Received } from "../../src/testing/group-model.js";
 import type { Message } from "../../src/core/messages.js";
-import type { Random } from "./random.js";
+import type { Random } from "../../src/testing/random.js";
 import type { SimReplica } from "./sim-replica.js";
 import type { World } from "./world.js";
 

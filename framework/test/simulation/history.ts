@@ -6,9 +6,9 @@ import type { CoreEvent, Effect } from "../../src/core/events.js";
 import type { EntryRecord } from "../../src/log/log.js";
 import { Checkers, Violation } from "./checkers.js";
 import { faults, repair, type FaultName } from "./faults.js";
-import { Random } from "./random.js";
+import { Random } from "../../src/testing/random.js";
 import { namesOf, type Ending, type Observer, type SimReplica } from "./sim-replica.js";
-import { formatEffect, formatEvent } from "./trace.js";
+import { formatEffect, formatEvent } from "../../src/testing/format.js";
 import { World } from "./world.js";
 
 export interface HistoryResult {

@@ -14,7 +14,7 @@ import type { EntryRecord } from "../../src/log/log.js";
 import { Transfers } from "../../src/sync/transfers.js";
 import { majorityOf } from "../../src/core/quorum-policy.js";
 import type { MemberAddress, RingId } from "../../src/transport/group-transport.js";
-import type { Heard } from "./group-model.js";
+import type { Heard } from "../../src/testing/group-model.js";
 import { isMembersEntry, ListApplier } from "./list-applier.js";
 
 /** How an entry of this replica ended. */

@@ -4,7 +4,7 @@ import { majorityOf, type QuorumPolicy } from "../../src/core/quorum-policy.js";
 import type { Message } from "../../src/core/messages.js";
 import type { CoreConfig } from "../../src/core/state.js";
 import type { MemberAddress } from "../../src/transport/group-transport.js";
-import { GroupModel } from "./group-model.js";
+import { GroupModel } from "../../src/testing/group-model.js";
 import { SimReplica, type Observer, type SimLimits } from "./sim-replica.js";
 
 export interface WorldOptions extends SimLimits {

@@ -1,9 +1,9 @@
 /** One line for what happened, for people who read a failed history or a transcript. */
-import { formatBallot, formatRing } from "../../src/core/ballot.js";
-import type { CoreEvent, Effect } from "../../src/core/events.js";
-import type { LogPoint } from "../../src/log/log.js";
-import type { Message } from "../../src/core/messages.js";
-import type { MemberAddress } from "../../src/transport/group-transport.js";
+import { formatBallot, formatRing } from "../core/ballot.js";
+import type { CoreEvent, Effect } from "../core/events.js";
+import type { LogPoint } from "../log/log.js";
+import type { Message } from "../core/messages.js";
+import type { MemberAddress } from "../transport/group-transport.js";
 import type { Heard } from "./group-model.js";
 
 export function formatPoint({ position, hash }: LogPoint): string {

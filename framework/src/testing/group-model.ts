@@ -6,8 +6,8 @@
  * What it promises, as Totem does: one order per ring; a node delivers what it put on a ring itself before it leaves
  * that ring; what was not yet on a ring goes out on the next one; ring sequences grow along any node's history.
  */
-import { invariant } from "../../src/errors.js";
-import type { ChangedMember, ChangeReason, ConfigurationChange, MemberAddress, RingId } from "../../src/transport/group-transport.js";
+import { invariant } from "../errors.js";
+import type { ChangedMember, ChangeReason, ConfigurationChange, MemberAddress, RingId } from "../transport/group-transport.js";
 
 /** What a process hears. */
 export type Heard<M> =

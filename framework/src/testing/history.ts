@@ -1,0 +1,329 @@
+/**
+ * One seed, one history: random faults and work for a while; then the faults stop, and everything must come to rest.
+ *
+ * The replicas are real ones; what is simulated is what they stand on: the group, the clocks, the processor, the clients.
+ */
+import { formatBallot } from "../core/ballot.js";
+import { majorityOf } from "../core/quorum-policy.js";
+import { AgreementChecker } from "./checkers/agreement.js";
+import { Violation, violated } from "./checkers/violation.js";
+import { ViewChecker } from "./checkers/views.js";
+import { faultNames, faults, repair, type FaultName } from "./faults.js";
+import { isLockstepError } from "../errors.js";
+import { formatEffect, formatEvent } from "./format.js";
+import type { ProtocolObserver } from "../observer.js";
+import { Random } from "./random.js";
+import type { SimulatedProcess } from "./simulated-process.js";
+import { Client } from "./workload/client.js";
+import type { CallRecord, Workload } from "./workload/workload.js";
+import { World } from "./world.js";
+
+export interface HistoryOptions {
+  readonly seed: number;
+  readonly workload: (random: Random) => Workload;
+  /** Gets a line for everything that happens. */
+  readonly trace?: (line: string) => void;
+}
+
+export interface HistoryResult {
+  /** Simulated time, milliseconds. */
+  readonly simulatedMs: number;
+  readonly replicas: number;
+  readonly answered: number;
+  readonly refused: number;
+  readonly unknown: number;
+  readonly applied: number;
+  readonly views: number;
+  readonly snapshots: number;
+  /** Rounds until everything was at rest after the faults stopped. */
+  readonly roundsToRest: number;
+  readonly faults: Readonly<Partial<Record<FaultName, number>>>;
+}
+
+/** How a history goes. */
+interface Temper {
+  /** Messages that a node sends, delivers and hears in a moment, about. */
+  readonly pace: number;
+  /** Chances, in a moment: that a client asks for something, that everything under way gets through everywhere, that something goes wrong. */
+  readonly calls: number;
+  readonly calm: number;
+  readonly faults: number;
+  readonly momentMs: number;
+}
+
+/** More than the exchange with a silent member, every wait for a transfer and every backoff take. */
+const roundsAllowed = 3_000;
+const roundMs = 100;
+/** Digests are compared at every position that this divides, and at the end. */
+const digestEvery = 16;
+
+/** @throws Violation; give `trace` to see what led to it. */
+export function runHistory(options: HistoryOptions): Promise<HistoryResult> {
+  return new History(options).run();
+}
+
+class History {
+  readonly #random: Random;
+  readonly #trace: ((line: string) => void) | undefined;
+  readonly #world: World;
+  readonly #workload: Workload;
+  readonly #clients: readonly Client[];
+  readonly #agreement = new AgreementChecker();
+  readonly #views = new ViewChecker();
+  readonly #records: CallRecord[] = [];
+  readonly #faults: Partial<Record<FaultName, number>> = {};
+  readonly #weights: readonly (readonly [FaultName, number])[];
+  readonly #temper: Temper;
+  readonly #moments: number;
+  #moment = 0;
+  #snapshots = 0;
+  /** The first; checkers find it in the middle of a replica's work, which goes on. */
+  #violation: Violation | undefined;
+
+  constructor({ seed, workload, trace }: HistoryOptions) {
+    const random = new Random(seed);
+    this.#random = random;
+    this.#trace = trace;
+    this.#workload = workload(random);
+    const count = random.pick([1, 2, 3, 3, 3, 4, 5, 5, 6, 7]) ?? 3;
+    this.#moments = random.between(30, 150);
+    this.#temper = {
+      pace: random.between(1, 6), calls: random.pick([0.1, 0.3, 0.8]) ?? 0.3, momentMs: random.pick([10, 100, 400]) ?? 100,
+      calm: random.pick([0, 0.1, 0.3]) ?? 0, faults: random.pick([0.03, 0.1, 0.25]) ?? 0.1,
+    };
+    // Some faults often, some never: a history of everything at once rarely gets anywhere.
+    this.#weights = faultNames.map((name) => [name, random.chance(0.6) ? random.next() : 0] as const);
+    this.#world = new World({
+      machine: this.#workload.machine,
+      slots: Array.from({ length: count }, (_, index) => index + 1),
+      quorum: random.chance(0.7) ? "majority" : "corosync",
+      maxMessageBytes: random.pick([200, 1_000, 1_000_000]) ?? 1_000,
+      limits: {
+        inFlightBatches: random.between(1, 3), inFlightChunks: random.between(1, 3), snapshotSliceBytes: random.between(40, 2_000),
+        heldBytes: random.pick([60, 200, 100_000]) ?? 200, logRetentionBytes: random.pick([1, 500, 5_000, 100_000]) ?? 500,
+        batchBytes: random.pick([50, 500, 32_768]) ?? 500, digestIntervalMs: random.pick([0, 1_000]) ?? 0,
+      },
+      observer: (process) => this.#observe(process),
+    }, random);
+    this.#clients = Array.from({ length: random.between(1, 6) }, (_, index) => new Client(`client ${index + 1}`, {
+      world: this.#world, random, workload: this.#workload,
+      moment: () => { this.#moment++; return this.#moment; },
+      ended: (record) => { this.#ended(record); },
+    }));
+  }
+
+  async run(): Promise<HistoryResult> {
+    const random = this.#random;
+    const { slots } = this.#world.options;
+    for (const slot of slots) if (random.chance(0.95)) this.#world.start(slot, 100);
+    await settled();
+    if (random.chance(0.9)) this.#fault("heal");
+    if (random.chance(0.8)) for (let left = 5; left > 0; left--) await this.#round(0);
+    for (let at = 0; at < this.#moments; at++) {
+      if (!random.chance(this.#temper.faults)) await this.#progress();
+      // Without help in between, most of a history would be spent without a quorum.
+      else if (random.chance(0.5)) this.#fault(this.#chooseFault());
+      else this.#fault(random.pick(["heal", "repair", "thaw"] as const) ?? "heal");
+      this.#check();
+    }
+    const roundsToRest = await this.#rest();
+    this.#compareStates();
+    this.#workload.check(this.#records, this.#anyState());
+    const count = (ending: CallRecord["ending"]): number => this.#records.filter((record) => record.ending === ending).length;
+    return {
+      simulatedMs: this.#world.elapsedMs, replicas: slots.length, answered: count("answered"), refused: count("none"), unknown: count("unknown"),
+      applied: this.#agreement.applied, views: this.#views.views, snapshots: this.#snapshots, roundsToRest, faults: this.#faults,
+    };
+  }
+
+  // Looking on.
+
+  #observe(process: SimulatedProcess): ProtocolObserver {
+    const noting = (check: () => void): void => {
+      try {
+        check();
+      } catch (error) {
+        this.#violation ??= error instanceof Violation ? error : new Violation("checker", String(error), { cause: error });
+      }
+    };
+    return {
+      stepped: (core, event, effects) => {
+        const line = this.#trace === undefined ? undefined : formatEvent(event);
+        if (line !== undefined) this.#trace?.(`  ${process.name} ${line}`);
+        for (const effect of this.#trace === undefined ? [] : effects) this.#trace?.(`  ${process.name}     ${formatEffect(effect)}`);
+        noting(() => this.#views.stepped(process.name, core, effects));
+        for (const effect of effects) {
+          if (effect.type === "adoptState") this.#snapshots++;
+          if (effect.type === "viewInstalled" && core.view !== undefined) {
+            const { position, hash } = core.view.target;
+            noting(() => this.#agreement.target(process.name, position, hash));
+          }
+        }
+      },
+      applied: (_core, position, entry, applied) => {
+        this.#trace?.(`  ${process.name}     applied ${position}#${entry.hash.slice(0, 4)} ${entry.record.incarnation.slice(-3)}/${entry.record.n}${applied.skipped ? " (a second copy)" : ""}: ${[...applied.fired, ...applied.commands].map(({ call }) => call.name).join(" ")}`);
+        noting(() => {
+          this.#agreement.entryApplied(process, process.name, position, entry, applied);
+          if (position % digestEvery === 0) this.#agreement.state(process.name, position, process.digest());
+        });
+      },
+    };
+  }
+
+  #ended(record: CallRecord): void {
+    this.#records.push(record);
+    this.#trace?.(`${record.client}: ${record.call.name} ${record.ending}${record.code === undefined ? "" : ` (${record.code})`}`);
+  }
+
+  #check(): void {
+    if (this.#violation !== undefined) throw this.#violation;
+    for (const process of this.#world.processes.values()) {
+      const { failure } = process;
+      if (failure === undefined || isLockstepError(failure, "SLOT_TAKEN")) continue;
+      // A program that cannot join when it starts ends, and is started again when its daemon is back.
+      if (process.replica === undefined && (isLockstepError(failure, "TRANSPORT_CLOSED") || isLockstepError(failure, "COROSYNC_UNAVAILABLE"))) this.#world.kill(process.slot, "procdown");
+      else throw new Violation("stopped", `${process.name} stopped: ${failure.message}`, { cause: failure });
+    }
+  }
+
+  // While faults come.
+
+  #chooseFault(): FaultName {
+    let at = this.#random.next() * this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
+    for (const [name, weight] of this.#weights) {
+      at -= weight;
+      if (at < 0) return name;
+    }
+    return "heal";
+  }
+
+  #fault(name: FaultName): void {
+    const what = faults[name](this.#world, this.#random);
+    if (what === undefined) return;
+    this.#faults[name] = (this.#faults[name] ?? 0) + 1;
+    this.#trace?.(`${name}: ${what}`);
+  }
+
+  /** A moment: some nodes and processes get something done, each at its own pace; clients go on asking. */
+  async #progress(): Promise<void> {
+    const random = this.#random;
+    const { group, options, processes } = this.#world;
+    const { pace, calls, momentMs } = this.#temper;
+    if (random.chance(this.#temper.calm)) return this.#round(momentMs);
+    const order = random.shuffled(options.slots);
+    for (const slot of order) {
+      for (let left = random.between(0, pace); left > 0 && group.transmit(slot); left--);
+      for (let left = random.between(0, 2 * pace); left > 0 && group.deliver(slot); left--);
+      const process = processes.get(slot);
+      if (process === undefined || process.frozen) continue;
+      if (random.chance(0.7)) process.hear(random.between(1, 3 * pace));
+      if (random.chance(0.3)) process.hearNews();
+    }
+    for (const client of this.#clients) if (random.chance(calls)) client.step();
+    this.#world.pass(random.chance(0.02) ? 2_500 : momentMs, order);
+    await settled();
+  }
+
+  /** Everything under way moves on, everywhere. */
+  async #round(ms: number): Promise<void> {
+    const { group, options, processes } = this.#world;
+    const order = this.#random.shuffled(options.slots);
+    for (const slot of order) {
+      while (group.transmit(slot));
+      while (group.deliver(slot));
+      const process = processes.get(slot);
+      if (process === undefined || process.frozen) continue;
+      process.hear(Number.POSITIVE_INFINITY);
+      process.hearNews();
+    }
+    this.#world.pass(ms, order);
+    await settled();
+  }
+
+  // When the faults have stopped.
+
+  async #rest(): Promise<number> {
+    const world = this.#world;
+    const frozen = this.#leaveOneFrozen();
+    const sleeper = frozen === undefined || this.#random.chance(0.5) ? undefined : world.processes.get(frozen);
+    // Some fall asleep only when the others already count on them.
+    if (sleeper !== undefined) sleeper.frozen = false;
+    await settled();
+    this.#fault("heal");
+    if (sleeper !== undefined) {
+      for (let rounds = this.#random.between(1, 12); rounds > 0; rounds--) await this.#round(10);
+      sleeper.frozen = true;
+    }
+    this.#trace?.(`the faults stop${frozen === undefined ? "" : `; slot ${frozen} stays frozen`}`);
+    const all = (): SimulatedProcess[] => Array.from(world.processes.values());
+    const awake = (): SimulatedProcess[] => all().filter(({ slot }) => slot !== frozen);
+    for (const process of awake()) process.writable();
+    let rounds = await this.#roundsUntil(awake, frozen);
+    for (const client of this.#clients) client.step();
+    rounds += await this.#roundsUntil(awake, frozen);
+    const late = frozen === undefined ? undefined : world.processes.get(frozen);
+    if (late !== undefined) {
+      this.#trace?.(`slot ${late.slot} wakes up`);
+      late.frozen = false;
+      late.writable();
+      rounds += await this.#roundsUntil(all, undefined);
+    }
+    return rounds;
+  }
+
+  /** At the end every daemon runs, every slot has a replica, and at most one of those that are not needed is frozen. */
+  #leaveOneFrozen(): number | undefined {
+    const world = this.#world;
+    const frozen = Array.from(world.processes.values()).find((process) => process.frozen && process.inGroup);
+    for (const process of world.processes.values()) process.frozen = false;
+    for (const slot of world.options.slots) repair(world, this.#random, slot);
+    if (frozen === undefined || world.processes.get(frozen.slot) !== frozen) return undefined;
+    // Outdated members cannot go on without one that is not, and may not have learnt yet that they are.
+    if (world.options.quorum !== "majority") return undefined;
+    const others = world.remembering().filter((slot) => slot !== frozen.slot);
+    if (others.length < majorityOf(world.options.slots.length)) return undefined;
+    frozen.frozen = true;
+    return frozen.slot;
+  }
+
+  /** Until all these replicas are active at one position, every call has ended, but for those to a frozen replica, and no timer is waiting. */
+  async #roundsUntil(those: () => readonly SimulatedProcess[], frozen: number | undefined): Promise<number> {
+    const restless = (): readonly Client[] => this.#clients.filter((client) => !client.idle && (frozen === undefined || !client.waitsFor(frozen)));
+    for (let round = 0; round < roundsAllowed; round++) {
+      if (restless().length === 0 && atRest(those())) return round;
+      await this.#round(roundMs);
+      for (const client of this.#clients) client.finish();
+      this.#check();
+      for (const slot of this.#world.options.slots) if (!this.#world.processes.has(slot)) repair(this.#world, this.#random, slot);
+    }
+    const state = [...those().map(describe), ...restless().map((client) => client.describe())].join("\n  ");
+    return violated("invariant 8", `no rest after ${roundsAllowed} rounds of ${roundMs} ms:\n  ${state}`);
+  }
+
+  #compareStates(): void {
+    for (const process of this.#world.processes.values()) this.#agreement.state(process.name, process.position, process.digest());
+  }
+
+  #anyState(): unknown {
+    const [process] = this.#world.processes.values();
+    return process?.replica?.state;
+  }
+}
+
+function atRest(processes: readonly SimulatedProcess[]): boolean {
+  const [first] = processes;
+  return processes.every(({ core, replica, unheard, position, nextTimerAt }) =>
+    unheard === 0 && core !== undefined && replica?.role === "active" && replica.inspect().queue.commands === 0 && nextTimerAt === undefined
+    && position > 0 && position === core.log.end && position === first?.position);
+}
+
+function describe(process: SimulatedProcess): string {
+  const { core, replica, unheard, position, nextTimerAt } = process;
+  const log = core === undefined ? "no core" : `${formatBallot(core.ballot)} end ${core.log.end} verified ${core.verified} committed ${core.committed}${core.holed ? " holed" : ""}`;
+  return `${process.name} ${replica?.role ?? "starting"} ${log} applied ${position} unheard ${unheard} queue ${replica?.inspect().queue.commands ?? 0} timer ${nextTimerAt ?? "none"}`;
+}
+
+/** When everything that promises have to do is done. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => { setImmediate(resolve); });
+}

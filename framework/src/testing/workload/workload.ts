@@ -1,0 +1,32 @@
+/** What clients of a simulation do: which machine, which calls, and what must be true of their answers at the end. */
+import type { SomeMachine } from "../simulated-process.js";
+import type { Random } from "../random.js";
+
+export type Call =
+  | { readonly kind: "submit"; readonly name: string; readonly input: unknown; readonly requestId: string | undefined }
+  | { readonly kind: "query"; readonly name: string; readonly args: readonly unknown[]; readonly consistency: "sequential" | "linearizable" };
+
+/** How a call ended for its client. "none": certainly without effect. */
+export type Ending = "answered" | "none" | "unknown";
+
+export interface CallRecord {
+  readonly client: string;
+  readonly call: Call;
+  /** Moments of the simulation: of two calls, one was over before the other began if its end is lower than the other's start. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly ending: Ending;
+  /** Of an answered call. */
+  readonly result: unknown;
+  /** Code of the error that ended it. */
+  readonly code: string | undefined;
+  /** The process that gave the last answer. */
+  readonly process: object;
+}
+
+export interface Workload {
+  readonly machine: SomeMachine;
+  next(random: Random): Call;
+  /** After everything has come to rest: `state` is every replica's. @throws Violation. */
+  check(records: readonly CallRecord[], state: unknown): void;
+}
