@@ -1,5 +1,6 @@
 /** docs/guide.md, run: its code is this code. Three replicas in this process, with the faults that a network can have. */
 import { MemoryNetwork, corosync, createReplica, defineMachine, isLockstepError, memory, rejectionOf, type Clock, type ReplicaEvent, type StateOf } from "@lockstep/framework";
+import { simulate } from "@lockstep/framework/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { stock } from "./examples/stock.js";
 
@@ -141,6 +142,30 @@ describe("the guide", () => {
     const { value } = await events.next();
     expect(value).toMatchObject({ command: "release", origin: undefined });
     expect(await replica.query.left("lamp")).toBe(1);
+  });
+
+  it("simulates a machine, and finds the one that is careless", { timeout: 60_000 }, async () => {
+    const summary = await simulate(stock, {
+      commands: {
+        receive: (random) => ({ sku: random.pick(["lamp", "chair"]) ?? "lamp", count: random.between(1, 9) }),
+        hold: (random) => ({ sku: "lamp", count: random.between(1, 3), forMs: random.between(0, 5_000) }),
+      },
+      queries: { left: (random) => [random.pick(["lamp", "chair"]) ?? "lamp"] },
+      check: ({ items }) => {
+        for (const [sku, left] of items) if (left < 0) throw new Error(`${left} ${sku}s are left`);
+      },
+    });
+    expect(summary.answered).toBeGreaterThan(summary.histories);
+
+    const careless = defineMachine({
+      name: "careless",
+      version: 1,
+      initialState: () => ({ lastAt: 0 }),
+      commands: (command) => ({
+        touch: command((draft) => { draft.lastAt = Date.now(); }),
+      }),
+    });
+    await expect(simulate(careless, { commands: { touch: () => undefined } })).rejects.toThrow("is a handler not deterministic?");
   });
 
   it("finds a replica whose handler does something else than the others', and gives it their state", async () => {

@@ -69,6 +69,31 @@ export const faults = {
     const slot = random.pick(world.options.slots.filter((one) => !world.group.node(one).up || !world.processes.has(one)));
     return slot === undefined ? undefined : repair(world, random, slot);
   },
+  /** Like crashNode, and its state directory is wiped: it starts again with the lowest ring sequence. */
+  wipeNode: (world, random) => {
+    const slot = random.pick(upNodes(world));
+    if (slot === undefined || !world.mayForget(slot)) return undefined;
+    world.kill(slot, "procdown");
+    world.group.takeDown(slot);
+    world.group.node(slot).seq = 4n;
+    return `node ${slot}; ${reform(world, random, currentGroups(world))}`;
+  },
+  /** A daemon stops while it holds the token: the ring stands still, until the others go on without it, or it wakes up. */
+  pauseDaemon: (world, random) => {
+    const slot = random.pick(upNodes(world));
+    if (slot === undefined) return undefined;
+    world.group.node(slot).paused = true;
+    if (random.chance(0.5)) return `node ${slot}`;
+    return `node ${slot}; ${reform(world, random, currentGroups(world))}`;
+  },
+  /** It finds that the others have gone on, and is alone first; or nobody had noticed. */
+  resumeDaemon: (world, random) => {
+    const node = random.pick(Array.from(world.group.nodes.values()).filter(({ paused }) => paused));
+    if (node === undefined) return undefined;
+    node.paused = false;
+    if (Array.from(world.group.nodes.values()).some((other) => other !== node && other.up && other.ring === node.ring)) return `node ${node.id}`;
+    return `node ${node.id}; ${reform(world, random, [[node.id]])}`;
+  },
   freeze: (world, random) => {
     const process = anyProcess(world, random);
     if (process === undefined || process.frozen) return undefined;
@@ -96,10 +121,10 @@ export const faults = {
     else process.busy = true;
     return `${process.name} ${process.busy ? "is busy" : "takes messages again"}`;
   },
-  /** A bit of a chunk that is on its way flips: everybody gets it so. */
+  /** A bit of a chunk that is on its way flips: everybody who has not heard it yet gets it so. */
   damageChunk: (world, random) => {
     for (const node of random.shuffled(Array.from(world.group.nodes.values()))) {
-      for (const wire of node.queue) {
+      for (const wire of [...node.queue, ...node.ring.order.slice(node.delivered)]) {
         if (wire.kind !== "message" || !isChunk(wire.message)) continue;
         const at = random.between(2, wire.message.byteLength - 1);
         wire.message[at] = (wire.message[at] ?? 0) ^ (1 << random.between(0, 7));
@@ -114,6 +139,7 @@ export const faultNames = Object.keys(faults) as FaultName[];
 
 /** Brings back whatever is missing on a node. */
 export function repair(world: World, random: Random, slot: number): string {
+  world.group.node(slot).paused = false;
   if (!world.group.node(slot).up) world.group.bringUp(slot);
   const process = world.processes.get(slot);
   if (process === undefined) restart(world, random, { slot, address: { nodeId: slot, pid: 100 } });
@@ -143,7 +169,7 @@ function isChunk(bytes: Uint8Array): boolean {
 }
 
 function upNodes(world: World): number[] {
-  return world.options.slots.filter((slot) => world.group.node(slot).up);
+  return world.options.slots.filter((slot) => world.group.node(slot).up && !world.group.node(slot).paused);
 }
 
 function awake(world: World, slot: number): SimulatedProcess | undefined {

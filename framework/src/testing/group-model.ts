@@ -39,6 +39,8 @@ export interface Process<M> {
 export class ModelNode<M> {
   readonly id: number;
   up = true;
+  /** The daemon is stopped: it delivers nothing, and if it holds the token, nobody in its ring sends. */
+  paused = false;
   ring: Ring<M>;
   /** How much of the ring's order is delivered. */
   delivered = 0;
@@ -101,6 +103,7 @@ export class GroupModel<M> {
     const node = this.node(id);
     for (const process of node.processes) process.hear({ kind: "closed" });
     node.up = false;
+    node.paused = false;
     node.queue = [];
     node.members = [];
     node.processes = [];
@@ -116,7 +119,8 @@ export class GroupModel<M> {
   /** Puts the next message of a node on its ring. */
   transmit(id: number): boolean {
     const node = this.node(id);
-    const wire = node.up ? node.queue.shift() : undefined;
+    const stalled = Array.from(this.nodes.values()).some((other) => other.ring === node.ring && other.paused);
+    const wire = node.up && !stalled ? node.queue.shift() : undefined;
     if (wire === undefined) return false;
     node.ring.order.push(wire);
     return true;
@@ -126,7 +130,7 @@ export class GroupModel<M> {
   deliver(id: number): boolean {
     const node = this.node(id);
     const wire = node.ring.order[node.delivered];
-    if (wire === undefined || !node.up) return false;
+    if (wire === undefined || !node.up || node.paused) return false;
     node.delivered++;
     this.#deliver(node, wire);
     return true;

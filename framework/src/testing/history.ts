@@ -21,6 +21,8 @@ import { World } from "./world.js";
 export interface HistoryOptions {
   readonly seed: number;
   readonly workload: (random: Random) => Workload;
+  /** Moments that are left out: what the others do stays the same. For finding the shortest history that still fails. */
+  readonly without?: ReadonlySet<number>;
   /** Gets a line for everything that happens. */
   readonly trace?: (line: string) => void;
 }
@@ -28,6 +30,8 @@ export interface HistoryOptions {
 export interface HistoryResult {
   /** Simulated time, milliseconds. */
   readonly simulatedMs: number;
+  /** Of the part with faults. */
+  readonly moments: number;
   readonly replicas: number;
   readonly answered: number;
   readonly refused: number;
@@ -57,13 +61,19 @@ const roundMs = 100;
 /** Digests are compared at every position that this divides, and at the end. */
 const digestEvery = 16;
 
+/** Moments of a history at most. */
+export const maxMoments = 200;
+
 /** @throws Violation; give `trace` to see what led to it. */
 export function runHistory(options: HistoryOptions): Promise<HistoryResult> {
   return new History(options).run();
 }
 
 class History {
-  readonly #random: Random;
+  readonly #seed: number;
+  readonly #without: ReadonlySet<number>;
+  /** Of the present moment. */
+  #random: Random;
   readonly #trace: ((line: string) => void) | undefined;
   readonly #world: World;
   readonly #workload: Workload;
@@ -80,16 +90,18 @@ class History {
   /** The first; checkers find it in the middle of a replica's work, which goes on. */
   #violation: Violation | undefined;
 
-  constructor({ seed, workload, trace }: HistoryOptions) {
+  constructor({ seed, workload, trace, without = new Set() }: HistoryOptions) {
     const random = new Random(seed);
+    this.#seed = seed;
+    this.#without = without;
     this.#random = random;
     this.#trace = trace;
     this.#workload = workload(random);
     const count = random.pick([1, 2, 3, 3, 3, 4, 5, 5, 6, 7]) ?? 3;
-    this.#moments = random.between(30, 150);
+    this.#moments = random.between(30, maxMoments);
     this.#temper = {
-      pace: random.between(1, 6), calls: random.pick([0.1, 0.3, 0.8]) ?? 0.3, momentMs: random.pick([10, 100, 400]) ?? 100,
-      calm: random.pick([0, 0.1, 0.3]) ?? 0, faults: random.pick([0.03, 0.1, 0.25]) ?? 0.1,
+      pace: random.between(1, 6), calls: random.pick([0.1, 0.4, 0.9]) ?? 0.3, momentMs: random.pick([10, 100, 400]) ?? 100,
+      calm: random.pick([0, 0.1, 0.3, 0.6]) ?? 0, faults: random.pick([0.02, 0.06, 0.2]) ?? 0.06,
     };
     // Some faults often, some never: a history of everything at once rarely gets anywhere.
     this.#weights = faultNames.map((name) => [name, random.chance(0.6) ? random.next() : 0] as const);
@@ -104,9 +116,9 @@ class History {
         batchBytes: random.pick([50, 500, 32_768]) ?? 500, digestIntervalMs: random.pick([0, 1_000]) ?? 0,
       },
       observer: (process) => this.#observe(process),
-    }, random);
+    }, seed);
     this.#clients = Array.from({ length: random.between(1, 6) }, (_, index) => new Client(`client ${index + 1}`, {
-      world: this.#world, random, workload: this.#workload,
+      world: this.#world, random: () => this.#random, workload: this.#workload,
       moment: () => { this.#moment++; return this.#moment; },
       ended: (record) => { this.#ended(record); },
     }));
@@ -119,19 +131,14 @@ class History {
     await settled();
     if (random.chance(0.9)) this.#fault("heal");
     if (random.chance(0.8)) for (let left = 5; left > 0; left--) await this.#round(0);
-    for (let at = 0; at < this.#moments; at++) {
-      if (!random.chance(this.#temper.faults)) await this.#progress();
-      // Without help in between, most of a history would be spent without a quorum.
-      else if (random.chance(0.5)) this.#fault(this.#chooseFault());
-      else this.#fault(random.pick(["heal", "repair", "thaw"] as const) ?? "heal");
-      this.#check();
-    }
+    for (let at = 0; at < this.#moments; at++) if (!this.#without.has(at)) await this.#live(at);
+    this.#random = Random.of(this.#seed, this.#moments);
     const roundsToRest = await this.#rest();
     this.#compareStates();
     this.#workload.check(this.#records, this.#anyState());
     const count = (ending: CallRecord["ending"]): number => this.#records.filter((record) => record.ending === ending).length;
     return {
-      simulatedMs: this.#world.elapsedMs, replicas: slots.length, answered: count("answered"), refused: count("none"), unknown: count("unknown"),
+      simulatedMs: this.#world.elapsedMs, moments: this.#moments, replicas: slots.length, answered: count("answered"), refused: count("none"), unknown: count("unknown"),
       applied: this.#agreement.applied, views: this.#views.views, snapshots: this.#snapshots, roundsToRest, faults: this.#faults,
     };
   }
@@ -195,6 +202,17 @@ class History {
       if (at < 0) return name;
     }
     return "heal";
+  }
+
+  async #live(at: number): Promise<void> {
+    const random = Random.of(this.#seed, at);
+    this.#random = random;
+    this.#trace?.(`moment ${at}, ${(this.#world.elapsedMs / 1_000).toFixed(2)} s`);
+    if (!random.chance(this.#temper.faults)) await this.#progress();
+    // Without help in between, most of a history would be spent without a quorum.
+    else if (random.chance(0.5)) this.#fault(this.#chooseFault());
+    else this.#fault(random.pick(["heal", "repair", "thaw", "resumeDaemon"] as const) ?? "heal");
+    this.#check();
   }
 
   #fault(name: FaultName): void {

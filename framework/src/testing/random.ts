@@ -8,6 +8,13 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
+  /** The `index`th of the generators that belong to a seed: what one is asked changes nothing for the others. */
+  static of(seed: number, index: number): Random {
+    const random = new Random(Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35));
+    random.next();
+    return random;
+  }
+
   /** 0 ≤ x < 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;

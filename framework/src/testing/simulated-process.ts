@@ -13,6 +13,8 @@ import { createReplica } from "../replica.js";
 import type { Replica } from "../replica-api.js";
 import type { QuorumOption } from "../replica-options.js";
 import type { MemberAddress, RingId } from "../transport/group-transport.js";
+import { withLocalNature } from "./local-nature.js";
+import type { Random } from "./random.js";
 import type { GroupModel, Heard } from "./group-model.js";
 import type { SimulatedClock } from "./simulated-clock.js";
 import { SimulatedTransport, type TransportHost } from "./simulated-transport.js";
@@ -21,6 +23,8 @@ export type SomeMachine = Machine<unknown, Readonly<Record<string, AnyCommand<un
 export type SomeReplica = Replica<unknown, Readonly<Record<string, AnyCommand<unknown>>>, Readonly<Record<string, AnyQuery<unknown>>>>;
 
 export interface ProcessOptions {
+  /** What its handlers find where they should not look. */
+  readonly random: Random;
   readonly address: MemberAddress;
   readonly machine: SomeMachine;
   readonly group: GroupModel<Uint8Array>;
@@ -69,7 +73,7 @@ export class SimulatedProcess {
     this.slot = address.nodeId;
     this.clock = clock;
     this.#group = group;
-    this.#applier = createApplier(options.machine);
+    this.#applier = createApplier(withLocalNature(options.machine, clock, options.random));
     let died!: () => void;
     this.death = new Promise((resolve) => { died = resolve; });
     this.#died = died;
@@ -81,9 +85,9 @@ export class SimulatedProcess {
     return `${this.slot}:${this.core?.config.incarnation.slice(-3) ?? "new"}`;
   }
 
-  /** Its daemon knows it, or is about to. */
+  /** A member, as far as it and its daemon know. One that is coming back is not yet: what it acknowledged before may be in doubt. */
   get inGroup(): boolean {
-    return !this.dead && this.#transport.reachesDaemon;
+    return !this.dead && this.#transport.isJoined && this.#transport.reachesDaemon;
   }
 
   /** What it has not heard yet. */
@@ -187,11 +191,11 @@ export class SimulatedProcess {
   /** kill -9. */
   kill(reason: "leave" | "procdown"): void {
     if (this.dead) return;
-    const inGroup = this.inGroup;
+    const known = this.#transport.reachesDaemon;
     this.dead = true;
     this.clock.stop();
     this.#inbox = [];
-    if (inGroup) this.#group.depart(this.address, reason);
+    if (known) this.#group.depart(this.address, reason);
     this.#died();
   }
 }

@@ -61,6 +61,10 @@ export class SimulatedTransport implements GroupTransport {
     return "queued";
   }
 
+  get isJoined(): boolean {
+    return this.#state === "joined";
+  }
+
   /** The daemon knows this process. */
   get reachesDaemon(): boolean {
     const { group, address } = this.#host;

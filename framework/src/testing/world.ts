@@ -5,7 +5,7 @@ import type { Limits } from "../limits.js";
 import type { ProtocolObserver } from "../observer.js";
 import type { QuorumOption } from "../replica-options.js";
 import { GroupModel } from "./group-model.js";
-import type { Random } from "./random.js";
+import { Random } from "./random.js";
 import { SimulatedClock } from "./simulated-clock.js";
 import { SimulatedProcess, type SomeMachine } from "./simulated-process.js";
 
@@ -20,6 +20,8 @@ export interface WorldOptions {
 
 /** When simulated groups were first started, by the first wall clock: any number will do. */
 const epochMs = 1_700_000_000_000;
+/** Generators of a seed that belong to starts of processes, rather than to moments of the history. */
+const startsFrom = 1_000_000;
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined };
 
 export class World {
@@ -27,25 +29,27 @@ export class World {
   readonly options: WorldOptions;
   /** By slot: frozen ones too, and those that have lost their daemon. */
   readonly processes = new Map<number, SimulatedProcess>();
-  readonly #random: Random;
+  readonly #seed: number;
+  #starts = 0;
   #incarnations = 0;
   /** Time that has passed everywhere. */
   elapsedMs = 0;
 
-  constructor(options: WorldOptions, random: Random) {
+  constructor(options: WorldOptions, seed: number) {
     this.options = options;
-    this.#random = random;
+    this.#seed = seed;
     this.group = new GroupModel(options.slots);
   }
 
   /** Starts a process on a node whose daemon is up. */
   start(slot: number, pid: number): SimulatedProcess {
-    const random = this.#random;
+    this.#starts++;
+    const random = Random.of(this.#seed, startsFrom + this.#starts);
     const { machine, slots, quorum, limits, maxMessageBytes, observer } = this.options;
     // Clocks start anywhere, run at slightly different rates, and walls show what somebody set.
     const clock = new SimulatedClock(random.between(0, 1_000_000), epochMs + random.between(-1, 1) * random.between(0, 100_000_000), 1 + random.between(-5, 5) / 100);
     const process = new SimulatedProcess({
-      address: { nodeId: slot, pid }, machine, group: this.group, clock, slots, quorum, limits, maxMessageBytes, observer, logger: silent,
+      address: { nodeId: slot, pid }, machine, group: this.group, clock, slots, quorum, limits, maxMessageBytes, observer, random, logger: silent,
       newIncarnation: () => {
         this.#incarnations++;
         return slot.toString(16).padStart(8, "0") + this.#incarnations.toString(16).padStart(8, "0");

@@ -22,7 +22,8 @@ interface UnderWay {
 
 export interface ClientParts {
   readonly world: World;
-  readonly random: Random;
+  /** Of this moment. */
+  readonly random: () => Random;
   readonly workload: Workload;
   /** Counts moments. */
   readonly moment: () => number;
@@ -37,6 +38,10 @@ export class Client {
   constructor(name: string, parts: ClientParts) {
     this.name = name;
     this.#parts = parts;
+  }
+
+  get #random(): Random {
+    return this.#parts.random();
   }
 
   get idle(): boolean {
@@ -54,11 +59,11 @@ export class Client {
 
   /** Asks for something, or again. */
   step(): void {
-    const { random, workload, moment } = this.#parts;
+    const { workload, moment } = this.#parts;
     if (this.#underWay?.asked === true) return;
     const process = this.#chooseProcess();
     if (process === undefined) return;
-    this.#underWay ??= { call: workload.next(random), startedAt: moment(), attempts: 0, doubt: false, asked: false, slot: undefined };
+    this.#underWay ??= { call: workload.next(this.#random), startedAt: moment(), attempts: 0, doubt: false, asked: false, slot: undefined };
     this.#ask(this.#underWay, process);
   }
 
@@ -70,7 +75,7 @@ export class Client {
   #chooseProcess(): SimulatedProcess | undefined {
     const able = Array.from(this.#parts.world.processes.values()).filter(({ frozen, replica }) => !frozen && replica !== undefined);
     const active = able.filter(({ replica }) => replica?.role === "active");
-    return this.#parts.random.pick(active.length > 0 && this.#parts.random.chance(0.8) ? active : able);
+    return this.#random.pick(active.length > 0 && this.#random.chance(0.8) ? active : able);
   }
 
   #ask(work: UnderWay, process: SimulatedProcess): void {
@@ -86,7 +91,7 @@ export class Client {
   }
 
   #perform(call: Call, process: SimulatedProcess): Promise<unknown> {
-    const timeoutMs = this.#parts.random.pick([300, 3_000, 30_000]) ?? 3_000;
+    const timeoutMs = this.#random.pick([300, 3_000, 30_000]) ?? 3_000;
     const replica = process.replica as unknown as {
       submit: Record<string, (input: unknown, options: object) => Promise<unknown>>;
       query: Record<string, (...args: unknown[]) => Promise<unknown>>;
@@ -102,7 +107,7 @@ export class Client {
     if (work.call.kind === "query") return this.#end(work, process, "none", undefined, code);
     if (outcome === "unknown") work.doubt = true;
     const refusedByMachine = code === "REJECTED" || code === "MACHINE_FAULT";
-    const retry = work.call.requestId !== undefined && !refusedByMachine && work.attempts < maxAttempts && (work.doubt || this.#parts.random.chance(0.3));
+    const retry = work.call.requestId !== undefined && !refusedByMachine && work.attempts < maxAttempts && (work.doubt || this.#random.chance(0.3));
     if (retry) work.asked = false;
     else this.#end(work, process, work.doubt && !refusedByMachine ? "unknown" : "none", undefined, code);
   }

@@ -3,6 +3,7 @@ import { violated } from "../checkers/violation.js";
 import type { Random } from "../random.js";
 import type { SomeMachine } from "../simulated-process.js";
 import { laboratory, type Laboratory } from "./laboratory.js";
+import { checkOperations } from "./laboratory-operations.js";
 import type { Call, CallRecord, Workload } from "./workload.js";
 
 type CommandName = keyof typeof laboratory.commands;
@@ -48,8 +49,8 @@ export class LaboratoryWorkload implements Workload {
     const key = random.pick(keys) ?? "a";
     switch (name) {
       case "write": return { key, value: this.#ops };
-      case "add": return { key, by: random.between(1, 3) };
-      case "swap": return { key, expected: random.between(0, values), value: random.between(0, values) };
+      case "add": return { key };
+      case "swap": return { key, expected: random.between(0, values), value: random.between(1, values) };
       case "refuse":
       case "note": return { key };
       case "later": return { delayMs: random.between(0, 3_000) };
@@ -65,6 +66,7 @@ export class LaboratoryWorkload implements Workload {
     for (const record of records) checkEffect(record, effects);
     if (timers.size > 0) violated("timers", `${timers.size} timers have not fired: ${Array.from(timers).join("; ")}`);
     checkRevisions(records);
+    checkOperations(records);
   }
 }
 

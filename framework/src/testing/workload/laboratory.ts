@@ -43,9 +43,9 @@ export const laboratory = defineMachine({
       draft.registers.set(key, value);
       return null;
     }),
-    add: command((draft, { op, key, by }: Named & { key: string; by: number }) => {
+    add: command((draft, { op, key }: Named & { key: string }) => {
       took(draft, op);
-      const sum = (draft.counters.get(key) ?? 0) + by;
+      const sum = (draft.counters.get(key) ?? 0) + 1;
       draft.counters.set(key, sum);
       return sum;
     }),
@@ -53,8 +53,7 @@ export const laboratory = defineMachine({
     swap: command((draft, { op, key, expected, value }: Named & { key: string; expected: number; value: number }) => {
       took(draft, op);
       if ((draft.maps.get(key) ?? 0) !== expected) return false;
-      if (value === 0) draft.maps.delete(key);
-      else draft.maps.set(key, value);
+      draft.maps.set(key, value);
       return true;
     }),
     refuse: command((draft, { op, key }: Named & { key: string }) => {

@@ -1,0 +1,91 @@
+/** simulate(): an application's own machine, on replicas that everything happens to. */
+import { LockstepError } from "../errors.js";
+import type { AnyCommand, AnyQuery, Machine } from "../machine/types.js";
+import { Violation } from "./checkers/violation.js";
+import { maxMoments, runHistory, type HistoryResult } from "./history.js";
+import type { Random } from "./random.js";
+import { shrink } from "./shrink.js";
+import type { SomeMachine } from "./simulated-process.js";
+import { MachineWorkload, type MachineCalls } from "./workload/machine-workload.js";
+
+/** Of a command without input: undefined. */
+type InputOf<C> = C extends { readonly types?: { readonly input: infer In } } ? ([In] extends [never] ? undefined : In) : never;
+type MakeArguments<Q> = Q extends (state: never, ...args: infer A) => unknown ? (random: Random) => A extends [] ? readonly never[] : readonly [...A] : never;
+
+export interface SimulateOptions<S, C, Q> {
+  /** Makes an input for each command that is to be called. */
+  readonly commands: { readonly [K in keyof C]?: (random: Random) => InputOf<C[K]> };
+  /** Makes the arguments of each query that is to be called. */
+  readonly queries?: { readonly [K in keyof Q]?: MakeArguments<Q[K]> };
+  /** Throws if this cannot be the state when everything has come to rest: what must always hold of it. */
+  readonly check?: (state: S) => void;
+  /** The first history's. Default 1. */
+  readonly seed?: number;
+  /** Default 100: a second or two with a small machine. */
+  readonly histories?: number;
+  /** Gets a line for everything that happens; with `histories: 1`, to look into one. */
+  readonly trace?: (line: string) => void;
+}
+
+export interface SimulationSummary {
+  readonly histories: number;
+  readonly simulatedMs: number;
+  readonly answered: number;
+  readonly snapshots: number;
+  readonly views: number;
+}
+
+/** Lines of the failed history that the message shows. */
+const shownLines = 60;
+
+/** A history in which something went wrong. The message tells what, and the end of the shortest history that still goes wrong. */
+export class SimulationFailure extends Error {
+  override readonly name = "SimulationFailure";
+  readonly seed: number;
+  readonly violation: Violation;
+
+  constructor(seed: number, violation: Violation, moments: number, timeline: readonly string[]) {
+    const end = timeline.slice(-shownLines);
+    super(`seed ${seed}: ${violation.message}\n\nThe shortest history that still fails has ${moments} moments; its last ${end.length} lines:\n${end.join("\n")}`, { cause: violation });
+    this.seed = seed;
+    this.violation = violation;
+  }
+}
+
+/**
+ * Runs histories of several replicas of the machine: partitions, crashes, snapshots, clocks that disagree, clients that try again.
+ * @throws SimulationFailure if replicas come to differ (a handler is not deterministic), the state fails `check`, an answer is lost, …
+ * @throws LockstepError INVALID_INPUT if there is nothing to call.
+ */
+export async function simulate<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extends Readonly<Record<string, AnyQuery<S>>>>(
+  machine: Machine<S, C, Q>,
+  { commands, queries = {}, check = () => undefined, seed = 1, histories = 100, trace }: SimulateOptions<S, NoInfer<C>, NoInfer<Q>>,
+): Promise<SimulationSummary> {
+  const calls = { commands, queries, check } as unknown as MachineCalls;
+  checkCalls(machine as unknown as SomeMachine, calls);
+  const workload = (random: Random): MachineWorkload => new MachineWorkload(machine as unknown as SomeMachine, calls, random);
+  const results: HistoryResult[] = [];
+  for (let at = seed; at < seed + histories; at++) {
+    try {
+      results.push(await runHistory({ seed: at, workload, ...(trace === undefined ? {} : { trace }) }));
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      throw await explain(at, workload, error);
+    }
+  }
+  const sum = (what: (result: HistoryResult) => number): number => results.reduce((total, result) => total + what(result), 0);
+  return { histories, simulatedMs: sum(({ simulatedMs }) => simulatedMs), answered: sum(({ answered }) => answered), snapshots: sum(({ snapshots }) => snapshots), views: sum(({ views }) => views) };
+}
+
+function checkCalls(machine: SomeMachine, { commands, queries }: MachineCalls): void {
+  const unknown = [...Object.keys(commands).filter((name) => !Object.hasOwn(machine.commands, name)), ...Object.keys(queries).filter((name) => !Object.hasOwn(machine.queries, name))];
+  if (unknown.length > 0) throw new LockstepError("INVALID_INPUT", `simulate: the machine ${machine.name} has no ${unknown.join(", ")}`);
+  if (Object.keys(commands).length === 0) throw new LockstepError("INVALID_INPUT", "simulate: `commands` must make inputs for at least one command");
+}
+
+async function explain(seed: number, workload: (random: Random) => MachineWorkload, violation: Violation): Promise<SimulationFailure> {
+  const shrunk = await shrink({ seed, workload }, violation, maxMoments);
+  const timeline: string[] = [];
+  await runHistory({ seed, workload, without: shrunk.without, trace: (line) => { timeline.push(line); } }).catch(() => undefined);
+  return new SimulationFailure(seed, shrunk.violation, shrunk.moments, timeline);
+}

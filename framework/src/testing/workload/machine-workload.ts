@@ -1,0 +1,44 @@
+/** Random calls to an application's machine, from the inputs that the application makes. */
+import { Violation } from "../checkers/violation.js";
+import type { Random } from "../random.js";
+import type { SomeMachine } from "../simulated-process.js";
+import type { Call, CallRecord, Workload } from "./workload.js";
+
+export interface MachineCalls {
+  /** By command: makes an input. Commands without one are not called. */
+  readonly commands: Readonly<Record<string, (random: Random) => unknown>>;
+  /** By query: makes its arguments. */
+  readonly queries: Readonly<Record<string, (random: Random) => readonly unknown[]>>;
+  /** Throws if this cannot be the state at the end. */
+  readonly check: (state: unknown) => void;
+}
+
+export class MachineWorkload implements Workload {
+  readonly machine: SomeMachine;
+  readonly #calls: MachineCalls;
+  readonly #identified: number;
+  #requests = 0;
+
+  constructor(machine: SomeMachine, calls: MachineCalls, random: Random) {
+    this.machine = machine;
+    this.#calls = calls;
+    this.#identified = random.pick([0, 0.5, 1]) ?? 0.5;
+  }
+
+  next(random: Random): Call {
+    const queries = Object.entries(this.#calls.queries);
+    const query = random.chance(0.2) ? random.pick(queries) : undefined;
+    if (query !== undefined) return { kind: "query", name: query[0], args: query[1](random), consistency: random.pick(["sequential", "linearizable"] as const) ?? "sequential" };
+    const [name, input] = random.pick(Object.entries(this.#calls.commands)) as [string, (random: Random) => unknown];
+    this.#requests++;
+    return { kind: "submit", name, input: input(random), requestId: random.chance(this.#identified) ? `request ${this.#requests}` : undefined };
+  }
+
+  check(_records: readonly CallRecord[], state: unknown): void {
+    try {
+      this.#calls.check(state);
+    } catch (error) {
+      throw new Violation("check", error instanceof Error ? error.message : String(error), { cause: error });
+    }
+  }
+}

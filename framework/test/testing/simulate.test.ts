@@ -1,0 +1,75 @@
+/** simulate() on machines of applications: those that are right, and those that look where a handler must not look. */
+import { describe, expect, it } from "vitest";
+import { defineMachine, Table } from "../../src/index.js";
+import { simulate, SimulationFailure } from "../../src/testing/index.js";
+
+interface Log {
+  readonly lines: Table<number, string>;
+}
+
+/** One command, which adds what `line` returns. */
+function machineOf(line: (text: string) => string) {
+  return defineMachine({
+    name: "log",
+    version: 1,
+    initialState: (): Log => ({ lines: new Table() }),
+    commands: (command) => ({
+      add: command((draft, { text }: { text: string }, context) => {
+        draft.lines.set(draft.lines.size, line(text));
+        return context.position;
+      }),
+    }),
+    queries: { size: (state) => state.lines.size },
+  });
+}
+
+const commands = { add: (random: { between(low: number, high: number): number }) => ({ text: String(random.between(1, 9)) }) };
+
+async function failureOf(run: Promise<unknown>): Promise<SimulationFailure> {
+  const error = await run.then(() => undefined, (thrown: unknown) => thrown);
+  if (!(error instanceof SimulationFailure)) throw new Error(`it did not fail so: ${String(error)}`);
+  return error;
+}
+
+describe("simulate", () => {
+  it("finds nothing wrong with a deterministic machine, which snapshots and view changes have happened to", async () => {
+    const summary = await simulate(machineOf((text) => text), { commands, queries: { size: () => [] }, histories: 60 });
+    expect(summary.histories).toBe(60);
+    expect(summary.answered).toBeGreaterThan(60);
+    expect(summary.snapshots).toBeGreaterThan(0);
+    expect(summary.views).toBeGreaterThan(60);
+  });
+
+  let calls = 0;
+  const seen = new Map<string, number>();
+  it.each([
+    ["reads the wall clock", () => String(Date.now())],
+    ["makes a Date", () => new Date().toISOString()],
+    ["reads the monotonic clock", () => String(performance.now())],
+    ["throws dice of its own", () => String(Math.random())],
+    ["counts its calls in a variable of its module", () => String(calls++)],
+    ["remembers outside the state", (text: string) => {
+      seen.set(text, (seen.get(text) ?? 0) + 1);
+      return `${text} ${seen.get(text)}`;
+    }],
+  ])("finds a handler that %s, and shows a short history in which replicas differ", async (_what, line: (text: string) => string) => {
+    const failure = await failureOf(simulate(machineOf(line), { commands }));
+    expect(failure.message).toContain("is a handler not deterministic?");
+    expect(failure.message).toMatch(/^seed \d+: invariant 1/);
+    expect(failure.message).toMatch(/has \d{1,2} moments/);
+    expect(failure.message).toContain("applied");
+  });
+
+  it("finds a state that its check refuses, and the same again from the seed", async () => {
+    const check = ({ lines }: Log): void => { if (lines.size > 12) throw new Error(`${lines.size} lines are too many`); };
+    const failure = await failureOf(simulate(machineOf((text) => text), { commands, check }));
+    expect(failure.violation.rule).toBe("check");
+    const again = await failureOf(simulate(machineOf((text) => text), { commands, check, seed: failure.seed, histories: 1 }));
+    expect(again.message).toBe(failure.message);
+  });
+
+  it("refuses calls that the machine does not have", async () => {
+    await expect(simulate(machineOf((text) => text), { commands: { remove: () => 1 } as never })).rejects.toThrow("has no remove");
+    await expect(simulate(machineOf((text) => text), { commands: {} })).rejects.toThrow("at least one command");
+  });
+});
