@@ -163,14 +163,14 @@ class History {
           if (effect.type === "adoptState") this.#snapshots++;
           if (effect.type === "viewInstalled" && core.view !== undefined) {
             const { position, hash } = core.view.target;
-            noting(() => this.#agreement.target(process.name, position, hash));
+            noting(() => this.#agreement.target(process.name, effect.ballot, position, hash));
           }
         }
       },
-      applied: (_core, position, entry, applied) => {
+      applied: (core, position, entry, applied) => {
         this.#trace?.(`  ${process.name}     applied ${position}#${entry.hash.slice(0, 4)} ${entry.record.incarnation.slice(-3)}/${entry.record.n}${applied.skipped ? " (a second copy)" : ""}: ${[...applied.fired, ...applied.commands].map(({ call }) => call.name).join(" ")}`);
         noting(() => {
-          this.#agreement.entryApplied(process, process.name, position, entry, applied);
+          this.#agreement.entryApplied(process, process.name, core.ballot, position, entry, applied);
           if (position % digestEvery === 0) this.#agreement.state(process.name, position, process.digest());
         });
       },

@@ -2,12 +2,15 @@
 import type { AppliedEntry } from "../../apply/types.js";
 import { encodeValue } from "../../codec/values.js";
 import { canonical } from "../../apply/canonical.js";
+import { compareBallots, type Ballot } from "../../core/ballot.js";
 import type { LogEntry } from "../../log/log.js";
 import { violated } from "./violation.js";
 
 interface Agreed {
   readonly hash: string;
   readonly entry: string;
+  /** Of the first who applied it. */
+  readonly ballot: Ballot;
   /** What the entry did: times and outcomes. */
   readonly effects: string;
 }
@@ -22,7 +25,7 @@ export class AgreementChecker {
   applied = 0;
 
   /** `process`: who applies, for as long as it lives. */
-  entryApplied(process: object, who: string, position: number, { hash, record }: LogEntry, applied: AppliedEntry): void {
+  entryApplied(process: object, who: string, ballot: Ballot, position: number, { hash, record }: LogEntry, applied: AppliedEntry): void {
     this.applied++;
     const last = this.#appliedTo.get(process) ?? 0;
     if (position <= last) violated("invariant 6", `${who} applied ${position} after ${last}`);
@@ -30,7 +33,7 @@ export class AgreementChecker {
     const entry = `${record.incarnation}/${record.n}`;
     const effects = effectsOf(applied);
     const known = this.#agreed[position];
-    if (known === undefined) this.#agreed[position] = { hash, entry, effects };
+    if (known === undefined) this.#agreed[position] = { hash, entry, ballot, effects };
     else if (known.hash !== hash) violated("invariant 1", `${who} applied ${entry} (${hash.slice(0, 6)}) at ${position}, where another applied ${known.entry} (${known.hash.slice(0, 6)})`);
     else if (known.effects !== effects) violated("invariant 1", `${who} got another outcome from the entry at ${position} than another replica: is a handler not deterministic?\n  ${effects}\n  ${known.effects}`);
     if (applied.skipped) return;
@@ -39,10 +42,11 @@ export class AgreementChecker {
     this.#took.set(entry, position);
   }
 
-  /** The target of a view is what was applied there. */
-  target(who: string, position: number, hash: string): void {
+  /** The target of a view is what was applied there in earlier ballots. A view that is over may be installed late, by somebody who slept. */
+  target(who: string, ballot: Ballot, position: number, hash: string): void {
     const known = this.#agreed[position];
-    if (known !== undefined && known.hash !== hash) violated("invariant 2", `the target ${position}#${hash.slice(0, 6)} of ${who}'s view is not what was applied there (${known.hash.slice(0, 6)})`);
+    if (known === undefined || compareBallots(known.ballot, ballot) >= 0) return;
+    if (known.hash !== hash) violated("invariant 2", `the target ${position}#${hash.slice(0, 6)} of ${who}'s view is not what was applied there (${known.hash.slice(0, 6)})`);
   }
 
   /** All of the replicated state at a position. */
