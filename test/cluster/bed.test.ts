@@ -8,7 +8,8 @@ import { Cluster } from "./cluster.js";
 import { eventually } from "./eventually.js";
 import { parseQuorumTool } from "./node.js";
 import { networkNamespace } from "./processes.js";
-import { quickTotem, useCluster } from "./use-cluster.js";
+import { quickTotem } from "./corosync-conf.js";
+import { useCluster } from "./use-cluster.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 const options = { totem: quickTotem };

@@ -123,13 +123,13 @@ export class Cluster {
 
   /** Pulls the node's cable. */
   async cut(nodeId: number): Promise<void> {
-    await this.#setFaults(nodeId, { linkDown: true });
+    await this.setFaults(nodeId, { linkDown: true });
   }
 
   /** One node no longer gets the packets of another; the other way stays open. */
   async block(way: { readonly from: number; readonly to: number }): Promise<void> {
     this.node(way.from);
-    await this.#setFaults(way.to, { deafTo: [...new Set([...this.faults(way.to).deafTo, way.from])] });
+    await this.setFaults(way.to, { deafTo: [...new Set([...this.faults(way.to).deafTo, way.from])] });
   }
 
   /** Splits the network into sides that do not hear each other; a node in no side is left as it is. */
@@ -139,20 +139,20 @@ export class Cluster {
     for (const nodeId of all) this.node(nodeId);
     await Promise.all(sides.flatMap((side) => {
       const others = all.filter((nodeId) => !side.includes(nodeId));
-      return side.map(async (nodeId) => this.#setFaults(nodeId, { deafTo: others }));
+      return side.map(async (nodeId) => this.setFaults(nodeId, { deafTo: others }));
     }));
   }
 
   /** Loses this share of the packets that come to the node: 2 is harsh, 10 takes the ring down. */
   async loss(nodeId: number, percent: number): Promise<void> {
     if (!(percent >= 0 && percent <= 100)) throw new ClusterError(`Loss is 0 to 100 percent, not ${String(percent)}.`);
-    await this.#setFaults(nodeId, { lossPercent: percent });
+    await this.setFaults(nodeId, { lossPercent: percent });
   }
 
   /** Ends all faults of the network at a node, or at all nodes. Daemons are left as they are. */
   async heal(nodeId?: number): Promise<void> {
     const ids = nodeId === undefined ? this.nodeIds : [this.node(nodeId).nodeId];
-    await Promise.all(ids.map(async (id) => this.#setFaults(id, noFaults())));
+    await Promise.all(ids.map(async (id) => this.setFaults(id, noFaults())));
   }
 
   /** Waits until these nodes are in one ring with nobody else. Returns the ring's id. @throws ClusterError at once if one of them is down. */
@@ -190,7 +190,8 @@ export class Cluster {
     takeDown(this.#state, options.keepLogs ?? false);
   }
 
-  async #setFaults(nodeId: number, faults: Partial<NodeFaults>): Promise<void> {
+  /** States what is wrong with a node's network; what is not mentioned stays as it is. */
+  async setFaults(nodeId: number, faults: Partial<NodeFaults>): Promise<void> {
     const node = this.node(nodeId);
     const state = this.#stateOf(nodeId);
     state.faults = { ...state.faults, ...faults };

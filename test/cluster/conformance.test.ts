@@ -5,7 +5,8 @@ import type { ConformanceBed, ConformanceMember } from "@lockstep/framework/conf
 import { afterAll, describe, expect, it } from "vitest";
 import type { Cluster } from "./cluster.js";
 import { RemoteMember } from "./remote-member.js";
-import { quickTotem, useCluster } from "./use-cluster.js";
+import { quickTotem } from "./corosync-conf.js";
+import { useCluster } from "./use-cluster.js";
 
 const memberProgram = fileURLToPath(new URL("../dist/cluster/corosync-member.js", import.meta.url));
 

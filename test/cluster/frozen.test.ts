@@ -2,7 +2,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { eventually } from "./eventually.js";
 import { ReplicaProcess } from "./replica-process.js";
-import { quickTotem, useCluster } from "./use-cluster.js";
+import { quickTotem } from "./corosync-conf.js";
+import { useCluster } from "./use-cluster.js";
 
 const patienceMs = 20_000;
 const testMs = 90_000;

@@ -37,7 +37,7 @@ export const journal = defineMachine({
 });
 
 /** FNV-1a over the text, from a starting value. */
-function checksum(start: number, text: string): number {
+export function checksum(start: number, text: string): number {
   let hash = start ^ 0x811c9dc5;
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   return hash >>> 0;

@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { eventually } from "./eventually.js";
-import { quickTotem, useCluster } from "./use-cluster.js";
+import { quickTotem } from "./corosync-conf.js";
+import { useCluster } from "./use-cluster.js";
 
 const server = fileURLToPath(new URL("../../examples/kv-store/dist/main.js", import.meta.url));
 const client = fileURLToPath(new URL("../dist/cluster/kv-client.js", import.meta.url));

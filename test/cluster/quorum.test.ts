@@ -4,7 +4,8 @@ import type { Cluster } from "./cluster.js";
 import { eventually } from "./eventually.js";
 import { ReplicaProcess } from "./replica-process.js";
 import type { ReplicaSettings } from "./serve-replica.js";
-import { quickTotem, useCluster } from "./use-cluster.js";
+import { quickTotem } from "./corosync-conf.js";
+import { useCluster } from "./use-cluster.js";
 
 const patienceMs = 20_000;
 const testMs = 60_000;

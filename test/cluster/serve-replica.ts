@@ -2,6 +2,7 @@
 import { createReplica, corosync, isLockstepError } from "@lockstep/framework";
 import type { Inspection, Limits, QuorumOption, Replica } from "@lockstep/framework";
 import { journal } from "./journal.js";
+import { serveCalls } from "./serve-calls.js";
 
 export interface ReplicaSettings {
   readonly group: string;
@@ -147,30 +148,4 @@ export class ReplicaServer {
   }
 }
 
-export type ReplicaMethod = "open" | "ready" | "inspect" | "note" | "refuse" | "fill" | "timesOf" | "effectsOf" | "summary" | "startLoad" | "acknowledged" | "stopLoad" | "stop";
-
-export interface ReplicaCall {
-  readonly id: number;
-  readonly method: ReplicaMethod;
-  readonly args: readonly unknown[];
-}
-
-export interface ReplicaAnswer {
-  readonly id: number;
-  readonly value?: unknown;
-  readonly error?: string;
-}
-
-if (process.send !== undefined) {
-  const server = new ReplicaServer();
-  const obey = async ({ id, method, args }: ReplicaCall): Promise<void> => {
-    try {
-      const run = server[method].bind(server) as (...args: readonly unknown[]) => Promise<unknown>;
-      process.send?.({ id, value: await run(...args) } satisfies ReplicaAnswer);
-    } catch (error) {
-      process.send?.({ id, error: error instanceof Error ? error.stack ?? error.message : String(error) } satisfies ReplicaAnswer);
-    }
-  };
-  process.on("message", (message) => { void obey(message as ReplicaCall); });
-  process.on("disconnect", () => { process.exit(0); });
-}
+if (process.send !== undefined) serveCalls(new ReplicaServer());

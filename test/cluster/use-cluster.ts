@@ -2,13 +2,6 @@
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { Cluster } from "./cluster.js";
 import type { ClusterOptions } from "./cluster.js";
-import type { Settings } from "./corosync-conf.js";
-
-/**
- * For tests that wait for nodes to be given up again and again: with three nodes after 500 ms, where Corosync's defaults
- * make it 1650. Corosync runs with real-time priority: a busy machine does not break its rings.
- */
-export const quickTotem: Settings = { token: 400, token_coefficient: 100 };
 
 /** Starting daemons on a machine that is busy with other tests. */
 const hookTimeoutMs = 60_000;

@@ -9,4 +9,3 @@ export * from "./linearizability/index.js";
 export { Random } from "./random.js";
 export { LaboratoryWorkload } from "./workload/laboratory-workload.js";
 export type { Call, CallRecord, Ending, Workload } from "./workload/workload.js";
-export * from "./linearizability/index.js";

@@ -1,0 +1,105 @@
+/**
+ * npm run chaos -- [--minutes M] [--seed S] [--nodes 3|5] [--compare] [--keep DIR] [--json FILE]
+ *
+ * Real Corosync nodes, replicas and clients, with faults from a seed; docs/chaos.md says how to read what it prints. Exit code 0: everything
+ * as promised; 1: not, or it could not run to its end; 2: wrong usage.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { corosyncAvailable } from "../cluster/available.js";
+import { formatReports, violations } from "./report.js";
+import type { RunReport, SystemName } from "./report.js";
+import { runChaos } from "./run.js";
+
+class UsageError extends Error {}
+
+interface Options {
+  readonly minutes: number;
+  readonly seed: number;
+  readonly nodes: number;
+  readonly compare: boolean;
+  /** Keeps the logs there, whatever comes out. */
+  readonly keep: string | undefined;
+  readonly json: string;
+}
+
+function readOptions(args: readonly string[]): Options {
+  const { values } = parse(args);
+  const minutes = Number(values.minutes);
+  if (!(minutes > 0 && minutes <= 24 * 60)) throw new UsageError(`--minutes is a number above 0, at most ${24 * 60}; not ${values.minutes}`);
+  if (values.nodes !== "3" && values.nodes !== "5") throw new UsageError(`--nodes is 3 or 5, not ${values.nodes}`);
+  if (values.seed !== undefined && !/^\d{1,9}$/.test(values.seed)) throw new UsageError(`--seed is a whole number of at most 9 digits, not ${values.seed}`);
+  return {
+    minutes, seed: values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed), nodes: Number(values.nodes),
+    compare: values.compare, keep: values.keep === undefined ? undefined : emptyDirectory(values.keep), json: values.json,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        minutes: { type: "string", default: "2" }, seed: { type: "string" }, nodes: { type: "string", default: "3" },
+        compare: { type: "boolean", default: false }, keep: { type: "string" }, json: { type: "string", default: "chaos-results.json" },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\nUsage: npm run chaos -- [--minutes M] [--seed S] [--nodes 3|5] [--compare] [--keep DIR] [--json FILE]`, { cause: error });
+  }
+}
+
+function emptyDirectory(given: string): string {
+  const directory = resolve(given);
+  try {
+    mkdirSync(directory, { recursive: true });
+    if (readdirSync(directory).length === 0) return directory;
+  } catch (error) {
+    throw new UsageError(`--keep ${given}: ${(error as Error).message}`, { cause: error });
+  }
+  throw new UsageError(`--keep ${given}: there is something in it; name a directory that is empty, or not there yet`);
+}
+
+async function main(options: Options): Promise<number> {
+  const obstacle = corosyncAvailable();
+  if (obstacle !== undefined) throw new Error(obstacle);
+  const { minutes, seed, nodes, compare, keep, json } = options;
+  console.log(`Chaos for ${minutes} min on ${nodes} nodes. To repeat these faults: npm run chaos -- --seed ${seed} --minutes ${minutes} --nodes ${nodes}${compare ? " --compare" : ""}`);
+  const directory = keep ?? mkdtempSync(join(tmpdir(), "lockstep-chaos-"));
+  let asPromised = false;
+  try {
+    const reports: RunReport[] = [];
+    const found: string[] = [];
+    for (const system of compare ? ["lockstep", "baseline"] as const : ["lockstep"] as const) {
+      const result = await runChaos({ system, seed, nodes, minutes, directory: ownDirectory(directory, system), progress: (line) => console.log(`${compare ? `${system} ` : ""}${line}`) });
+      reports.push(result.report);
+      writeFileSync(join(directory, system, "findings.json"), JSON.stringify(result.findings, undefined, 2));
+      // The baseline is there to be seen losing; only Lockstep has promised anything.
+      if (system === "lockstep") found.push(...violations(result));
+    }
+    console.log(`\n${formatReports(reports)}\n`);
+    writeFileSync(json, `${JSON.stringify(reports, undefined, 2)}\n`);
+    for (const violation of found) console.log(`VIOLATION ${violation}`);
+    asPromised = found.length === 0;
+    console.log(asPromised ? `Everything as promised. Written to ${json}.` : `${found.length} violations, seed ${seed}. Written to ${json}.`);
+  } finally {
+    if (asPromised && keep === undefined) rmSync(directory, { recursive: true, force: true });
+    else console.log(`Timeline, history and all logs are in ${directory}`);
+  }
+  return asPromised ? 0 : 1;
+}
+
+function ownDirectory(directory: string, system: SystemName): string {
+  const own = join(directory, system);
+  mkdirSync(own);
+  return own;
+}
+
+try {
+  process.exitCode = await main(readOptions(process.argv.slice(2)));
+} catch (error) {
+  console.error(error instanceof UsageError ? error.message : error);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

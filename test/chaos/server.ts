@@ -1,0 +1,38 @@
+/** What a replica's process answers to the controller: the same for Lockstep and for the baseline. */
+import type { Change, ChangeResult, Dump } from "./machine.js";
+
+export type Consistency = "linearizable" | "sequential";
+
+/** `effect` is what the replica says of the change: certainly not done, or unknown. */
+export type Refusal = { readonly code: string; readonly effect: "none" | "unknown" };
+export type Reply<T> = { readonly value: T } | Refusal;
+
+export interface ChangeOptions {
+  readonly requestId: string | undefined;
+  readonly timeoutMs: number;
+}
+
+export interface Status {
+  readonly role: string;
+  /** Takes writes, with the group's state. */
+  readonly active: boolean;
+  /** Claims to hold what the group had. */
+  readonly lineage: boolean;
+  /** One life of this replica's memory and membership. */
+  readonly incarnation: string;
+  /** Position in the log of what is applied. */
+  readonly applied: number;
+  /** Changes and reads that were asked for and have not ended. */
+  readonly pending: number;
+  /** Why the replica has stopped by itself. */
+  readonly stopped: string | undefined;
+}
+
+export interface ChaosServer {
+  /** Joins as soon as it can, trying again while the daemon does not answer. */
+  open(group: string, slots: number): Promise<void>;
+  change(change: Change, options: ChangeOptions): Promise<Reply<ChangeResult>>;
+  read(key: string, consistency: Consistency, timeoutMs: number): Promise<Reply<string | number | null>>;
+  status(): Promise<Status>;
+  dump(): Promise<Dump>;
+}
