@@ -5,17 +5,14 @@
  */
 import { formatBallot } from "../core/ballot.js";
 import { majorityOf } from "../core/quorum-policy.js";
-import { AgreementChecker } from "./checkers/agreement.js";
 import { Violation, violated } from "./checkers/violation.js";
-import { ViewChecker } from "./checkers/views.js";
 import { faultNames, faults, repair, type FaultName } from "./faults.js";
 import { isLockstepError } from "../errors.js";
-import { formatEffect, formatEvent } from "./format.js";
-import type { ProtocolObserver } from "../observer.js";
 import { Random } from "./random.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import { Client } from "./workload/client.js";
 import type { CallRecord, Workload } from "./workload/workload.js";
+import { Watch } from "./watch.js";
 import { World } from "./world.js";
 
 export interface HistoryOptions {
@@ -58,8 +55,6 @@ interface Temper {
 /** More than the exchange with a silent member, every wait for a transfer and every backoff take. */
 const roundsAllowed = 3_000;
 const roundMs = 100;
-/** Digests are compared at every position that this divides, and at the end. */
-const digestEvery = 16;
 
 /** Moments of a history at most. */
 export const maxMoments = 200;
@@ -78,17 +73,13 @@ class History {
   readonly #world: World;
   readonly #workload: Workload;
   readonly #clients: readonly Client[];
-  readonly #agreement = new AgreementChecker();
-  readonly #views = new ViewChecker();
+  readonly #watch: Watch;
   readonly #records: CallRecord[] = [];
   readonly #faults: Partial<Record<FaultName, number>> = {};
   readonly #weights: readonly (readonly [FaultName, number])[];
   readonly #temper: Temper;
   readonly #moments: number;
   #moment = 0;
-  #snapshots = 0;
-  /** The first; checkers find it in the middle of a replica's work, which goes on. */
-  #violation: Violation | undefined;
 
   constructor({ seed, workload, trace, without = new Set() }: HistoryOptions) {
     const random = new Random(seed);
@@ -96,6 +87,7 @@ class History {
     this.#without = without;
     this.#random = random;
     this.#trace = trace;
+    this.#watch = new Watch(trace);
     this.#workload = workload(random);
     const count = random.pick([1, 2, 3, 3, 3, 4, 5, 5, 6, 7]) ?? 3;
     this.#moments = random.between(30, maxMoments);
@@ -115,7 +107,7 @@ class History {
         heldBytes: random.pick([60, 200, 100_000]) ?? 200, logRetentionBytes: random.pick([1, 500, 5_000, 100_000]) ?? 500,
         batchBytes: random.pick([50, 500, 32_768]) ?? 500, digestIntervalMs: random.pick([0, 1_000]) ?? 0,
       },
-      observer: (process) => this.#observe(process),
+      observer: (process) => this.#watch.observe(process),
     }, seed);
     this.#clients = Array.from({ length: random.between(1, 6) }, (_, index) => new Client(`client ${index + 1}`, {
       world: this.#world, random: () => this.#random, workload: this.#workload,
@@ -134,48 +126,16 @@ class History {
     for (let at = 0; at < this.#moments; at++) if (!this.#without.has(at)) await this.#live(at);
     this.#random = Random.of(this.#seed, this.#moments);
     const roundsToRest = await this.#rest();
-    this.#compareStates();
+    this.#watch.compareStates(this.#world.processes.values());
     this.#workload.check(this.#records, this.#anyState());
     const count = (ending: CallRecord["ending"]): number => this.#records.filter((record) => record.ending === ending).length;
     return {
       simulatedMs: this.#world.elapsedMs, moments: this.#moments, replicas: slots.length, answered: count("answered"), refused: count("none"), unknown: count("unknown"),
-      applied: this.#agreement.applied, views: this.#views.views, snapshots: this.#snapshots, roundsToRest, faults: this.#faults,
+      applied: this.#watch.applied, views: this.#watch.views, snapshots: this.#watch.snapshots, roundsToRest, faults: this.#faults,
     };
   }
 
   // Looking on.
-
-  #observe(process: SimulatedProcess): ProtocolObserver {
-    const noting = (check: () => void): void => {
-      try {
-        check();
-      } catch (error) {
-        this.#violation ??= error instanceof Violation ? error : new Violation("checker", String(error), { cause: error });
-      }
-    };
-    return {
-      stepped: (core, event, effects) => {
-        const line = this.#trace === undefined ? undefined : formatEvent(event);
-        if (line !== undefined) this.#trace?.(`  ${process.name} ${line}`);
-        for (const effect of this.#trace === undefined ? [] : effects) this.#trace?.(`  ${process.name}     ${formatEffect(effect)}`);
-        noting(() => this.#views.stepped(process.name, core, effects));
-        for (const effect of effects) {
-          if (effect.type === "adoptState") this.#snapshots++;
-          if (effect.type === "viewInstalled" && core.view !== undefined) {
-            const { position, hash } = core.view.target;
-            noting(() => this.#agreement.target(process.name, effect.ballot, position, hash));
-          }
-        }
-      },
-      applied: (core, position, entry, applied) => {
-        this.#trace?.(`  ${process.name}     applied ${position}#${entry.hash.slice(0, 4)} ${entry.record.incarnation.slice(-3)}/${entry.record.n}${applied.skipped ? " (a second copy)" : ""}: ${[...applied.fired, ...applied.commands].map(({ call }) => call.name).join(" ")}`);
-        noting(() => {
-          this.#agreement.entryApplied(process, process.name, core.ballot, position, entry, applied);
-          if (position % digestEvery === 0) this.#agreement.state(process.name, position, process.digest());
-        });
-      },
-    };
-  }
 
   #ended(record: CallRecord): void {
     this.#records.push(record);
@@ -183,7 +143,7 @@ class History {
   }
 
   #check(): void {
-    if (this.#violation !== undefined) throw this.#violation;
+    if (this.#watch.violation !== undefined) throw this.#watch.violation;
     for (const process of this.#world.processes.values()) {
       const { failure } = process;
       if (failure === undefined || isLockstepError(failure, "SLOT_TAKEN")) continue;
@@ -316,10 +276,6 @@ class History {
     }
     const state = [...those().map(describe), ...restless().map((client) => client.describe())].join("\n  ");
     return violated("invariant 8", `no rest after ${roundsAllowed} rounds of ${roundMs} ms:\n  ${state}`);
-  }
-
-  #compareStates(): void {
-    for (const process of this.#world.processes.values()) this.#agreement.state(process.name, process.position, process.digest());
   }
 
   #anyState(): unknown {
