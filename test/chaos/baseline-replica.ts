@@ -60,6 +60,10 @@ class BaselineServer implements ChaosServer {
     if (this.#replica === undefined) throw new Error("this replica is not open");
     return Promise.resolve(dumpOf(this.#replica.state));
   }
+
+  async describe(): Promise<string> {
+    return Promise.resolve(`members ${this.#replica?.members.join(", ") ?? "unknown"}`);
+  }
 }
 
 serveCalls(new BaselineServer());

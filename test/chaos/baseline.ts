@@ -61,6 +61,10 @@ export class Baseline {
     return this.#current;
   }
 
+  get members(): readonly number[] {
+    return this.#members;
+  }
+
   get applied(): number {
     return this.#state.applied;
   }

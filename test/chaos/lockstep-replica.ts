@@ -86,6 +86,10 @@ class LockstepServer implements ChaosServer {
     if (this.#replica === undefined) throw new Error("this replica is not open");
     return Promise.resolve(dumpOf(this.#replica.state));
   }
+
+  async describe(): Promise<string> {
+    return Promise.resolve(JSON.stringify(this.#replica?.inspect() ?? "not open"));
+  }
 }
 
 serveCalls(new LockstepServer());

@@ -138,8 +138,19 @@ class Run {
     } catch (error) {
       await stopClients();
       this.#nemesis.note((error as Error).message);
+      await this.#describeUnrest();
       return { allActiveAfterMs, obstacle: (error as Error).message };
     }
+  }
+
+  /** Who is in the group as each daemon sees it, and what each replica knows. */
+  async #describeUnrest(): Promise<void> {
+    const views = await Promise.all(this.#cluster.nodeIds.map(async (nodeId) => {
+      const replica = this.#fleet.life(nodeId)?.process.call("describe").catch(String);
+      const daemon = this.#cluster.node(nodeId).namespace.run("corosync-cpgtool", [], { timeoutMs: 2_000, anyExitCode: true }).catch(String);
+      return `== node ${nodeId}\n${await daemon}\n${await replica ?? "no replica"}\n`;
+    }));
+    writeFileSync(join(this.#options.directory, "unrest.txt"), views.join(""));
   }
 
   async #areAlike(): Promise<boolean> {

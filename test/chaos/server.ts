@@ -35,4 +35,6 @@ export interface ChaosServer {
   read(key: string, consistency: Consistency, timeoutMs: number): Promise<Reply<string | number | null>>;
   status(): Promise<Status>;
   dump(): Promise<Dump>;
+  /** All that it knows of itself, as text: for looking into a failure. */
+  describe(): Promise<string>;
 }
