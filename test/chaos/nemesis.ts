@@ -70,13 +70,15 @@ export class Nemesis {
 
   async #start(planned: PlannedFault): Promise<void> {
     const { fault } = planned;
+    // Before it strikes: a daemon that is killed must not be taken for one that ended by itself.
+    this.#inForce.add(planned);
     const obstacle = isProcessFault(fault) ? await this.#strike(fault) : undefined;
     if (obstacle !== undefined) {
+      this.#inForce.delete(planned);
       this.skipped++;
       this.note(`skipped: ${describeFault(fault)}: ${obstacle}`);
       return;
     }
-    this.#inForce.add(planned);
     if (!isProcessFault(fault)) await this.#applyNetwork();
     this.injected.set(fault.kind, (this.injected.get(fault.kind) ?? 0) + 1);
     this.note(describeFault(fault));
