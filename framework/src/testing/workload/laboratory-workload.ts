@@ -85,6 +85,7 @@ function checkEffect({ call, ending, code }: CallRecord, effects: Laboratory["ef
   if (times > 1) violated("invariant 4", `${what} took effect ${times} times`);
   if (ending === "answered" && times === 0) violated("invariant 2", `${what} was answered, and is lost`);
   if (ending === "none" && times > 0) violated("answers", `${what} ended with ${code ?? "nothing"}, certainly without effect, and took effect`);
+  if (code === "REQUEST_ID_REUSED") violated("answers", `${what} was tried again and did not get its first answer: every request id is of one command`);
   if (call.name === "refuse" && times > 0) violated("invariant 4", `${what} was refused by the machine, and took effect`);
 }
 

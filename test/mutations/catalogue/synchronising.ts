@@ -1,0 +1,73 @@
+/** Mistakes in giving and taking logs and snapshots, and in what is kept with them. */
+import { byCoreHistories, byReplicaHistories, byScenario, type Mutation } from "../mutation.js";
+
+const install = "core/install.ts";
+
+export const synchronising: readonly Mutation[] = [
+  {
+    id: "takes-a-transfer-wherever-it-leads",
+    rule: "A transfer is taken when it ends where it must, and thrown away otherwise.",
+    section: "Synchronising, 6",
+    edits: [{ file: install, find: "  if (!transferFits(state, view, joining, transfer)) return retryTransfer(state);\n", replace: "  if (!transferFits(state, view, joining, transfer) && transfer.from.position < 0) return retryTransfer(state);\n" }],
+    caught: byCoreHistories,
+  },
+  {
+    id: "a-donor-with-a-hole-gives-what-it-has",
+    rule: "A donor that has a hole, or less than is asked for, stays silent.",
+    section: "Synchronising, 2",
+    edits: [{ file: install, find: "  if (state.holed || reach > state.log.end) return;\n", replace: "" }],
+    caught: { ...byCoreHistories, otherwise: "a-donor-that-has-stepped-over-entries-stays-silent" },
+  },
+  {
+    id: "goes-on-from-a-point-that-does-not-agree",
+    rule: "Entries follow a position at which the hashes of both logs agree; else a snapshot does.",
+    section: "Synchronising, 3",
+    edits: [{ file: "sync/donation.ts", find: " && log.hashAt(point.position) === point.hash);", replace: " && log.hashAt(point.position) !== undefined);" }],
+    caught: byCoreHistories,
+  },
+  {
+    id: "asks-the-same-donor-for-ever",
+    rule: "If a donor gives nothing, the next one is asked.",
+    section: "Synchronising, 4",
+    edits: [{ file: install, find: "donors[(rank + message.turn) % donors.length]", replace: "donors[rank % donors.length]" }],
+    caught: byScenario("a-donor-that-stalls-is-replaced"),
+  },
+  {
+    id: "sends-again-what-a-snapshot-may-hold",
+    rule: "Own pending batches that a snapshot may hold have lost their result, and are not sent again.",
+    section: "Synchronising",
+    edits: [
+      { file: install, find: "  state.pending = state.pending.filter((entry) => entry.record.n > lastAppliedN);\n", replace: "" },
+      { file: install, find: "  if (lost.length > 0) state.effects", replace: "  if (lost.length > state.pending.length) state.effects" },
+    ],
+    caught: byCoreHistories,
+  },
+  {
+    id: "a-donor-sends-the-state-of-another-position",
+    rule: "A snapshot is of the state at the position that it names.",
+    section: "Synchronising, 3",
+    edits: [{ file: "apply/applier.ts", find: "sliceSnapshot(this.#machine, captured, sliceBytes)", replace: "sliceSnapshot(this.#machine, { ...this.#replicated, position: captured.position }, sliceBytes)" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "leaves-the-answered-requests-out-of-snapshots",
+    rule: "The answers by request id are part of every snapshot.",
+    section: "Outcomes",
+    edits: [{ file: "apply/replicated-codec.ts", find: "timers: { waiting: timers, count: timerCount }, answers, answerCount };", replace: "timers: { waiting: timers, count: timerCount }, answers: new Table(), answerCount };" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "leaves-the-applied-numbers-out-of-snapshots",
+    rule: "The last applied n of each incarnation is part of every snapshot.",
+    section: "Normal operation, 7",
+    edits: [{ file: "apply/replicated-codec.ts", find: "new Map<string, LastApplied>(value.lastApplied.map(", replace: "new Map<string, LastApplied>(value.lastApplied.slice(0, 0).map(" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "comes-back-as-the-same-incarnation",
+    rule: "A replica that comes back to a group that it lost is a new incarnation.",
+    section: "Losing and regaining the group",
+    edits: [{ file: "group-connection.ts", find: "incarnation: parts.newIncarnation(),", replace: "incarnation: this.#lastCore?.config.incarnation ?? parts.newIncarnation()," }],
+    caught: byReplicaHistories,
+  },
+];

@@ -1,0 +1,50 @@
+/** What came of each mistake: a line on the console, and the table in docs/mutations.md. */
+import { readFileSync, writeFileSync } from "node:fs";
+import type { Mutation } from "./mutation.js";
+import { nameOf, type Outcome, type Trial } from "./trial.js";
+
+export interface Result {
+  readonly mutation: Mutation;
+  readonly good: boolean;
+  /** For the table: by what, and after how long. */
+  readonly verdict: string;
+  /** For the console. */
+  readonly details: string | undefined;
+}
+
+/** Of a trial that was expected to find the mistake. */
+export function judge(mutation: Mutation, trial: Trial, outcome: Outcome): Result {
+  if (outcome.kind === "broke") return { mutation, good: false, verdict: "**broke**", details: outcome.what };
+  if (outcome.kind === "survived") return { mutation, good: false, verdict: `**not found** in ${trial.kind === "histories" ? `${outcome.histories} ` : ""}${nameOf(trial)}`, details: undefined };
+  const verdict = trial.kind === "histories" ? `${nameOf(trial)}: number ${outcome.histories}, ${ruleOf(outcome.what)}` : `\`${nameOf(trial)}\``;
+  return { mutation, good: true, verdict, details: firstLine(outcome.what) };
+}
+
+/** The rule's name, which a violation's message begins with. */
+function ruleOf(what: string): string {
+  const stopped = /stopped: (\w+)/.exec(what);
+  if (stopped !== null) return `own assertion ${stopped[1]}`;
+  if (what.startsWith("a history that does not end")) return "a history that does not end";
+  if (what.includes("was decided twice")) return "invariant 3";
+  return /^(invariant \d|[a-z]+(?= ?:))/.exec(what)?.[1] ?? firstLine(what);
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? "";
+}
+
+export function printLine({ mutation, good, verdict, details }: Result): void {
+  console.log(`${good ? "  " : "✗ "}${mutation.id}: ${verdict.replaceAll(/[*`]/g, "")}${details === undefined ? "" : `\n      ${details.slice(0, 1_500)}`}`);
+}
+
+const [begin, end] = ["<!-- results: written by npm run mutations -->", "<!-- end of results -->"];
+
+/** @throws Error if the page has no place for the table. */
+export function writeTable(page: string, results: readonly Result[], summary: string): void {
+  const text = readFileSync(page, "utf8");
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${page} has no lines ${begin} and ${end} around the table`);
+  const rows = results.map(({ mutation, verdict }) => `| ${mutation.id} | ${mutation.rule} (${mutation.section}) | ${verdict} |`);
+  const table = ["| mistake | the rule that it breaks | found by |", "| --- | --- | --- |", ...rows].join("\n");
+  writeFileSync(page, `${text.slice(0, from)}${begin}\n${summary}\n\n${table}\n${text.slice(to)}`);
+}
