@@ -16,7 +16,7 @@ export type Catch =
   | { readonly by: "histories"; readonly level: Level; readonly otherwise?: string }
   /** Too rare at random: this transcript of test/scenarios goes another way. */
   | { readonly by: "scenario"; readonly name: string }
-  /** No history shows it: this test of a single part does, below framework/test. */
+  /** Histories show it hardly ever, or not at all: this test of a single part does, below framework/test. */
   | { readonly by: "test"; readonly file: string }
   /** Nothing can find it, because. */
   | { readonly by: "nothing"; readonly why: string }

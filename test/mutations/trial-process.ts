@@ -83,7 +83,8 @@ function runTest({ directory, file }: Extract<Trial, { kind: "test" }>): Outcome
   const vitest = join(directory, "node_modules", "vitest", "vitest.mjs");
   const { status, stdout, stderr } = spawnSync(process.execPath, [vitest, "run", "--root", directory, `test/${file}`], { cwd: directory, encoding: "utf8", timeout: 80_000, env: { ...process.env, NO_COLOR: "1" } });
   if (status === 0) return { kind: "survived", histories: 0 };
-  const failed = /^\s*FAIL\s+(.*)$/m.exec(stdout + stderr)?.[1];
+  // A file that does not load has found nothing.
+  const failed = /^\s*FAIL\s+(.* > .*)$/m.exec(stdout + stderr)?.[1];
   return failed === undefined ? { kind: "broke", what: stdout + stderr } : { kind: "caught", histories: 0, seed: undefined, what: failed };
 }
 

@@ -17,7 +17,8 @@ export class Workspace {
 
   constructor(root: string) {
     this.#root = root;
-    for (const path of ["src", "test"]) cpSync(join(root, "framework", path), join(this.directory, path), { recursive: true });
+    const isSource = (path: string): boolean => !path.endsWith("tsconfig.json");
+    for (const path of ["src", "test"]) cpSync(join(root, "framework", path), join(this.directory, path), { recursive: true, filter: isSource });
     cpSync(join(root, "test", "scenarios"), join(this.directory, "scenarios"), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(this.directory, "node_modules"));
     writeFileSync(join(this.directory, "package.json"), JSON.stringify({ type: "module" }));

@@ -85,6 +85,20 @@ describe("submissions", () => {
     expect(await Promise.all([first, second, third])).toEqual(["TIMED_OUT", "UNKNOWN_OUTCOME", ["result", 2]]);
   });
 
+  it("answer a read when the entry that it was sent in is applied, and not by one that was sent before it began", async () => {
+    const { submissions } = make();
+    void submissions.submit(bytes(1), undefined, soon);
+    submissions.take(1);
+    let confirmed = false;
+    const read = submissions.barrier(soon).then(() => { confirmed = true; return undefined; });
+    submissions.take(2);
+    submissions.answer(1, [{ ok: true, result: 1 }]);
+    await Promise.resolve();
+    expect(confirmed).toBe(false);
+    submissions.answer(2, []);
+    await read;
+  });
+
   it("that are lost are answered from the table of request ids where it knows them, and unknown otherwise; reads wait on", async () => {
     const { submissions } = make();
     const [known, unknown] = [submissions.submit(bytes(1), "id", soon), submissions.submit(bytes(1), undefined, soon)].map(ending);
