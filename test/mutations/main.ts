@@ -66,7 +66,7 @@ function trialsOf({ caught }: Mutation, directory: string, { seed, histories }: 
     }
     case "scenario": return [{ kind: "scenario", directory, name: caught.name }];
     case "test": return [{ kind: "test", directory, file: caught.file }];
-    case "nothing":
+    case "nothing": return [{ kind: "histories", directory, level: caught.level, seed, histories: histories[caught.level] }];
     case "durable store": return [];
     default: return caught satisfies never;
   }
@@ -92,7 +92,6 @@ async function tryMutation(workspace: Workspace, mutation: Mutation, options: Wa
   if (caught.by === "durable store") return { mutation, good: true, verdict: "with the durable store", details: undefined };
   try {
     return await workspace.withEdits(edits, async () => {
-      if (caught.by === "nothing") return { mutation, good: true, verdict: `changes nothing: ${caught.why}`, details: undefined };
       let result: Result | undefined;
       for (const trial of trialsOf(mutation, workspace.directory, options)) {
         result = judge(mutation, trial, await runTrial(trial));

@@ -12,12 +12,16 @@ export interface Result {
   readonly details: string | undefined;
 }
 
-/** Of a trial that was expected to find the mistake. */
 export function judge(mutation: Mutation, trial: Trial, outcome: Outcome): Result {
-  if (outcome.kind === "broke") return { mutation, good: false, verdict: "**broke**", details: outcome.what };
-  if (outcome.kind === "survived") return { mutation, good: false, verdict: `**not found** in ${trial.kind === "histories" ? `${outcome.histories} ` : ""}${nameOf(trial)}`, details: undefined };
-  const verdict = trial.kind === "histories" ? `${nameOf(trial)}: number ${outcome.histories}, ${ruleOf(outcome.what)}` : `\`${nameOf(trial)}\``;
-  return { mutation, good: true, verdict, details: firstLine(outcome.what) };
+  const { caught } = mutation;
+  const where = trial.kind === "histories" ? `${outcome.kind === "broke" ? "" : `${outcome.histories} `}${nameOf(trial)}` : `\`${nameOf(trial)}\``;
+  if (outcome.kind === "broke") return { mutation, good: false, verdict: `**broke** in ${where}`, details: outcome.what };
+  if (caught.by === "nothing") {
+    if (outcome.kind === "survived") return { mutation, good: true, verdict: `changes nothing: ${caught.why} (${where} went well)`, details: undefined };
+    return { mutation, good: false, verdict: `**changes something**: ${nameOf(trial)}, number ${outcome.histories}`, details: outcome.what };
+  }
+  if (outcome.kind === "survived") return { mutation, good: false, verdict: `**not found** in ${where}`, details: undefined };
+  return { mutation, good: true, verdict: trial.kind === "histories" ? `${nameOf(trial)}: number ${outcome.histories}, ${ruleOf(outcome.what)}` : where, details: firstLine(outcome.what) };
 }
 
 /** The rule's name, which a violation's message begins with. */
@@ -26,6 +30,7 @@ function ruleOf(what: string): string {
   if (stopped !== null) return `own assertion ${stopped[1]}`;
   if (what.startsWith("a history that does not end")) return "a history that does not end";
   if (what.includes("was decided twice")) return "invariant 3";
+  if (what.includes("which its log does not hold")) return "invariant 7";
   return /^(invariant \d|[a-z]+(?= ?:))/.exec(what)?.[1] ?? firstLine(what);
 }
 

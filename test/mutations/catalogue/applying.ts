@@ -7,7 +7,7 @@ export const applying: readonly Mutation[] = [
     rule: "An entry whose n is not above the last applied n of its incarnation is a second copy: it takes its position, and nothing else happens.",
     section: "Normal operation, 7",
     edits: [{ file: "apply/apply-entry.ts", find: "if (n <= (this.#base.lastApplied.get(origin.incarnation)?.n ?? 0)) return this.#skip();", replace: "if (n < 0) return this.#skip();" }],
-    caught: { by: "nothing", why: "an entry is sent again only under a new ballot whose target does not hold it, and under the old ballots it is no entry any more: a second copy takes another mistake, as in the next one" },
+    caught: { by: "nothing", level: "replica", why: "an entry is sent again only under a new ballot whose target does not hold it, and under the old ballots it is no entry any more: a second copy takes another mistake, as in the next one" },
   },
   {
     id: "sends-again-and-applies-second-copies",

@@ -96,7 +96,7 @@ export const normalOperation: readonly Mutation[] = [
       { file, find: "Math.min(state.verified, state.log.durable)", replace: "state.log.durable" },
       { file, find: "  invariant(position <= state.verified, \"what is committed was acknowledged with a matching hash, and so verified\");\n", replace: "  state.verified = Math.max(state.verified, position);\n" },
     ],
-    caught: { by: "nothing", why: "another slot's claim is in every quorum of more than one slot, and with the same hash it verifies as far as it counts; a slot that is alone has delivered what it appends" },
+    caught: { by: "nothing", level: "core", why: "another slot's claim is in every quorum of more than one slot, and with the same hash it verifies as far as it counts; a slot that is alone has delivered what it appends" },
   },
   {
     id: "speaks-before-it-has-taken-the-ballot",

@@ -69,7 +69,7 @@ export const viewChange: readonly Mutation[] = [
     rule: "Within the ring in which the log's ballot was taken, a State claims the end of the log.",
     section: "View change, 2",
     edits: [{ file: exchange, find: "  return isOfRing(state, state.ballot) && !state.holed ? state.log.end : state.verified;", replace: "  return state.verified;" }],
-    caught: { by: "nothing", why: "a decision without a member that may have committed follows an exclusion or a new ring, and States are sent again after it: by then the own acknowledgements have been delivered back, and between views they verify (verifies-nothing-between-views is the mistake that shows)" },
+    caught: { by: "nothing", level: "core", why: "a decision without a member that may have committed follows an exclusion or a new ring, and States are sent again after it: by then the own acknowledgements have been delivered back, and between views they verify (verifies-nothing-between-views is the mistake that shows)" },
   },
   {
     id: "waits-for-ghosts",
@@ -181,7 +181,7 @@ export const viewChange: readonly Mutation[] = [
     rule: "The target is chosen among members with lineage.",
     section: "View change, 3",
     edits: [{ file: decide, find: "chooseTarget(everyone ? reports : reports.filter((report) => report.lineage))", replace: "chooseTarget(everyone ? reports : Array.from(reports))" }],
-    caught: { by: "nothing", why: "what a member without lineage claims is verified, and so true; it may be less than it acknowledged, and then one of those with lineage claims more" },
+    caught: { by: "nothing", level: "core", why: "what a member without lineage claims is verified, and so true; it may be less than it acknowledged, and then one of those with lineage claims more" },
   },
   {
     id: "takes-the-ballot-before-it-has-the-target",
