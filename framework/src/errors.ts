@@ -32,7 +32,7 @@ export const errorRegistry = {
   UNKNOWN_OUTCOME: { outcome: "unknown", when: "The command was sent, and contact or patience was lost before the answer. Retry with the same request id to learn it." },
   STALE_READ: { outcome: "n/a", when: "A linearizable read was not confirmed before timeoutMs passed or the signal was aborted." },
   EVENTS_TRIMMED: { outcome: "n/a", when: "events({ from }) asks for a position that is no longer held." },
-  SLOT_TAKEN: { outcome: "n/a", when: "Another process of this node is already a replica of this group." },
+  SLOT_TAKEN: { outcome: "n/a", when: "Another process of this node is a replica of this group, and was so before or knows more." },
   MACHINE_MISMATCH: { outcome: "n/a", when: "The group runs another machine or version, or is configured with other slots." },
   DIVERGED: { outcome: "n/a", when: "This replica's history contradicts the group's. It has stopped rather than guess." },
   INVARIANT_VIOLATED: { outcome: "n/a", when: "An assertion of the protocol failed. The replica has stopped." },

@@ -109,6 +109,18 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
       if (error !== undefined) throw error;
     }
     this.#cancelTicks ??= this.#parts.scheduler.every(this.#parts.limits.tickMs, () => this.#tick());
+    if ((this.#connection.core?.rivals.size ?? 0) > 0) await this.#slotSettled();
+  }
+
+  /** Another process of this node is, or was, a member: whether this one may stay is known with the first decision. */
+  async #slotSettled(): Promise<void> {
+    let stopListening: (() => void) | undefined;
+    const settled = new Promise<void>((resolve) => {
+      stopListening = this.onRoleChange((role) => { if (role === "active" || role === "minority" || role === "synchronising") resolve(); });
+    });
+    const error = await Promise.race([settled, this.stopped]);
+    stopListening?.();
+    if (error !== undefined) throw error;
   }
 
   // What the connection reports.

@@ -133,7 +133,7 @@ function reportParts(report: StateReport): readonly unknown[] {
   const { quorum } = report;
   return [
     report.slot, report.incarnation, report.lineage, ballotParts(report.ballot), pointParts(report.verified), pointParts(report.committed),
-    report.k, ballotParts(report.promised), report.machine, report.version, report.slots, report.policy,
+    report.k, ballotParts(report.promised), report.machine, report.version, report.slots, report.policy, report.yields,
     ...(quorum === undefined ? [] : [[quorum.quorate, quorum.votes, quorum.deviceVotes, quorum.quorum, quorum.twoNode]]),
   ];
 }
@@ -143,8 +143,8 @@ function readReport(value: unknown): StateReport {
   return {
     slot: slotNumber(parts[0]), incarnation: incarnation(parts[1]), lineage: flag(parts[2]), ballot: ballot(parts[3]),
     verified: point(parts[4]), committed: point(parts[5]), k: natural(parts[6]), promised: ballot(parts[7]),
-    machine: text(parts[8]), version: natural(parts[9]), slots: array(parts[10]).map(slotNumber), policy: text(parts[11]),
-    ...(parts[12] === undefined ? {} : { quorum: readQuorum(parts[12]) }),
+    machine: text(parts[8]), version: natural(parts[9]), slots: array(parts[10]).map(slotNumber), policy: text(parts[11]), yields: flag(parts[12]),
+    ...(parts[13] === undefined ? {} : { quorum: readQuorum(parts[13]) }),
   };
 }
 

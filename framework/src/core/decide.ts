@@ -5,6 +5,7 @@ import type { RingId } from "../transport/group-transport.js";
 import { compareBallots, equalBallots, formatBallot, formatRing, highestBallot, zeroBallot, type Ballot } from "./ballot.js";
 import type { LogPoint } from "../log/log.js";
 import type { QuorumReport, StateReport } from "./messages.js";
+import { nobodyMissing } from "./quorum-policy.js";
 import { genesis, type CoreState, type Exchange } from "./state.js";
 
 export type Decision =
@@ -25,16 +26,18 @@ export type Decision =
 
 /** A member that cannot be part of this group; it stops itself, and the others go on without it. */
 export interface Misfit {
-  readonly slot: number;
-  readonly why: string;
+  readonly incarnation: string;
+  readonly error: LockstepError;
 }
 
 export function decide(state: CoreState, exchange: Exchange): Decision {
   invariant(state.ring !== undefined, "an exchange has a ring");
   const all = Array.from(exchange.reports.values()).sort((a, b) => a.slot - b.slot);
-  const { slots, policy } = referenceOf(all);
-  const misfits = findMisfits(all);
-  const reports = all.filter((report) => !misfits.some((misfit) => misfit.slot === report.slot));
+  const late = findLateProcesses(exchange);
+  const ofSlots = without(all, late);
+  const { slots, policy } = referenceOf(ofSlots);
+  const misfits = [...late, ...findMisfits(ofSlots)];
+  const reports = without(ofSlots, misfits);
   const members = reports.map(({ slot, incarnation }) => ({ slot, incarnation }));
   // A misfit looks at the others' policy by name only: it will stop, whatever is decided.
   const judgement = policy === state.config.policy.name
@@ -70,6 +73,29 @@ function referenceOf(reports: readonly StateReport[]): StateReport {
   return best;
 }
 
+function without(reports: readonly StateReport[], misfits: readonly Misfit[]): StateReport[] {
+  return reports.filter((report) => !misfits.some((misfit) => misfit.incarnation === report.incarnation));
+}
+
+/**
+ * Of the processes of one node one remains: the one that knows most, which is the first, unless it was silent and a later
+ * one has taken its place meanwhile; if none knows anything, the first.
+ */
+function findLateProcesses({ reports }: Exchange): Misfit[] {
+  const late: Misfit[] = [];
+  for (const [address, report] of reports) {
+    const first = Array.from(reports).filter(([, { slot }]) => slot === report.slot).sort(([, a], [, b]) => compareSeniority(a, b))[0];
+    if (first === undefined || first[0] === address) continue;
+    const error = new LockstepError("SLOT_TAKEN", `node ${report.slot} runs another replica of this group (pid ${first[0].split("/")[1] ?? ""}), which was there before or has taken the place of this one: stop it first, or use another group name`);
+    late.push({ incarnation: report.incarnation, error });
+  }
+  return late;
+}
+
+function compareSeniority(a: StateReport, b: StateReport): number {
+  return Number(b.lineage) - Number(a.lineage) || compareBallots(b.ballot, a.ballot) || Number(a.yields) - Number(b.yields) || (a.incarnation < b.incarnation ? -1 : 1);
+}
+
 function findMisfits(reports: readonly StateReport[]): Misfit[] {
   const reference = referenceOf(reports);
   const misfits: Misfit[] = [];
@@ -81,7 +107,9 @@ function findMisfits(reports: readonly StateReport[]): Misfit[] {
       report.slots.join() === reference.slots.join() ? "" : `slots ${report.slots.join(",")} instead of ${reference.slots.join(",")}`,
       reference.slots.includes(report.slot) ? "" : `slot ${report.slot} is not one of ${reference.slots.join(",")}`,
     ].filter((difference) => difference !== "");
-    if (differences.length > 0) misfits.push({ slot: report.slot, why: differences.join("; ") });
+    if (differences.length === 0) continue;
+    const error = new LockstepError("MACHINE_MISMATCH", `this replica (slot ${report.slot}) does not fit its group: ${differences.join("; ")}`);
+    misfits.push({ incarnation: report.incarnation, error });
   }
   return misfits;
 }
@@ -110,5 +138,5 @@ function chooseBallot(ring: RingId, attempt: number, slots: readonly number[], r
   const k = 1 + reports.reduce((highest, report) => Math.max(highest, report.k), 0);
   const ballot: Ballot = { era: floor.era, ringSeq: ring.seq, ringNode: ring.nodeId, k, attempt };
   if (compareBallots(ballot, floor) > 0) return ballot;
-  return reports.length === slots.length ? { ...ballot, era: floor.era + 1 } : undefined;
+  return nobodyMissing(slots, reports) ? { ...ballot, era: floor.era + 1 } : undefined;
 }

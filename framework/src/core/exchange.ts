@@ -3,24 +3,22 @@
  *
  * The steps are docs/protocol.md, "View change". Nothing of the old view is sent, appended or counted from suspend() on.
  */
-import { LockstepError, invariant } from "../errors.js";
+import { invariant } from "../errors.js";
 import type { ConfigurationChange, MemberAddress, RingId } from "../transport/group-transport.js";
 import { equalRings, zeroBallot } from "./ballot.js";
 import { decide } from "./decide.js";
 import { install, observe } from "./install.js";
 import type { LogPoint } from "../log/log.js";
 import type { ExcludeMessage, QuorumReport, RejoinMessage, StateMessage, StateReport } from "./messages.js";
-import { setPhase, stop, suspend } from "./phase.js";
+import { setPhase, suspend } from "./phase.js";
 import { isOfRing } from "./replicate.js";
+import { answered, ask, forgive } from "./silence.js";
 import { addressKey, genesis, quorumOfRing, type CoreState } from "./state.js";
-
-/** How far the wait before asking back in may grow: an excluded member that is slow for good must not stall the group for ever. */
-const maxRejoinBackoffMs = 30_000;
 
 export function configurationChanged(state: CoreState, change: ConfigurationChange): void {
   state.group = change.members;
   recogniseSelf(state, change);
-  if (state.phase === "stopped") return;
+  for (const member of change.left) forgive(state, member);
   suspend(state, "the group's members change");
   // The first configuration of this process, whatever its reason, is that it joined.
   const joined = change.joined.find((member) => member.reason === "join" || isSelf(state, member));
@@ -38,6 +36,8 @@ export function ringChanged(state: CoreState, ring: RingId, nodes: readonly numb
   state.ring = ring;
   state.ringNodes = new Set(nodes);
   state.ringPending = false;
+  // What was said while the old ring broke may be lost: nobody can be blamed for it.
+  state.owed.clear();
   suspend(state, "the ring changes");
   exchangeWithAll(state);
 }
@@ -55,16 +55,18 @@ export function quorumChanged(state: CoreState, ring: RingId, report: QuorumRepo
 
 /**
  * The first configuration tells who this member is, for it joins alone. Slots are node ids: of two processes on one node
- * the later one sees the other in it, and stands back.
+ * the later one sees the earlier in it. That one may live, or be dead and listed all the same, as Corosync was seen to do:
+ * what becomes of the two is decided with everything else (decide.ts: findMisfits()).
  */
 function recogniseSelf(state: CoreState, change: ConfigurationChange): void {
   const { slot } = state.config;
   const self = change.joined.find((member) => member.nodeId === slot);
-  if (state.self !== undefined || self === undefined) return;
-  state.self = { nodeId: self.nodeId, pid: self.pid };
-  const other = change.members.find((member) => member.nodeId === slot && member.pid !== self.pid);
-  if (other === undefined) return;
-  stop(state, new LockstepError("SLOT_TAKEN", `node ${slot} already runs a replica of this group (pid ${other.pid}): stop it first, or use another group name`));
+  const others = change.members.filter((member) => member.nodeId === slot && member.pid !== (state.self ?? self)?.pid).map(addressKey);
+  if (state.self !== undefined) state.rivals = new Set(others.filter((other) => state.rivals.has(other)));
+  else if (self !== undefined) {
+    state.self = { nodeId: self.nodeId, pid: self.pid };
+    state.rivals = new Set(others);
+  }
 }
 
 /** A new configuration: everyone takes part, whoever was excluded before. */
@@ -124,11 +126,13 @@ function beginExchange(state: CoreState): void {
     members,
     takesPart,
     reports: new Map(),
-    startedMs: state.nowMs,
     excludeAskedMs: undefined,
     reported: false,
     decided: false,
   };
+  // Until the newcomer has spoken nobody else can.
+  const newcomer = awaitedNewcomer(state);
+  ask(state, newcomer === undefined ? members : [newcomer], state.exchange.key);
   if (!takesPart) return;
   setPhase(state, "changing", "agreeing on a view");
   multicastState(state);
@@ -167,6 +171,7 @@ function stateReport(state: CoreState, quorum: QuorumReport | undefined): StateR
   return {
     slot: config.slot,
     incarnation: config.incarnation,
+    yields: state.rivals.size > 0,
     lineage: state.lineage,
     ...holds,
     k: state.k,
@@ -180,11 +185,13 @@ function stateReport(state: CoreState, quorum: QuorumReport | undefined): StateR
 }
 
 export function stateReceived(state: CoreState, sender: MemberAddress, message: StateMessage): void {
+  if (message.report.slot !== sender.nodeId) return;
   greetNewcomer(state, sender, message);
+  answered(state, sender, message.exchange);
   const { exchange } = state;
   if (exchange === undefined || exchange.decided || exchange.key !== message.exchange) return;
-  // The first State of a member counts; its address is the transport's word, its slot must be the same.
-  if (exchange.reports.has(addressKey(sender)) || message.report.slot !== sender.nodeId) return;
+  // The first State of a member counts.
+  if (exchange.reports.has(addressKey(sender))) return;
   if (!exchange.members.some((member) => member.nodeId === sender.nodeId && member.pid === sender.pid)) return;
   exchange.reports.set(addressKey(sender), message.report);
   if (exchange.reports.size < exchange.members.length) return;
@@ -199,8 +206,11 @@ function greetNewcomer(state: CoreState, sender: MemberAddress, { report }: Stat
   const { newest, exchange } = state;
   if (newest === undefined || newest.incarnation !== undefined || newest.nodeId !== sender.nodeId || newest.pid !== sender.pid) return;
   newest.incarnation = report.incarnation;
+  forgive(state, sender);
   if (exchange === undefined || exchange.decided) return;
   exchange.key = exchangeKey(state);
+  // Its first words may answer an earlier configuration than this one.
+  ask(state, exchange.members, exchange.key);
   multicastState(state);
 }
 
@@ -220,8 +230,9 @@ export function excludeReceived(state: CoreState, message: ExcludeMessage): void
   askRejoinLater(state);
 }
 
-export function rejoinReceived(state: CoreState, message: RejoinMessage): void {
+export function rejoinReceived(state: CoreState, sender: MemberAddress, message: RejoinMessage): void {
   if (state.ring === undefined || state.ringPending || message.configuration !== configurationKey(state)) return;
+  forgive(state, sender);
   state.attempt++;
   state.excluded = new Set();
   state.rejoin.atMs = undefined;
@@ -234,9 +245,7 @@ export function askRejoin(state: CoreState, reason: string): void {
   state.effects.push({ type: "multicast", message: { type: "rejoin", configuration: configurationKey(state), reason } });
 }
 
-/** The first time at once, then with a growing pause. */
+/** The first time at once, then with a pause that grows each time it is asked (watch.ts: watchExclusion()). */
 export function askRejoinLater(state: CoreState): void {
-  const { rejoin } = state;
-  rejoin.atMs = state.nowMs + rejoin.backoffMs;
-  rejoin.backoffMs = Math.min(maxRejoinBackoffMs, Math.max(250, rejoin.backoffMs * 2));
+  state.rejoin.atMs = state.nowMs + state.rejoin.backoffMs;
 }

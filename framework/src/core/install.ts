@@ -19,10 +19,8 @@ export function observe(state: CoreState, decision: Decision): void {
 
 export function install(state: CoreState, decision: Decision): void {
   if (decision.kind === "contradiction") return stop(state, decision.error);
-  const misfit = decision.misfits.find(({ slot }) => slot === state.config.slot);
-  if (misfit !== undefined) {
-    return stop(state, new LockstepError("MACHINE_MISMATCH", `this replica (slot ${misfit.slot}) does not fit its group: ${misfit.why}`));
-  }
+  const misfit = decision.misfits.find(({ incarnation }) => incarnation === state.config.incarnation);
+  if (misfit !== undefined) return stop(state, misfit.error);
   if (decision.kind === "minority") return setPhase(state, "minority", decision.reason);
 
   const { ballot, target, members, holders, quorum } = decision;
@@ -32,6 +30,8 @@ export function install(state: CoreState, decision: Decision): void {
   state.view = { ballot, members, target, holders, quorum };
   state.lastCommitMs = state.nowMs;
   state.rejoin.atMs = undefined;
+  // Whoever was here before and has not spoken is left out: from now on this process is its slot's replica.
+  state.rivals = new Set();
   state.effects.push({ type: "viewInstalled", ballot, members, loud: decision.loud });
   if (target.position < state.committed) return stop(state, wouldCutCommitted(state, target));
   if (state.log.hashAt(target.position) === target.hash && !state.replaceState) return takeBallot(state, state.view);

@@ -36,6 +36,8 @@ export interface QuorumReport {
 export interface StateReport {
   readonly slot: number;
   readonly incarnation: string;
+  /** Another process of its node was a member before it: that one, if it speaks, is the slot's replica. */
+  readonly yields: boolean;
   /** Its log and state come from a primary view, and it has not lost them since. */
   readonly lineage: boolean;
   readonly ballot: Ballot;

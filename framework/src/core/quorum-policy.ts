@@ -39,7 +39,17 @@ export function majorityOf(slots: number): number {
   return Math.floor(slots / 2) + 1;
 }
 
-/** Nobody who could know more is missing. */
+/** Every slot is there, and no other process of one, which could know more, is silent: nobody who could know more is missing. */
+export function nobodyMissing(slots: readonly number[], reports: readonly StateReport[]): boolean {
+  return reports.length === slots.length && !reports.some((report) => report.yields);
+}
+
+/** For a reason: processes that are in the way of nobodyMissing(). */
+function silentRivals(reports: readonly StateReport[]): string {
+  const yielding = reports.filter((report) => report.yields).map((report) => report.slot);
+  return yielding.length === 0 ? "" : `. Another process of nodes ${yielding.join(", ")} is listed and silent: let it go on, or end it; if it is dead, restart Corosync there`;
+}
+
 function allPresent(slots: readonly number[], reports: readonly StateReport[]): Judgement {
   const forgetful = reports.filter((report) => !report.lineage).map((report) => report.slot);
   const remembered = reports.some((report) => report.lineage || compareBallots(report.ballot, zeroBallot) > 0);
@@ -59,9 +69,9 @@ export const majorityPolicy: QuorumPolicy = {
     const knowing = reports.filter((report) => report.lineage).length;
     const needed = majorityOf(slots.length);
     if (knowing >= needed) return { primary: true, trusted: "lineage", loud: undefined };
-    if (reports.length === slots.length) return allPresent(slots, reports);
+    if (nobodyMissing(slots, reports)) return allPresent(slots, reports);
     const blank = reports.length - knowing;
-    return { primary: false, reason: `${knowing} of ${slots.length} slots are present with the group's state${blank > 0 ? ` (and ${blank} blank)` : ""}; ${needed} are needed` };
+    return { primary: false, reason: `${knowing} of ${slots.length} slots are present with the group's state${blank > 0 ? ` (and ${blank} blank)` : ""}; ${needed} are needed${silentRivals(reports)}` };
   },
 
   // Alone, the own acknowledgement is what verifies the log.
@@ -102,8 +112,8 @@ export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): 
       }
       const knowing = reports.filter((report) => report.lineage).map((report) => report.slot);
       if (knowing.length > 0 && votesOf(quorum, knowing) >= quorum.quorum) return { primary: true, trusted: "lineage", loud: undefined };
-      if (reports.length === slots.length) return allPresent(slots, reports);
-      return { primary: false, reason: `quorate, but the members with the group's state have ${votesOf(quorum, knowing)} votes of the ${quorum.quorum} needed` };
+      if (nobodyMissing(slots, reports)) return allPresent(slots, reports);
+      return { primary: false, reason: `quorate, but the members with the group's state have ${votesOf(quorum, knowing)} votes of the ${quorum.quorum} needed${silentRivals(reports)}` };
     },
 
     promptAnswers: () => "all",

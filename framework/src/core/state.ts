@@ -7,6 +7,7 @@ import { equalRings, zeroBallot, type Ballot } from "./ballot.js";
 import type { Effect, Phase } from "./events.js";
 import type { AckMessage, BatchMessage, QuorumReport, StateReport } from "./messages.js";
 import type { QuorumPolicy } from "./quorum-policy.js";
+import type { Asked } from "./silence.js";
 
 export interface CoreConfig {
   readonly slot: number;
@@ -35,7 +36,6 @@ export interface Exchange {
   readonly takesPart: boolean;
   /** By addressKey(). */
   readonly reports: Map<string, StateReport>;
-  readonly startedMs: number;
   /** When Exclude was last asked for. */
   excludeAskedMs: number | undefined;
   /** The own State has been multicast. */
@@ -88,6 +88,8 @@ export interface CoreState {
 
   // What the transport says.
   self: MemberAddress | undefined;
+  /** By addressKey(): other processes of this node that were members before this one, and have not been left out since. */
+  rivals: ReadonlySet<string>;
   group: readonly MemberAddress[];
   ring: RingId | undefined;
   ringNodes: ReadonlySet<number>;
@@ -104,6 +106,8 @@ export interface CoreState {
   exchange: Exchange | undefined;
   /** By addressKey(): of two processes on one node the second may be the silent one. */
   excluded: ReadonlySet<string>;
+  /** By addressKey(): the States that members of this ring owe, oldest first. See silence.ts. */
+  readonly owed: Map<string, Asked[]>;
   view: View | undefined;
   joining: Joining | undefined;
   /** The highest k of a primary decision known in this ring. */
@@ -146,6 +150,7 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
     nowMs: 0,
     phase: "joining",
     self: undefined,
+    rivals: new Set(),
     group: [],
     ring: undefined,
     ringNodes: new Set(),
@@ -155,6 +160,7 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
     attempt: 0,
     exchange: undefined,
     excluded: new Set(),
+    owed: new Map(),
     view: undefined,
     joining: undefined,
     k: 0,

@@ -61,7 +61,7 @@ function messageReceived(state: CoreState, sender: MemberAddress, message: Messa
     case "ack": return ackReceived(state, sender.nodeId, message);
     case "state": return stateReceived(state, sender, message);
     case "exclude": return excludeReceived(state, message);
-    case "rejoin": return rejoinReceived(state, message);
+    case "rejoin": return rejoinReceived(state, sender, message);
     case "needSync": return needSyncReceived(state, sender.nodeId, message);
     // Contents of a transfer and digests are the replica's business; the core hears what came of them.
     case "chunk":

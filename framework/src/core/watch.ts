@@ -1,8 +1,12 @@
 /** What happens when nothing does: the watchdogs, driven by ticks. */
-import { askRejoin, askRejoinLater, attemptKey, awaitedNewcomer, multicastState } from "./exchange.js";
+import { askRejoin, askRejoinLater, attemptKey, multicastState } from "./exchange.js";
 import { retryTransfer } from "./install.js";
 import { acknowledgeNow } from "./replicate.js";
+import { silentForMs } from "./silence.js";
 import { addressKey, type CoreState, type Joining } from "./state.js";
+
+/** How far the wait before asking back in may grow: an excluded member that is slow for good must not stall the group for ever. */
+const maxRejoinBackoffMs = 30_000;
 
 export function ticked(state: CoreState, nowMs: number): void {
   state.nowMs = nowMs;
@@ -14,20 +18,21 @@ export function ticked(state: CoreState, nowMs: number): void {
 }
 
 function watchExchange(state: CoreState): void {
-  const { exchange, config, nowMs } = state;
-  if (exchange === undefined || exchange.decided || !exchange.takesPart) return;
+  const { exchange, self, config, nowMs } = state;
+  if (exchange === undefined || exchange.decided || !exchange.takesPart || self === undefined) return;
   // Better a State without votes, which makes no primary view, than being excluded for waiting for them.
-  if (!exchange.reported && nowMs - exchange.startedMs > config.silenceTimeoutMs / 2) multicastState(state, "withoutVotes");
-  if (nowMs - (exchange.excludeAskedMs ?? exchange.startedMs) <= config.silenceTimeoutMs) return;
+  if (!exchange.reported && silentForMs(state, self) > config.silenceTimeoutMs / 2) multicastState(state, "withoutVotes");
+  if (exchange.excludeAskedMs !== undefined && nowMs - exchange.excludeAskedMs <= config.silenceTimeoutMs) return;
+  const silent = exchange.members.filter((member) => !exchange.reports.has(addressKey(member)) && silentForMs(state, member) > config.silenceTimeoutMs);
+  if (silent.length === 0) return;
   exchange.excludeAskedMs = nowMs;
-  const newcomer = awaitedNewcomer(state);
-  const silent = newcomer === undefined ? exchange.members.filter((member) => !exchange.reports.has(addressKey(member))) : [newcomer];
   state.effects.push({ type: "multicast", message: { type: "exclude", attempt: attemptKey(state), silent } });
 }
 
 function watchExclusion(state: CoreState): void {
   if (state.rejoin.atMs === undefined || state.nowMs < state.rejoin.atMs) return;
   state.rejoin.atMs = undefined;
+  state.rejoin.backoffMs = Math.min(maxRejoinBackoffMs, Math.max(250, state.rejoin.backoffMs * 2));
   askRejoin(state, `slot ${state.config.slot} asks to be taken back`);
   // Asked again should this be lost with a ring; forgotten as soon as an exchange begins.
   if (state.self !== undefined && state.excluded.has(addressKey(state.self))) askRejoinLater(state);

@@ -31,14 +31,38 @@ export const faults = {
     const process = anyProcess(world, random);
     if (process === undefined || !world.mayForget(process.slot)) return undefined;
     const { name } = process;
-    world.kill(process.slot, random.chance(0.3) ? "leave" : "procdown");
-    if (random.chance(0.5) && world.group.node(process.slot).up) restart(world, random, process);
+    world.end(process, random.chance(0.3) ? "leave" : "procdown");
+    if (random.chance(0.5)) restart(world, random, process);
+    return name;
+  },
+  /** It is dead, and stays listed as a member until its daemon ends. */
+  dieUnnoticed: (world, random) => {
+    const process = anyProcess(world, random);
+    if (process === undefined || !world.mayForget(process.slot)) return undefined;
+    const { name } = process;
+    world.end(process, "unnoticed");
+    if (random.chance(0.5)) restart(world, random, process);
+    return name;
+  },
+  /** Another process starts on a node that has one. */
+  second: (world, random) => {
+    const process = random.pick(Array.from(world.processes.values()));
+    if (process === undefined || world.seconds.has(process.slot)) return undefined;
+    // One that has lost its daemon is not listed: whoever starts meanwhile takes its place.
+    if (!process.inGroup && !world.mayForget(process.slot)) return undefined;
+    return restart(world, random, process)?.name;
+  },
+  secondEnds: (world, random) => {
+    const process = random.pick(Array.from(world.seconds.values()));
+    if (process === undefined || (process.core?.lineage === true && !world.mayForget(process.slot))) return undefined;
+    const { name } = process;
+    world.end(process, random.chance(0.5) ? "leave" : "procdown");
     return name;
   },
   crashNode: (world, random) => {
     const slot = random.pick(upNodes(world));
     if (slot === undefined || !world.mayForget(slot)) return undefined;
-    world.kill(slot, "procdown");
+    for (const process of world.on(slot)) world.end(process, "procdown");
     world.group.takeDown(slot);
     return `node ${slot}; ${reform(world, random, currentGroups(world))}`;
   },
@@ -49,8 +73,11 @@ export const faults = {
     const lost = victims.filter((process) => {
       if (!process.inGroup || !world.group.node(process.slot).up) return false;
       // What it has not heard may have been its last chance to be sure of what it acknowledged.
-      if (isInDoubt(process) && !world.mayDoubt(process.slot)) return false;
-      process.loseUnheard(random.between(0, process.unheard));
+      const present = world.on(process.slot);
+      // Of two that come back the first one there is not refused.
+      if (present.length > 1 && !world.mayForget(process.slot)) return false;
+      if (present.some(isInDoubt) && !world.mayDoubt(process.slot)) return false;
+      for (const one of present) one.loseUnheard(random.between(0, one.unheard));
       world.group.takeDown(process.slot);
       return true;
     });
@@ -61,6 +88,7 @@ export const faults = {
   evict: (world, random) => {
     const process = anyProcess(world, random);
     if (process === undefined || !process.inGroup || !world.group.node(process.slot).up || !world.mayDoubt(process.slot)) return undefined;
+    if (world.seconds.has(process.slot) && !world.mayForget(process.slot)) return undefined;
     process.evict(random.between(0, process.unheard), random.chance(0.5) ? "leave" : "procdown");
     if (random.chance(0.5)) process.frozen = false;
     return process.name;
@@ -73,7 +101,7 @@ export const faults = {
   wipeNode: (world, random) => {
     const slot = random.pick(upNodes(world));
     if (slot === undefined || !world.mayForget(slot)) return undefined;
-    world.kill(slot, "procdown");
+    for (const process of world.on(slot)) world.end(process, "procdown");
     world.group.takeDown(slot);
     world.group.node(slot).seq = 4n;
     return `node ${slot}; ${reform(world, random, currentGroups(world))}`;
@@ -101,7 +129,7 @@ export const faults = {
     return process.name;
   },
   thaw: (world, random) => {
-    const process = random.pick(Array.from(world.processes.values()).filter(({ frozen }) => frozen));
+    const process = random.pick(world.all().filter(({ frozen }) => frozen));
     if (process === undefined) return undefined;
     process.frozen = false;
     return process.name;
@@ -147,12 +175,13 @@ export function repair(world: World, random: Random, slot: number): string {
 }
 
 /** Pids come back. */
-function restart(world: World, random: Random, { slot, address }: Pick<SimulatedProcess, "slot" | "address">): void {
-  world.start(slot, random.chance(0.3) ? address.pid : address.pid + 1);
+function restart(world: World, random: Random, { slot, address }: Pick<SimulatedProcess, "slot" | "address">): SimulatedProcess | undefined {
+  const pid = world.freePid(slot, random.chance(0.3) ? address.pid : address.pid + 1);
+  return world.group.node(slot).up && !world.seconds.has(slot) ? world.start(slot, pid) : undefined;
 }
 
 function anyProcess(world: World, random: Random): SimulatedProcess | undefined {
-  return random.pick(Array.from(world.processes.values()));
+  return random.pick(world.all());
 }
 
 function isInDoubt({ core, unheard }: SimulatedProcess): boolean {
@@ -173,8 +202,7 @@ function upNodes(world: World): number[] {
 }
 
 function awake(world: World, slot: number): SimulatedProcess | undefined {
-  const process = world.processes.get(slot);
-  return process === undefined || process.frozen ? undefined : process;
+  return world.on(slot).find(({ frozen }) => !frozen);
 }
 
 function currentGroups(world: World): number[][] {

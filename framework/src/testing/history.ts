@@ -56,6 +56,10 @@ interface Temper {
 const roundsAllowed = 3_000;
 const roundMs = 100;
 
+/** Of processes that come and go: less than a member may be silent, and more than an exchange takes. */
+const roundsOfStay = 12;
+const roundsOfComing = 120;
+
 /** Moments of a history at most. */
 export const maxMoments = 200;
 
@@ -113,6 +117,7 @@ class History {
       world: this.#world, random: () => this.#random, workload: this.#workload,
       moment: () => { this.#moment++; return this.#moment; },
       ended: (record) => { this.#ended(record); },
+      violated: (violation) => { this.#watch.violation ??= violation; },
     }));
   }
 
@@ -126,7 +131,7 @@ class History {
     for (let at = 0; at < this.#moments; at++) if (!this.#without.has(at)) await this.#live(at);
     this.#random = Random.of(this.#seed, this.#moments);
     const roundsToRest = await this.#rest();
-    this.#watch.compareStates(this.#world.processes.values());
+    this.#watch.compareStates(this.#world.all());
     this.#workload.check(this.#records, this.#anyState());
     const count = (ending: CallRecord["ending"]): number => this.#records.filter((record) => record.ending === ending).length;
     return {
@@ -144,11 +149,12 @@ class History {
 
   #check(): void {
     if (this.#watch.violation !== undefined) throw this.#watch.violation;
-    for (const process of this.#world.processes.values()) {
+    for (const process of this.#world.all()) {
       const { failure } = process;
-      if (failure === undefined || isLockstepError(failure, "SLOT_TAKEN")) continue;
+      if (failure === undefined) continue;
       // A program that cannot join when it starts ends, and is started again when its daemon is back.
-      if (process.replica === undefined && (isLockstepError(failure, "TRANSPORT_CLOSED") || isLockstepError(failure, "COROSYNC_UNAVAILABLE"))) this.#world.kill(process.slot, "procdown");
+      const cannotStart = process.replica === undefined && (isLockstepError(failure, "TRANSPORT_CLOSED") || isLockstepError(failure, "COROSYNC_UNAVAILABLE"));
+      if (cannotStart || isLockstepError(failure, "SLOT_TAKEN")) this.#world.end(process, "procdown");
       else throw new Violation("stopped", `${process.name} stopped: ${failure.message}`, { cause: failure });
     }
   }
@@ -185,17 +191,18 @@ class History {
   /** A moment: some nodes and processes get something done, each at its own pace; clients go on asking. */
   async #progress(): Promise<void> {
     const random = this.#random;
-    const { group, options, processes } = this.#world;
+    const { group, options } = this.#world;
     const { pace, calls, momentMs } = this.#temper;
     if (random.chance(this.#temper.calm)) return this.#round(momentMs);
     const order = random.shuffled(options.slots);
     for (const slot of order) {
       for (let left = random.between(0, pace); left > 0 && group.transmit(slot); left--);
       for (let left = random.between(0, 2 * pace); left > 0 && group.deliver(slot); left--);
-      const process = processes.get(slot);
-      if (process === undefined || process.frozen) continue;
-      if (random.chance(0.7)) process.hear(random.between(1, 3 * pace));
-      if (random.chance(0.3)) process.hearNews();
+      for (const process of this.#world.on(slot)) {
+        if (process.frozen) continue;
+        if (random.chance(0.7)) process.hear(random.between(1, 3 * pace));
+        if (random.chance(0.3)) process.hearNews();
+      }
     }
     for (const client of this.#clients) if (random.chance(calls)) client.step();
     this.#world.pass(random.chance(0.02) ? 2_500 : momentMs, order);
@@ -204,15 +211,16 @@ class History {
 
   /** Everything under way moves on, everywhere. */
   async #round(ms: number): Promise<void> {
-    const { group, options, processes } = this.#world;
+    const { group, options } = this.#world;
     const order = this.#random.shuffled(options.slots);
     for (const slot of order) {
       while (group.transmit(slot));
       while (group.deliver(slot));
-      const process = processes.get(slot);
-      if (process === undefined || process.frozen) continue;
-      process.hear(Number.POSITIVE_INFINITY);
-      process.hearNews();
+      for (const process of this.#world.on(slot)) {
+        if (process.frozen) continue;
+        process.hear(Number.POSITIVE_INFINITY);
+        process.hearNews();
+      }
     }
     this.#world.pass(ms, order);
     await settled();
@@ -233,17 +241,18 @@ class History {
       sleeper.frozen = true;
     }
     this.#trace?.(`the faults stop${frozen === undefined ? "" : `; slot ${frozen} stays frozen`}`);
-    const all = (): SimulatedProcess[] => Array.from(world.processes.values());
+    const all = (): SimulatedProcess[] => world.all();
     const awake = (): SimulatedProcess[] => all().filter(({ slot }) => slot !== frozen);
     for (const process of awake()) process.writable();
-    let rounds = await this.#roundsUntil(awake, frozen);
+    let rounds = frozen === undefined || this.#random.chance(0.7) ? 0 : await this.#comeAndGo(frozen);
+    rounds += await this.#roundsUntil(awake, frozen);
     for (const client of this.#clients) client.step();
     rounds += await this.#roundsUntil(awake, frozen);
     const late = frozen === undefined ? undefined : world.processes.get(frozen);
     if (late !== undefined) {
       this.#trace?.(`slot ${late.slot} wakes up`);
       late.frozen = false;
-      late.writable();
+      for (const process of all()) process.writable();
       rounds += await this.#roundsUntil(all, undefined);
     }
     return rounds;
@@ -253,8 +262,11 @@ class History {
   #leaveOneFrozen(): number | undefined {
     const world = this.#world;
     const frozen = Array.from(world.processes.values()).find((process) => process.frozen && process.inGroup);
-    for (const process of world.processes.values()) process.frozen = false;
+    for (const process of world.all()) process.frozen = false;
     for (const slot of world.options.slots) repair(world, this.#random, slot);
+    // Where not enough are sure to remember, nothing begins while somebody is listed who might. Outdated members may not know yet that they are.
+    const sure = world.options.quorum === "majority" && world.remembering().length >= majorityOf(world.options.slots.length);
+    if (!sure || this.#random.chance(0.5)) world.bury();
     if (frozen === undefined || world.processes.get(frozen.slot) !== frozen) return undefined;
     // Outdated members cannot go on without one that is not, and may not have learnt yet that they are.
     if (world.options.quorum !== "majority") return undefined;
@@ -262,6 +274,23 @@ class History {
     if (others.length < majorityOf(world.options.slots.length)) return undefined;
     frozen.frozen = true;
     return frozen.slot;
+  }
+
+  /** While one replica is frozen, a second process of another node comes and goes, too fast for a patience that begins anew each time. */
+  async #comeAndGo(frozen: number): Promise<number> {
+    const world = this.#world;
+    const first = this.#random.pick(Array.from(world.processes.values()).filter(({ slot }) => slot !== frozen && !world.seconds.has(slot)));
+    if (first === undefined) return 0;
+    this.#trace?.(`a second process of slot ${first.slot} comes and goes`);
+    for (let round = 0; round < roundsOfComing; round++) {
+      const second = world.seconds.get(first.slot);
+      if (round % roundsOfStay !== 0) await this.#round(roundMs);
+      else if (second === undefined) world.start(first.slot, world.freePid(first.slot, first.address.pid + 1));
+      else world.end(second, "leave");
+      this.#check();
+      if (round > roundsOfComing / 2 && inPrimary(first)) return round;
+    }
+    return violated("invariant 8", `no view in ${roundsOfComing} rounds of ${roundMs} ms in which slot ${frozen} was frozen and processes came and went:\n  ${world.all().map(describe).join("\n  ")}`);
   }
 
   /** Until all these replicas are active at one position, every call has ended, but for those to a frozen replica, and no timer is waiting. */
@@ -284,8 +313,13 @@ class History {
   }
 }
 
+function inPrimary({ replica }: SimulatedProcess): boolean {
+  return replica?.role === "active" || replica?.role === "synchronising";
+}
+
 function atRest(processes: readonly SimulatedProcess[]): boolean {
   const [first] = processes;
+  if (new Set(processes.map(({ slot }) => slot)).size < processes.length) return false;
   return processes.every(({ core, replica, unheard, position, nextTimerAt }) =>
     unheard === 0 && core !== undefined && replica?.role === "active" && replica.inspect().queue.commands === 0 && nextTimerAt === undefined
     && position > 0 && position === core.log.end && position === first?.position);

@@ -188,14 +188,14 @@ export class SimulatedProcess {
     this.#inbox.length = Math.min(keep, this.#inbox.length);
   }
 
-  /** kill -9. */
-  kill(reason: "leave" | "procdown"): void {
+  /** kill -9. Unnoticed: the daemon goes on listing it, as Corosync was seen to do. */
+  kill(reason: "leave" | "procdown" | "unnoticed"): void {
     if (this.dead) return;
     const known = this.#transport.reachesDaemon;
     this.dead = true;
     this.clock.stop();
     this.#inbox = [];
-    if (known) this.#group.depart(this.address, reason);
+    if (known && reason !== "unnoticed") this.#group.depart(this.address, reason);
     this.#died();
   }
 }

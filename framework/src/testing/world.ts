@@ -27,8 +27,10 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 export class World {
   readonly group: GroupModel<Uint8Array>;
   readonly options: WorldOptions;
-  /** By slot: frozen ones too, and those that have lost their daemon. */
+  /** By slot, one each: frozen ones too, and those that have lost their daemon. */
   readonly processes = new Map<number, SimulatedProcess>();
+  /** By slot: a second process of a node that has one, by somebody's mistake, or because the first is dead and still listed. */
+  readonly seconds = new Map<number, SimulatedProcess>();
   readonly #seed: number;
   #starts = 0;
   #incarnations = 0;
@@ -55,28 +57,57 @@ export class World {
         return slot.toString(16).padStart(8, "0") + this.#incarnations.toString(16).padStart(8, "0");
       },
     });
-    this.processes.set(slot, process);
+    (this.processes.has(slot) ? this.seconds : this.processes).set(slot, process);
     return process;
   }
 
-  kill(slot: number, reason: "leave" | "procdown"): void {
-    this.processes.get(slot)?.kill(reason);
-    this.processes.delete(slot);
+  /** The processes of a node. */
+  on(slot: number): SimulatedProcess[] {
+    return [this.processes.get(slot), this.seconds.get(slot)].filter((process) => process !== undefined);
+  }
+
+  all(): SimulatedProcess[] {
+    return [...this.processes.values(), ...this.seconds.values()];
+  }
+
+  /** A process ends; if its node has another one, that is the node's process now. `unnoticed`: it stays listed. */
+  end(process: SimulatedProcess, reason: "leave" | "procdown" | "unnoticed"): void {
+    const { slot } = process;
+    process.kill(reason);
+    if (this.seconds.get(slot) === process) this.seconds.delete(slot);
+    if (this.processes.get(slot) !== process) return;
+    const second = this.seconds.get(slot);
+    this.seconds.delete(slot);
+    if (second === undefined) this.processes.delete(slot);
+    else this.processes.set(slot, second);
+  }
+
+  /** Daemons list no more who is dead: what an operator's restart of them does. */
+  bury(): void {
+    for (const [slot, { processes }] of this.group.nodes) {
+      const alive = new Set(this.on(slot).map(({ address }) => address.pid));
+      for (const { address } of processes) if (!alive.has(address.pid)) this.group.depart(address, "procdown");
+    }
+  }
+
+  /** A pid that no process of the node has, nor one that is dead and still listed: this one, or the next. */
+  freePid(slot: number, pid: number): number {
+    const taken = [...this.group.node(slot).processes, ...this.on(slot)].some(({ address }) => address.pid === pid);
+    return taken ? this.freePid(slot, pid + 1) : pid;
   }
 
   /** Time passes for everybody. */
   pass(ms: number, order: readonly number[]): void {
     this.elapsedMs += ms;
-    for (const slot of order) {
-      const process = this.processes.get(slot);
-      if (process?.frozen === true) process.clock.sleep(ms);
-      else process?.clock.advance(ms);
+    for (const { frozen, clock } of order.flatMap((slot) => this.on(slot))) {
+      if (frozen) clock.sleep(ms);
+      else clock.advance(ms);
     }
   }
 
   /** Slots that are sure to hold all that they acknowledged. */
   remembering(): number[] {
-    return Array.from(this.processes.values()).filter(isSure).map(({ slot }) => slot);
+    return Array.from(this.processes.keys()).filter((slot) => this.on(slot).every(isSure));
   }
 
   /** May what this slot's process holds be lost? Not if a majority would not remember any more. */
@@ -84,16 +115,12 @@ export class World {
     const sure = this.remembering();
     const needed = majorityOf(this.options.slots.length);
     if (sure.includes(slot)) return sure.length > needed;
-    const process = this.processes.get(slot);
-    return sure.length >= needed || process === undefined || !holdsLog(process);
+    return sure.length >= needed || !this.on(slot).some(holdsLog);
   }
 
   /** May a process find out too late what it acknowledged? Also if every other process has kept all that it had. */
   mayDoubt(slot: number): boolean {
-    return this.mayForget(slot) || this.options.slots.every((other) => {
-      const process = this.processes.get(other);
-      return process !== undefined && holdsLog(process);
-    });
+    return this.mayForget(slot) || this.options.slots.every((other) => this.processes.has(other) && this.on(other).every(holdsLog));
   }
 }
 

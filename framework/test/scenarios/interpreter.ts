@@ -15,7 +15,7 @@
  *   crash 1 / leave 1                 the process ends
  *   down 1 / up 1                     its daemon dies / is back, and the process with it
  *   freeze 1 / thaw 1, differs 1      the process is stopped / goes on; its state is found to be wrong
- *   second 1 [hangs]                  another process on the node
+ *   second 1 [hangs|leaves|shown]     another process on the node, in lines 1b; it is frozen from its start, ends, is shown
  *   votes 1 2 [of SEQ] quorum Q [node=votes …] [device V] [two-node] [inquorate]   news from votequorum
  *   show 1 2                          what replicas hold
  */
@@ -45,19 +45,23 @@ class Notes implements Observer {
     // Changing is what every view begins with, and applying what committing leads to.
     const routine = effect.type === "suspended" || effect.type === "receiveTransfer" || effect.type === "committed" || effect.type === "proposeMembers" || effect.type === "acknowledgeLater"
       || (effect.type === "phase" && (effect.phase === "changing" || effect.phase === "joining" || effect.phase === "stopped")) || effect.type === "outcomesLost" || effect.type === "withdrawn";
-    if (control || (effect.type !== "multicast" && !routine)) this.lines.push(`${replica.slot} ${formatEffect(effect).replace(/ \[.*?\]/, "")}`);
+    if (control || (effect.type !== "multicast" && !routine)) this.lines.push(`${nameOf(replica)} ${formatEffect(effect).replace(/ \[.*?\]/, "")}`);
     if (effect.type !== "stop") this.#checkers.effect(replica, effect);
   }
 
   applied(replica: SimReplica, position: number, hash: string, record: EntryRecord, took: boolean): void {
-    this.lines.push(`${replica.slot} applied ${position}: ${describeRecord(record)}${took ? "" : " again, without effect"}`);
+    this.lines.push(`${nameOf(replica)} applied ${position}: ${describeRecord(record)}${took ? "" : " again, without effect"}`);
     this.#checkers.applied(replica, position, hash, record, took);
   }
 
   ended(replica: SimReplica, n: number, ending: Ending): void {
-    this.lines.push(`${replica.slot} entry ${n}: ${ending}`);
+    this.lines.push(`${nameOf(replica)} entry ${n}: ${ending}`);
     this.#checkers.ended(replica, n, ending);
   }
+}
+
+function nameOf({ slot, address }: SimReplica): string {
+  return `${slot}${address.pid === 200 ? "b" : ""}`;
 }
 
 function describeRecord({ bytes, incarnation }: EntryRecord): string {
@@ -75,7 +79,6 @@ const policies: Readonly<Record<string, QuorumPolicy>> = {
 export class Interpreter {
   readonly #notes = new Notes();
   #world: World | undefined;
-  readonly #seconds: SimReplica[] = [];
 
   /** The lines that a command brought about. @throws Error for a command that makes no sense. */
   run(command: string): string[] {
@@ -104,12 +107,11 @@ export class Interpreter {
       };
       for (const slot of numbers) this.#in.start(slot, 100, undefined, unlike);
     },
-    second: ([slot, hangs]) => {
-      const first = this.#replica(slot);
-      const second = this.#in.start(Number(slot), 200);
-      second.frozen = hangs === "hangs";
-      this.#seconds.push(second);
-      this.#in.replicas.set(first.slot, first);
+    second: ([slot, how]) => {
+      const second = how === undefined || how === "hangs" ? this.#in.startSecond(Number(slot), 200) : this.#second(slot);
+      if (how === "hangs") second.frozen = true;
+      else if (how === "leaves") this.#in.killSecond(second, "leave");
+      else if (how === "shown") this.#notes.lines.push(describe(second));
     },
     ring: (words) => {
       const { numbers: [seq = 0, ...nodes], options } = parse(words);
@@ -127,7 +129,7 @@ export class Interpreter {
     run: () => this.#settle(),
     tick: ([time, ...slots]) => {
       for (let left = Number(time); left > 0; left -= stepMs) {
-        for (const replica of slots.length > 0 ? slots.map((slot) => this.#replica(slot)) : this.#in.replicas.values()) if (!replica.frozen) replica.tick(Math.min(stepMs, left));
+        for (const replica of slots.length > 0 ? slots.map((slot) => this.#replica(slot)) : this.#all()) if (!replica.frozen) replica.tick(Math.min(stepMs, left));
         if (slots.length === 0) this.#settle();
       }
     },
@@ -165,16 +167,23 @@ export class Interpreter {
     return this.#in.replicas.get(Number(slot)) ?? fail(`no replica runs on node ${slot}`);
   }
 
+  #second(slot: string | undefined): SimReplica {
+    return Array.from(this.#in.seconds).find((second) => second.slot === Number(slot)) ?? fail(`no second process runs on node ${slot}`);
+  }
+
+  #all(): SimReplica[] {
+    return [...this.#in.replicas.values(), ...this.#in.seconds];
+  }
+
   #hear(node: number): void {
-    const replica = this.#in.replicas.get(node);
-    for (const one of [replica, ...this.#seconds.filter(({ slot }) => slot === node)]) if (one?.frozen === false) one.hear(Number.POSITIVE_INFINITY);
+    for (const one of this.#all()) if (one.slot === node && !one.frozen) one.hear(Number.POSITIVE_INFINITY);
   }
 
   #settle(): void {
-    const { group, options, replicas } = this.#in;
+    const { group, options } = this.#in;
     for (let moved = true; moved;) {
       moved = false;
-      for (const replica of replicas.values()) if (!replica.frozen) replica.acknowledge();
+      for (const replica of this.#all()) if (!replica.frozen) replica.acknowledge();
       for (const slot of options.slots) while (group.transmit(slot)) moved = true;
       for (const slot of options.slots) {
         while (group.deliver(slot)) moved = true;
@@ -216,7 +225,8 @@ function parse(words: readonly string[]): { numbers: number[]; options: Readonly
 }
 
 function describe(replica: SimReplica): string {
-  const { core, applier, slot } = replica;
+  const { core, applier } = replica;
+  const slot = nameOf(replica);
   if (replica.stopped instanceof LockstepError) return `${slot} stopped: ${replica.stopped.code}`;
   const notes = [core.lineage ? "" : ", no lineage", core.holed ? ", holed" : "", core.pending.length > 0 ? `, ${core.pending.length} pending` : ""].join("");
   return `${slot} ${core.phase} in ${formatBallot(core.ballot)}: end ${core.log.end}, verified ${core.verified}, committed ${core.committed}, applied ${applier.position}${notes}`;

@@ -22,6 +22,8 @@ export class World {
   readonly options: WorldOptions;
   /** Running replicas by slot: frozen ones too, and those that have lost their daemon. */
   readonly replicas = new Map<number, SimReplica>();
+  /** Other processes of nodes that have a replica. */
+  readonly seconds = new Set<SimReplica>();
   #starts = 0;
 
   constructor(options: WorldOptions) {
@@ -40,11 +42,25 @@ export class World {
     const address: MemberAddress = { nodeId: slot, pid };
     const replica: SimReplica = new SimReplica(address, config, this.options, observer, (message) => {
       // A process that has lost its daemon and has not noticed yet speaks to nobody.
-      if (this.replicas.get(slot) === replica && this.#reaches(address)) this.group.multicast(address, message);
+      if ((this.replicas.get(slot) === replica || this.seconds.has(replica)) && this.#reaches(address)) this.group.multicast(address, message);
     }, previous);
     this.replicas.set(slot, replica);
     this.group.join(address, (heard) => { replica.inbox.push(heard); });
     return replica;
+  }
+
+  /** Starts another process on a node that has a replica. */
+  startSecond(slot: number, pid: number): SimReplica {
+    const first = this.replicas.get(slot);
+    const second = this.start(slot, pid);
+    if (first !== undefined) this.replicas.set(slot, first);
+    this.seconds.add(second);
+    return second;
+  }
+
+  killSecond(second: SimReplica, reason: "leave" | "procdown"): void {
+    this.seconds.delete(second);
+    if (this.#reaches(second.address)) this.group.depart(second.address, reason);
   }
 
   #reaches(address: MemberAddress): boolean {

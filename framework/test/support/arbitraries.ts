@@ -22,8 +22,8 @@ const quorums: fc.Arbitrary<QuorumReport> = fc.record({
 
 const reports: fc.Arbitrary<StateReport> = fc.record({
   slot: u32, incarnation: hex(16), lineage: fc.boolean(), ballot: ballots, verified: points, committed: points, k: natural, promised: ballots,
-  machine: fc.string(), version: natural, slots: fc.array(u32, { maxLength: 5 }), policy: fc.string(), quorum: quorums,
-}, { requiredKeys: ["slot", "incarnation", "lineage", "ballot", "verified", "committed", "k", "promised", "machine", "version", "slots", "policy"] });
+  machine: fc.string(), version: natural, slots: fc.array(u32, { maxLength: 5 }), policy: fc.string(), yields: fc.boolean(), quorum: quorums,
+}, { requiredKeys: ["slot", "incarnation", "lineage", "ballot", "verified", "committed", "k", "promised", "machine", "version", "slots", "policy", "yields"] });
 
 const claim = { ballot: ballots, point: points, ack: natural };
 

@@ -1,5 +1,5 @@
 /** Mistakes in ending a view, exchanging states, deciding the next view and taking its ballot. */
-import { byCoreHistories, byScenario, type Mutation } from "../mutation.js";
+import { byCoreHistories, byReplicaHistories, byScenario, type Mutation } from "../mutation.js";
 
 const exchange = "core/exchange.ts";
 const decide = "core/decide.ts";
@@ -80,10 +80,31 @@ export const viewChange: readonly Mutation[] = [
   },
   {
     id: "lets-a-second-process-have-the-slot",
-    rule: "A slot is a Corosync node id: of two processes the later one stops.",
-    section: "Vocabulary",
-    edits: [{ file: exchange, find: "  if (other === undefined) return;\n", replace: "  if (other === undefined || other.pid > 0) return;\n" }],
-    caught: byScenario("a-second-process-on-a-node-is-refused"),
+    rule: "A slot is a Corosync node id: of two processes of one node that speak one stops.",
+    section: "Two processes on one node",
+    edits: [{ file: decide, find: "    if (first === undefined || first[0] === address) continue;\n", replace: "    if (first === undefined || first[0].length > 0) continue;\n" }],
+    caught: { ...byReplicaHistories, otherwise: "a-second-process-on-a-node-is-refused" },
+  },
+  {
+    id: "lets-the-process-remain-that-knows-less",
+    rule: "Of two processes of one node the one that knows most remains.",
+    section: "Two processes on one node",
+    edits: [{ file: decide, find: "  return Number(b.lineage) - Number(a.lineage) || compareBallots(b.ballot, a.ballot) ||", replace: "  return Number(a.lineage) - Number(b.lineage) || compareBallots(a.ballot, b.ballot) ||" }],
+    caught: { ...byReplicaHistories, otherwise: "a-second-process-on-a-node-is-refused" },
+  },
+  {
+    id: "takes-a-process-for-blank-whose-rival-is-silent",
+    rule: "A slot with a silent process may know more than the other one says: it does not count among those that are all present.",
+    section: "Two processes on one node",
+    edits: [{ file: "core/quorum-policy.ts", find: " && !reports.some((report) => report.yields);", replace: ";" }],
+    caught: { ...byReplicaHistories, otherwise: "a-blank-process-does-not-begin-anew-where-another-is-silent" },
+  },
+  {
+    id: "counts-silence-anew-in-each-exchange",
+    rule: "How long a member has been silent is counted across the exchanges of a ring.",
+    section: "View change, a silent member",
+    edits: [{ file: exchange, find: "  state.attempt = 0;\n", replace: "  state.owed.clear();\n  state.attempt = 0;\n" }],
+    caught: { ...byReplicaHistories, otherwise: "processes-that-come-and-go-do-not-keep-a-silent-member-in" },
   },
   {
     id: "excludes-nobody",

@@ -1,6 +1,6 @@
 /** A client: one call at a time, through any replica; a call with a request id whose outcome is unknown is tried again elsewhere. */
 import { isLockstepError } from "../../errors.js";
-import { violated } from "../checkers/violation.js";
+import { Violation } from "../checkers/violation.js";
 import type { Random } from "../random.js";
 import type { SimulatedProcess } from "../simulated-process.js";
 import type { World } from "../world.js";
@@ -28,6 +28,7 @@ export interface ClientParts {
   /** Counts moments. */
   readonly moment: () => number;
   readonly ended: (record: CallRecord) => void;
+  readonly violated: (violation: Violation) => void;
 }
 
 export class Client {
@@ -103,7 +104,7 @@ export class Client {
 
   #failed(work: UnderWay, process: SimulatedProcess, error: unknown): void {
     const [code, outcome] = isLockstepError(error) ? [error.code, error.outcome] : ["killed", "unknown" as const];
-    if (!isLockstepError(error) && !process.dead) violated("answers", `${work.call.name} failed with ${String(error)}`);
+    if (!isLockstepError(error) && !process.dead) this.#parts.violated(new Violation("answers", `${work.call.name} failed with ${String(error)}`));
     if (work.call.kind === "query") return this.#end(work, process, "none", undefined, code);
     if (outcome === "unknown") work.doubt = true;
     const refusedByMachine = code === "REJECTED" || code === "MACHINE_FAULT";
