@@ -8,6 +8,7 @@ import type { Applier } from "./apply/types.js";
 import type { QuorumPolicy } from "./core/quorum-policy.js";
 import type { Limits } from "./limits.js";
 import { MemoryLog, type Log } from "./log/log.js";
+import type { OpenStore } from "./log/store.js";
 import type { Logger } from "./logger.js";
 import { unobserved, type ProtocolObserver } from "./observer.js";
 import { systemScheduler, type Scheduler } from "./scheduler.js";
@@ -19,6 +20,8 @@ export interface ReplicaParts {
   readonly transport: GroupTransport;
   readonly applier: Applier<unknown>;
   readonly log: Log;
+  /** Opens the disk of a durable replica; undefined: it keeps everything in memory. */
+  readonly openStore: OpenStore | undefined;
   readonly policy: QuorumPolicy;
   readonly limits: Limits;
   readonly logger: Logger;
@@ -39,6 +42,7 @@ export const tokens: { readonly [K in PartName]: InjectionToken<ReplicaParts[K]>
   transport: token("transport"),
   applier: token("applier"),
   log: token("log"),
+  openStore: token("openStore"),
   policy: token("policy"),
   limits: token("limits"),
   logger: token("logger"),
@@ -55,6 +59,7 @@ export interface Wiring {
   readonly machine: AnyMachine<unknown>;
   readonly checkDeterminism: boolean;
   readonly transport: GroupTransport;
+  readonly openStore: OpenStore | undefined;
   readonly policy: QuorumPolicy;
   readonly limits: Limits;
   readonly logger: () => Logger;
@@ -68,6 +73,7 @@ export function wireParts(wiring: Wiring): ReplicaParts {
     transport: () => wiring.transport,
     applier: () => createApplier(machine, { checkDeterminism }),
     log: () => new MemoryLog(),
+    openStore: () => wiring.openStore,
     policy: () => wiring.policy,
     limits: () => wiring.limits,
     logger: wiring.logger,
@@ -81,6 +87,7 @@ export function wireParts(wiring: Wiring): ReplicaParts {
     transport: container.resolve(tokens.transport),
     applier: container.resolve(tokens.applier),
     log: container.resolve(tokens.log),
+    openStore: container.resolve(tokens.openStore),
     policy: container.resolve(tokens.policy),
     limits: container.resolve(tokens.limits),
     logger: container.resolve(tokens.logger),

@@ -7,8 +7,11 @@ import type { ClusterClock } from "./apply/cluster-clock.js";
 import { DigestCheck } from "./apply/digest-check.js";
 import type { AppliedEntry } from "./apply/types.js";
 import type { ReplicaParts } from "./container.js";
-import type { Phase } from "./core/events.js";
-import { initialCore, resumedCore, type CoreConfig, type CoreState } from "./core/state.js";
+import type { CoreEvent, Phase } from "./core/events.js";
+import { initialCore, recoveredCore, resumedCore, type CoreConfig, type CoreState } from "./core/state.js";
+import type { Log } from "./log/log.js";
+import type { Persistence } from "./log/persistence.js";
+import type { Recovered } from "./log/store.js";
 import { Membership } from "./membership.js";
 import type { Cancel } from "./scheduler.js";
 import type { Submissions } from "./submit/submissions.js";
@@ -25,6 +28,7 @@ export interface ConnectionParts {
   readonly machine: { readonly name: string; readonly version: number };
   readonly submissions: Submissions;
   readonly clock: ClusterClock;
+  readonly persistence: Persistence | undefined;
   readonly phaseChanged: (phase: Phase, reason: string | undefined) => void;
   readonly applied: (entry: AppliedEntry) => void;
   readonly stateReplaced: (position: number) => void;
@@ -40,6 +44,10 @@ export class GroupConnection {
   #membership: Membership | undefined;
   /** What the last membership knew, for the next one. */
   #lastCore: CoreState | undefined;
+  /** What a durable replica found on its disk. */
+  #recovered: Recovered | undefined;
+  /** News from the disk that came between two memberships. */
+  #diskNews: CoreEvent[] = [];
   #digestCheck: DigestCheck | undefined;
   #cancelReconnect: Cancel | undefined;
   #lastTickMs: number;
@@ -66,9 +74,20 @@ export class GroupConnection {
     return this.#earlierViewChanges + (this.#membership?.viewChanges ?? 0);
   }
 
+  /** Before open(): what the disk holds. */
+  begin(recovered: Recovered): void {
+    this.#recovered = recovered;
+  }
+
   /** Resolves when this replica is a member. */
   async open(): Promise<void> {
     await this.#transport.join(this.#all.group, this.#listener());
+  }
+
+  /** For the core of now, or the next one. */
+  tellCore(event: CoreEvent): void {
+    if (this.#membership === undefined) this.#diskNews.push(event);
+    else this.#membership.tellCore(event);
   }
 
   async close(): Promise<void> {
@@ -115,24 +134,25 @@ export class GroupConnection {
   }
 
   #enter(slot: number): Membership | undefined {
-    const { parts, slots, machine, submissions, clock, phaseChanged, applied, stateReplaced, failed } = this.#all;
+    const { parts, slots, machine, submissions, clock, persistence, phaseChanged, applied, stateReplaced, failed } = this.#all;
     const { limits, logger, policy, applier, scheduler, observer } = parts;
     if (!slots.includes(slot)) {
       failed(new LockstepError("CONFIGURATION_INVALID", `this node's id is ${slot}, which is not one of the slots ${slots.join(", ")}`));
       return undefined;
     }
     const config: CoreConfig = {
-      slot, slots, policy, incarnation: parts.newIncarnation(), machine: machine.name, version: machine.version,
+      slot, slots, policy, durability: persistence === undefined ? "memory" : "disk", incarnation: parts.newIncarnation(), machine: machine.name, version: machine.version,
       silenceTimeoutMs: limits.silenceTimeoutMs, transferTimeoutMs: limits.transferTimeoutMs,
       heldBytes: limits.heldBytes, logRetentionBytes: limits.logRetentionBytes,
     };
-    const core = this.#lastCore === undefined ? initialCore(config, parts.log) : resumedCore(config, this.#lastCore);
+    const core = this.#lastCore === undefined ? firstCore(config, this.#recovered, parts.log) : resumedCore(config, this.#lastCore);
     core.nowMs = this.#coreTimeMs;
     this.#digestCheck = this.#makeDigestCheck(slot);
     this.#membership = new Membership({
-      core, transport: this.#transport, applier, limits, logger, scheduler, observer, submissions, clock, digestCheck: this.#digestCheck,
+      core, transport: this.#transport, applier, limits, logger, scheduler, observer, submissions, clock, persistence, digestCheck: this.#digestCheck,
       phaseChanged, applied, stateReplaced, failed,
     });
+    for (const event of this.#diskNews.splice(0)) this.#membership.tellCore(event);
     return this.#membership;
   }
 
@@ -190,4 +210,8 @@ export class GroupConnection {
       });
     });
   }
+}
+
+function firstCore(config: CoreConfig, recovered: Recovered | undefined, log: Log): CoreState {
+  return recovered === undefined ? initialCore(config, log) : recoveredCore(config, recovered, log);
 }

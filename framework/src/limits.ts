@@ -22,6 +22,8 @@ export interface Limits {
   readonly inFlightChunks: number;
   /** Applied entries kept for members that come back, bytes. */
   readonly logRetentionBytes: number;
+  /** With a durable log: applied entries after which a snapshot of the state takes their place on disk, bytes. */
+  readonly snapshotLogBytes: number;
   /** Batches held by a synchronising member, bytes; beyond it asks for a later snapshot. */
   readonly heldBytes: number;
   /** Applied entries kept for events({ from }). */
@@ -55,6 +57,8 @@ export const defaultLimits: Limits = {
   inFlightChunks: 4,
   // A minute's absence at 1 MB/s of commands.
   logRetentionBytes: 64 * 1024 * 1024,
+  // Read and applied again at a restart, in about ten seconds; written again with every snapshot, so not less than the state of most groups.
+  snapshotLogBytes: 64 * 1024 * 1024,
   heldBytes: 256 * 1024 * 1024,
   eventEntries: 10_000,
   // Many times the longest pause of a healthy event loop, short beside the answer time-out.

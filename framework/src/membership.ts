@@ -18,6 +18,7 @@ import type { CoreState } from "./core/state.js";
 import { step } from "./core/step.js";
 import type { Limits } from "./limits.js";
 import type { Entry, ReplicaIdentity } from "./log/entry.js";
+import type { Persistence } from "./log/persistence.js";
 import type { Logger } from "./logger.js";
 import type { ProtocolObserver } from "./observer.js";
 import type { Cancel, Scheduler } from "./scheduler.js";
@@ -33,6 +34,8 @@ export interface MembershipParts {
   readonly submissions: Submissions;
   readonly clock: ClusterClock;
   readonly digestCheck: DigestCheck;
+  /** Of a durable replica. */
+  readonly persistence: Persistence | undefined;
   readonly limits: Limits;
   readonly logger: Logger;
   readonly scheduler: Scheduler;
@@ -212,6 +215,8 @@ export class Membership {
       case "donate": return this.#transfers.donate(effect);
       case "receiveTransfer": return this.#transfers.expect(effect);
       case "adoptState": return this.#adoptState(effect.position);
+      case "persist": return this.#persistence().write(effect.token, effect.write);
+      case "storeSnapshot": return this.#persistence().storeSnapshot(effect.point);
       case "outcomesLost":
         for (const n of effect.n) {
           submissions.lose(n, (requestId) => applier.answered(requestId), "this replica was brought up to date by a snapshot, which does not tell what became of the command. Retry with a request id to learn it");
@@ -223,6 +228,18 @@ export class Membership {
       case "stop": return this.#parts.failed(effect.error);
       default: return effect satisfies never;
     }
+  }
+
+  #persistence(): Persistence {
+    const { persistence } = this.#parts;
+    if (persistence === undefined) throw new LockstepError("INVARIANT_VIOLATED", "a core that writes has a disk");
+    return persistence;
+  }
+
+  /** News from the disk. */
+  tellCore(event: CoreEvent): void {
+    this.#dispatch(event);
+    this.flush();
   }
 
   #viewInstalled({ ballot, members, loud }: Extract<Effect, { type: "viewInstalled" }>): void {
@@ -248,7 +265,7 @@ export class Membership {
   // Applying.
 
   #apply(through: number): void {
-    const { applier, core, clock, submissions, digestCheck, observer } = this.#parts;
+    const { applier, core, clock, submissions, digestCheck, observer, persistence } = this.#parts;
     while (applier.position < through) {
       const position = applier.position + 1;
       const logged = core.log.at(position);
@@ -263,6 +280,7 @@ export class Membership {
       observer.applied(core, position, logged, applied);
       this.#parts.applied(applied);
       digestCheck.applied(applied);
+      persistence?.applied(logged.record.bytes.byteLength, (at) => core.log.hashAt(at));
     }
     this.#dispatch({ type: "applied", position: applier.position });
   }

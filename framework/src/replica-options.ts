@@ -2,7 +2,11 @@
 import { LockstepError } from "./errors.js";
 import type { Provide } from "./container.js";
 import { corosyncPolicy, majorityPolicy, type QuorumPolicy } from "./core/quorum-policy.js";
+import type { Durability } from "./core/messages.js";
 import type { Limits } from "./limits.js";
+import { openLmdb } from "./log/lmdb-backend.js";
+import { openLogStore } from "./log/log-store.js";
+import type { OpenStore } from "./log/store.js";
 import type { Logger } from "./logger.js";
 import type { GroupTransport } from "./transport/group-transport.js";
 
@@ -23,6 +27,13 @@ export interface ReplicaOptions {
   readonly slots?: readonly number[];
   /** Default "majority". */
   readonly quorum?: QuorumOption;
+  /**
+   * Default "memory": an acknowledged command is in the memory of more than half of the replicas. "disk": on the disks of
+   * more than half; it survives a loss of power everywhere. Equal on every replica.
+   */
+  readonly durability?: Durability;
+  /** For durability "disk": this replica's own directory, made if it is missing. */
+  readonly directory?: string;
   readonly limits?: Partial<Limits>;
   /** A pino logger fits. Default: warnings and errors on standard error. */
   readonly logger?: Logger;
@@ -56,4 +67,12 @@ export function policyOf(option: QuorumOption = "majority"): QuorumPolicy {
   if (option === "corosync") return corosyncPolicy({ twoNodeIsFenced: false });
   if (typeof option === "object" && option.policy === "corosync" && option.twoNode === "fenced") return corosyncPolicy({ twoNodeIsFenced: true });
   throw new LockstepError("CONFIGURATION_INVALID", `quorum must be "majority", "corosync" or { policy: "corosync", twoNode: "fenced" }, not ${JSON.stringify(option)}`);
+}
+
+/** @returns undefined for a replica that keeps everything in memory. */
+export function openStoreOf({ durability = "memory", directory }: Pick<ReplicaOptions, "durability" | "directory">): OpenStore | undefined {
+  if (durability === "memory" && directory === undefined) return undefined;
+  if (durability !== "disk") throw new LockstepError("CONFIGURATION_INVALID", `durability must be "memory", without a directory, or "disk", with one; not ${JSON.stringify(durability)}`);
+  if (typeof directory !== "string" || directory === "") throw new LockstepError("CONFIGURATION_INVALID", "durability \"disk\" needs a directory: one of this replica's own, on a local disk");
+  return async (identity) => openLogStore(await openLmdb(directory), identity);
 }

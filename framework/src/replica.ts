@@ -9,11 +9,14 @@ import { formatBallot, formatRing } from "./core/ballot.js";
 import type { Phase } from "./core/events.js";
 import { GroupConnection } from "./group-connection.js";
 import { resolveLimits } from "./limits.js";
+import { Persistence } from "./log/persistence.js";
+import { restoreState } from "./log/recovery.js";
+import type { Store } from "./log/store.js";
 import { defaultLogger } from "./logger.js";
 import type { AnyCommand, AnyMachine, AnyQuery, Machine } from "./machine/types.js";
 import type { Inspection, QueryOptions, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit, SubmitOptions } from "./replica-api.js";
 import { splitOptions } from "./query-options.js";
-import { checkGroup, checkSlots, policyOf, type ReplicaOptions } from "./replica-options.js";
+import { checkGroup, checkSlots, openStoreOf, policyOf, type ReplicaOptions } from "./replica-options.js";
 import type { Cancel } from "./scheduler.js";
 import { Submissions, type WaitOptions } from "./submit/submissions.js";
 
@@ -37,15 +40,23 @@ export async function createReplica<
     machine: machine as unknown as AnyMachine<unknown>,
     checkDeterminism: options.checkDeterminism ?? false,
     transport: options.transport,
+    openStore: openStoreOf(options),
     policy: policyOf(options.quorum),
     limits: resolveLimits(options.limits),
     logger: () => options.logger ?? defaultLogger(),
     provide: options.provide ?? {},
   });
   const slots = checkSlots(options.slots ?? (await parts.transport.configuredNodes()));
-  const node = new ReplicaNode(machine, options.group, slots, parts);
+  const store = await openStore(parts, options.group, machine.name);
+  const node = new ReplicaNode(machine, options.group, slots, parts, store);
   await node.start();
   return node;
+}
+
+async function openStore({ openStore: open, transport }: ReplicaParts, group: string, machine: string): Promise<Store | undefined> {
+  if (open === undefined) return undefined;
+  if (transport.localNode === undefined) throw new LockstepError("CONFIGURATION_INVALID", "this transport does not tell its node's id, which a durable replica must know: use corosync() or memory(), or no directory");
+  return open({ group, slot: await transport.localNode(), machine });
 }
 
 class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extends Readonly<Record<string, AnyQuery<S>>>> implements Replica<S, C, Q> {
@@ -60,6 +71,8 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   readonly #clock: ClusterClock;
   readonly #events: EventLog;
   readonly #connection: GroupConnection;
+  readonly #store: Store | undefined;
+  readonly #persistence: Persistence | undefined;
   readonly #roleListeners = new Set<(role: ReplicaRole, reason: string | undefined) => void>();
   readonly #totals = { submitted: 0, appliedEntries: 0, appliedCommands: 0 };
   #role: ReplicaRole = "joining";
@@ -68,7 +81,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   #stopping: Promise<void> | undefined;
   #settleStopped!: (error: Error | undefined) => void;
 
-  constructor(machine: Machine<S, C, Q>, group: string, slots: readonly number[], parts: ReplicaParts) {
+  constructor(machine: Machine<S, C, Q>, group: string, slots: readonly number[], parts: ReplicaParts, store: Store | undefined) {
     this.#machine = machine;
     this.#group = group;
     this.#slots = slots;
@@ -76,8 +89,11 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
     this.#clock = new ClusterClock(parts.clock);
     this.#submissions = new Submissions(parts.limits, (n) => this.#connection.membership?.abandon(n));
     this.#events = new EventLog(parts.limits.eventEntries);
+    const { applier, limits, logger, scheduler } = parts;
+    this.#store = store;
+    if (store !== undefined) this.#persistence = new Persistence({ store, applier, limits, logger, scheduler, tellCore: (event) => this.#connection.tellCore(event) });
     this.#connection = new GroupConnection({
-      parts, group, slots, machine, submissions: this.#submissions, clock: this.#clock,
+      parts, group, slots, machine, submissions: this.#submissions, clock: this.#clock, persistence: this.#persistence,
       phaseChanged: (phase, reason) => this.#phaseChanged(phase, reason),
       applied: (entry) => this.#applied(entry),
       stateReplaced: (position) => this.#events.skipTo(position),
@@ -99,6 +115,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
 
   async start(): Promise<void> {
     try {
+      this.#recover();
       await this.#connection.open();
     } catch (error) {
       await this.#end(error instanceof Error ? error : new Error(String(error)));
@@ -110,6 +127,18 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
     }
     this.#cancelTicks ??= this.#parts.scheduler.every(this.#parts.limits.tickMs, () => this.#tick());
     if ((this.#connection.core?.rivals.size ?? 0) > 0) await this.#slotSettled();
+  }
+
+  /** What the disk holds becomes the state and the log to begin with. */
+  #recover(): void {
+    const recovered = this.#store?.recover();
+    if (recovered === undefined) return;
+    const { applier, logger } = this.#parts;
+    restoreState(applier, recovered);
+    if (applier.now !== undefined) this.#clock.observe(applier.now);
+    // All of it, before anybody hears of this replica: what is damaged is refused whole.
+    this.#connection.begin({ ...recovered, entries: Array.from(recovered.entries) });
+    logger.info({ group: this.#group, position: recovered.base.position, ballot: formatBallot(recovered.head.ballot) }, "state and log were read from the disk");
   }
 
   /** Another process of this node is, or was, a member: whether this one may stay is known with the first decision. */
@@ -335,6 +364,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
     this.#events.close(error);
     this.#setRole("stopped", error?.message);
     await disconnected;
+    await this.#persistence?.close();
     this.#settleStopped(error);
   }
 }

@@ -8,7 +8,7 @@
  */
 import type { Ballot } from "../core/ballot.js";
 import type { LogPoint } from "../log/log.js";
-import type { AckMessage, BatchMessage, ChunkMessage, Claim, Message, QuorumReport, StateReport } from "../core/messages.js";
+import type { AckMessage, BatchMessage, ChunkMessage, Claim, Durability, Message, QuorumReport, StateReport } from "../core/messages.js";
 import { contentHash, writeBallot } from "../log/chain-hash.js";
 import { array, ballot, bytes, flag, hash, incarnation, malformed, natural, point, slotNumber, text } from "./checks.js";
 import { readRecord } from "./entry-codec.js";
@@ -94,6 +94,7 @@ type ControlMessage = Exclude<Message, BatchMessage | AckMessage>;
 function controlParts(message: ControlMessage): readonly unknown[] {
   switch (message.type) {
     case "state": return [message.type, message.exchange, reportParts(message.report)];
+    case "promise": return [message.type, ballotParts(message.ballot)];
     case "exclude": return [message.type, message.attempt, message.silent.map((member) => [member.nodeId, member.pid])];
     case "rejoin": return [message.type, message.configuration, message.reason];
     case "needSync": return [message.type, ballotParts(message.ballot), message.turn, message.have.map(pointParts), message.reach];
@@ -107,6 +108,7 @@ function readControl(value: unknown): ControlMessage {
   const [type, ...parts] = array(value);
   switch (type) {
     case "state": return { type, exchange: text(parts[0]), report: readReport(parts[1]) };
+    case "promise": return { type, ballot: ballot(parts[0]) };
     case "exclude": return { type, attempt: text(parts[0]), silent: array(parts[1]).map(readMember) };
     case "rejoin": return { type, configuration: text(parts[0]), reason: text(parts[1]) };
     case "needSync": return { type, ballot: ballot(parts[0]), turn: natural(parts[1]), have: array(parts[2]).map(point), reach: natural(parts[3]) };
@@ -134,6 +136,7 @@ function reportParts(report: StateReport): readonly unknown[] {
   return [
     report.slot, report.incarnation, report.lineage, ballotParts(report.ballot), pointParts(report.verified), pointParts(report.committed),
     report.k, ballotParts(report.promised), report.machine, report.version, report.slots, report.policy, report.yields,
+    report.durability, report.known,
     ...(quorum === undefined ? [] : [[quorum.quorate, quorum.votes, quorum.deviceVotes, quorum.quorum, quorum.twoNode]]),
   ];
 }
@@ -144,8 +147,13 @@ function readReport(value: unknown): StateReport {
     slot: slotNumber(parts[0]), incarnation: incarnation(parts[1]), lineage: flag(parts[2]), ballot: ballot(parts[3]),
     verified: point(parts[4]), committed: point(parts[5]), k: natural(parts[6]), promised: ballot(parts[7]),
     machine: text(parts[8]), version: natural(parts[9]), slots: array(parts[10]).map(slotNumber), policy: text(parts[11]), yields: flag(parts[12]),
-    ...(parts[13] === undefined ? {} : { quorum: readQuorum(parts[13]) }),
+    durability: readDurability(parts[13]), known: array(parts[14]).map(slotNumber),
+    ...(parts[15] === undefined ? {} : { quorum: readQuorum(parts[15]) }),
   };
+}
+
+function readDurability(value: unknown): Durability {
+  return value === "memory" || value === "disk" ? value : malformed("a durability is memory or disk");
 }
 
 function readQuorum(value: unknown): QuorumReport {

@@ -5,7 +5,6 @@ import type { RingId } from "../transport/group-transport.js";
 import { compareBallots, equalBallots, formatBallot, formatRing, highestBallot, zeroBallot, type Ballot } from "./ballot.js";
 import type { LogPoint } from "../log/log.js";
 import type { QuorumReport, StateReport } from "./messages.js";
-import { nobodyMissing } from "./quorum-policy.js";
 import { genesis, type CoreState, type Exchange } from "./state.js";
 
 export type Decision =
@@ -17,6 +16,8 @@ export type Decision =
     /** Ballot of the target log's end. */
     readonly targetBallot: Ballot;
     readonly holders: readonly number[];
+    /** Slots whose promises count: those that remember, or all where it takes all of them. */
+    readonly remembering: readonly number[];
     readonly quorum: QuorumReport | undefined;
     readonly loud: string | undefined;
     readonly misfits: readonly Misfit[];
@@ -48,7 +49,7 @@ export function decide(state: CoreState, exchange: Exchange): Decision {
   if (target instanceof LockstepError) return { kind: "contradiction", error: target };
   if (!judgement.primary) return { kind: "minority", members, reason: judgement.reason, misfits };
 
-  const ballot = chooseBallot(state.ring, state.attempt, slots, reports);
+  const ballot = chooseBallot(state, state.ring, slots, reports);
   if (ballot === undefined) {
     const reason = `ring ${formatRing(state.ring)} is not above the ballots already used: Corosync's ring sequence went back (was its state directory wiped?). All ${slots.length} slots must be present to go on`;
     return { kind: "minority", members, reason, misfits };
@@ -58,7 +59,7 @@ export function decide(state: CoreState, exchange: Exchange): Decision {
     .map((report) => report.slot);
   return {
     kind: "primary", ballot, members, target: target.point, targetBallot: target.ballot, holders,
-    quorum: reports[0]?.quorum, loud: judgement.loud, misfits,
+    remembering: (everyone ? reports : reports.filter((report) => report.lineage)).map((report) => report.slot), quorum: reports[0]?.quorum, loud: judgement.loud, misfits,
   };
 }
 
@@ -104,6 +105,7 @@ function findMisfits(reports: readonly StateReport[]): Misfit[] {
       report.machine === reference.machine ? "" : `machine "${report.machine}" instead of "${reference.machine}"`,
       report.version === reference.version ? "" : `machine version ${report.version} instead of ${reference.version}`,
       report.policy === reference.policy ? "" : `quorum policy ${report.policy} instead of ${reference.policy}`,
+      report.durability === reference.durability ? "" : `durability ${report.durability} instead of ${reference.durability}`,
       report.slots.join() === reference.slots.join() ? "" : `slots ${report.slots.join(",")} instead of ${reference.slots.join(",")}`,
       reference.slots.includes(report.slot) ? "" : `slot ${report.slot} is not one of ${reference.slots.join(",")}`,
     ].filter((difference) => difference !== "");
@@ -133,10 +135,10 @@ function chooseTarget(knowing: readonly StateReport[]): { point: LogPoint; ballo
 }
 
 /** undefined: the ring sequence went back, and not everyone who could know of higher ballots is here. */
-function chooseBallot(ring: RingId, attempt: number, slots: readonly number[], reports: readonly StateReport[]): Ballot | undefined {
+function chooseBallot({ config, attempt }: CoreState, ring: RingId, slots: readonly number[], reports: readonly StateReport[]): Ballot | undefined {
   const floor = highestBallot(reports.flatMap((report) => [report.ballot, report.promised]));
   const k = 1 + reports.reduce((highest, report) => Math.max(highest, report.k), 0);
   const ballot: Ballot = { era: floor.era, ringSeq: ring.seq, ringNode: ring.nodeId, k, attempt };
   if (compareBallots(ballot, floor) > 0) return ballot;
-  return nobodyMissing(slots, reports) ? { ...ballot, era: floor.era + 1 } : undefined;
+  return config.policy.nobodyMissing(slots, reports) ? { ...ballot, era: floor.era + 1 } : undefined;
 }

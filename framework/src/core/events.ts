@@ -2,6 +2,7 @@
 import type { LockstepError } from "../errors.js";
 import type { EntryRecord, LogPoint } from "../log/log.js";
 import type { ReplicaIdentity } from "../log/entry.js";
+import type { StoreWrite } from "../log/store.js";
 import type { ConfigurationChange, MemberAddress, RingId } from "../transport/group-transport.js";
 import type { Ballot } from "./ballot.js";
 import type { Message, QuorumReport } from "./messages.js";
@@ -26,6 +27,10 @@ export type CoreEvent =
   | { readonly type: "transferProgress" }
   /** The transfer was damaged: ask again. */
   | { readonly type: "transferFailed"; readonly reason: string }
+  /** This write will survive a loss of power. */
+  | { readonly type: "persisted"; readonly token: number }
+  /** A snapshot of the state at this point of the log is on disk, whole. */
+  | { readonly type: "snapshotStored"; readonly point: LogPoint }
   /** The state was found to differ from the group's: give it up and take the group's. */
   | { readonly type: "stateDiffers"; readonly position: number }
   /** Monotonic milliseconds. Several a second while anything is awaited. */
@@ -64,6 +69,10 @@ export type Effect =
   | { readonly type: "receiveTransfer"; readonly ballot: Ballot; readonly turn: number }
   /** Replace the applied state with the staged one, which is of this position. */
   | { readonly type: "adoptState"; readonly position: number }
+  /** Write this, and say when it is done; until then no other comes. A write that fails is tried again. */
+  | { readonly type: "persist"; readonly token: number; readonly write: StoreWrite }
+  /** Write a snapshot of the applied state, which is the one at this point, and say when it is done; forget earlier ones. */
+  | { readonly type: "storeSnapshot"; readonly point: LogPoint }
   /** Entries of this replica with these n may or may not be in what a snapshot covered; they are never sent again. */
   | { readonly type: "outcomesLost"; readonly n: readonly number[] }
   /** These own entries are not in the view's log, and will not be sent again: nobody waits for them. */

@@ -174,11 +174,14 @@ function stateReport(state: CoreState, quorum: QuorumReport | undefined): StateR
     yields: state.rivals.size > 0,
     lineage: state.lineage,
     ...holds,
-    k: state.k,
+    // A disk remembers ballots of this ring from before the process was started in it.
+    k: Math.max(state.k, isOfRing(state, state.promised) ? state.promised.k : 0),
     promised: state.promised,
     machine: config.machine,
     version: config.version,
     slots: config.slots,
+    durability: config.durability,
+    known: state.known,
     policy: config.policy.name,
     ...(config.policy.needsVotes && quorum !== undefined ? { quorum } : {}),
   };

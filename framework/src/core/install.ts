@@ -3,12 +3,16 @@ import { LockstepError, invariant } from "../errors.js";
 import { chainHash } from "../log/chain-hash.js";
 import { compareBallots, equalBallots, formatBallot, highestBallot } from "./ballot.js";
 import type { Decision } from "./decide.js";
+import { adoptOnDisk, ballotIsDurable, cutOnDisk } from "./disk.js";
 import type { Transfer } from "./events.js";
 import type { LogPoint } from "../log/log.js";
-import type { NeedSyncMessage } from "./messages.js";
+import type { NeedSyncMessage, PromiseMessage } from "./messages.js";
 import { setPhase, stop } from "./phase.js";
+import { countPromise } from "./promise.js";
 import { ackReceived, appendEntry, batchReceived, multicastAck, pointAfterHeld, sendBatch } from "./replicate.js";
 import type { CoreState, Joining, View } from "./state.js";
+
+type PrimaryDecision = Extract<Decision, { kind: "primary" }>;
 
 /** An excluded replica learns what the others decided: the ballots in use, and that they went on without it. */
 export function observe(state: CoreState, decision: Decision): void {
@@ -23,16 +27,31 @@ export function install(state: CoreState, decision: Decision): void {
   if (misfit !== undefined) return stop(state, misfit.error);
   if (decision.kind === "minority") return setPhase(state, "minority", decision.reason);
 
-  const { ballot, target, members, holders, quorum } = decision;
+  const { ballot } = decision;
   invariant(compareBallots(ballot, state.promised) > 0, `ballot ${formatBallot(ballot)} is above all that were promised`);
   state.k = ballot.k;
   state.promised = ballot;
-  state.view = { ballot, members, target, holders, quorum };
   state.lastCommitMs = state.nowMs;
   state.rejoin.atMs = undefined;
   // Whoever was here before and has not spoken is left out: from now on this process is its slot's replica.
   state.rivals = new Set();
-  state.effects.push({ type: "viewInstalled", ballot, members, loud: decision.loud });
+  if (state.disk === undefined) return enterView(state, decision);
+  state.promising = { decision, promised: new Set(), sent: false };
+  setPhase(state, "changing", "waiting for promises");
+}
+
+/** Enough have promised the ballot: the view begins. */
+export function promiseReceived(state: CoreState, slot: number, message: PromiseMessage): void {
+  if (!countPromise(state, slot, message) || state.promising === undefined) return;
+  const { decision } = state.promising;
+  state.promising = undefined;
+  enterView(state, decision);
+}
+
+function enterView(state: CoreState, { ballot, target, members, holders, quorum, loud }: PrimaryDecision): void {
+  state.view = { ballot, members, target, holders, quorum };
+  state.lastCommitMs = state.nowMs;
+  state.effects.push({ type: "viewInstalled", ballot, members, loud });
   if (target.position < state.committed) return stop(state, wouldCutCommitted(state, target));
   if (state.log.hashAt(target.position) === target.hash && !state.replaceState) return takeBallot(state, state.view);
   if (state.config.policy.outdates) state.lineage = false;
@@ -52,8 +71,17 @@ function takeBallot(state: CoreState, view: View): void {
   state.ballot = view.ballot;
   state.lineage = true;
   state.verified = view.target.position;
+  state.entering = true;
+  enterIfDurable(state);
+}
+
+/** The ballot is taken, and written down if it must be: from now on this replica speaks in it. */
+export function enterIfDurable(state: CoreState): void {
+  const { view } = state;
+  if (view === undefined || !state.entering || !ballotIsDurable(state)) return;
+  state.entering = false;
   setPhase(state, "active");
-  becomeActive(state, view);
+  if (!state.holed) becomeActive(state, view);
 }
 
 function becomeActive(state: CoreState, view: View): void {
@@ -98,7 +126,9 @@ export function retryTransfer(state: CoreState): void {
 /** All alike choose the donor: a holder of the target, or who has become active since; another one at every turn. */
 export function needSyncReceived(state: CoreState, needer: number, message: NeedSyncMessage): void {
   const { view } = state;
-  if (view === undefined || !equalBallots(view.ballot, message.ballot) || state.phase !== "active") return;
+  // What is taken and not yet on disk can be given all the same.
+  const holds = state.phase === "active" || state.entering;
+  if (view === undefined || !equalBallots(view.ballot, message.ballot) || !holds) return;
   const donors = Array.from(new Set([...view.holders, ...state.acks.keys()])).filter((slot) => slot !== needer).sort((a, b) => a - b);
   if (donors.length === 0) return;
   const rank = Math.max(0, view.members.findIndex((member) => member.slot === needer));
@@ -127,9 +157,9 @@ export function transferred(state: CoreState, transfer: Transfer): void {
   state.holed = false;
   state.verified = Math.max(joining.reach.position, from.position);
   state.joining = undefined;
-  setPhase(state, "active");
   takeHeld(state, joining, from.position);
-  if (!state.holed) becomeActive(state, view);
+  state.entering = true;
+  enterIfDurable(state);
 }
 
 function transferFits(state: CoreState, view: View, joining: Joining, transfer: Transfer): boolean {
@@ -152,6 +182,7 @@ function transferFits(state: CoreState, view: View, joining: Joining, transfer: 
 function cutAfter(state: CoreState, position: number): void {
   invariant(state.committed <= position, "committed entries are never cut");
   state.log.truncateAfter(position);
+  cutOnDisk(state, position);
   for (const pending of state.pending) if (pending.position !== undefined && pending.position > position) pending.position = undefined;
 }
 
@@ -162,6 +193,7 @@ function cutAfter(state: CoreState, position: number): void {
 function adoptSnapshot(state: CoreState, { from, lastAppliedN }: Transfer): void {
   state.effects.push({ type: "adoptState", position: from.position });
   state.log.reset(from);
+  adoptOnDisk(state, from);
   state.committed = from.position;
   state.verified = from.position;
   const lost = state.pending.filter((entry) => entry.record.n <= lastAppliedN).map((entry) => entry.record.n);

@@ -32,6 +32,9 @@ export interface QuorumReport {
   readonly twoNode: boolean;
 }
 
+/** Where acknowledged entries are kept: in the memory of more than half of the replicas, or on their disks. */
+export type Durability = "memory" | "disk";
+
 /** One replica's part of a state exchange. The log above `verified` claims nothing; see exchange.ts for what it is. */
 export interface StateReport {
   readonly slot: number;
@@ -51,6 +54,9 @@ export interface StateReport {
   readonly version: number;
   /** Configured slots, ascending. */
   readonly slots: readonly number[];
+  readonly durability: Durability;
+  /** With a durable log, slots that have been active in a view that this replica remembers, ascending. */
+  readonly known: readonly number[];
   readonly policy: string;
   readonly quorum?: QuorumReport;
 }
@@ -68,6 +74,12 @@ export interface ExcludeMessage {
   /** ring, members and attempt: see exchange.ts. */
   readonly attempt: string;
   readonly silent: readonly MemberAddress[];
+}
+
+/** The sender has written down that it promises this ballot: it takes part in no lower one, whatever happens to it. */
+export interface PromiseMessage {
+  readonly type: "promise";
+  readonly ballot: Ballot;
 }
 
 /** Exchange again, with everybody: the sender was excluded and is awake, or cannot go on in this view. */
@@ -110,4 +122,4 @@ export interface DigestMessage {
 }
 
 export type Message =
-  | BatchMessage | AckMessage | StateMessage | ExcludeMessage | RejoinMessage | NeedSyncMessage | ChunkMessage | DigestMessage;
+  | BatchMessage | AckMessage | StateMessage | PromiseMessage | ExcludeMessage | RejoinMessage | NeedSyncMessage | ChunkMessage | DigestMessage;

@@ -19,7 +19,9 @@ export function stop(state: CoreState, error: LockstepError): void {
 /** Ends the view: its messages count no more, its transfers are void. */
 export function suspend(state: CoreState, reason: string): void {
   if (state.phase === "stopped") return;
+  state.promising = undefined;
   state.view = undefined;
+  state.entering = false;
   state.joining = undefined;
   state.acks.clear();
   state.ackAwaited = false;

@@ -20,6 +20,13 @@ export interface CommitQuestion {
   readonly quorum: QuorumReport | undefined;
 }
 
+export interface PromiseQuestion {
+  readonly slots: readonly number[];
+  /** Slots whose promises count. */
+  readonly remembering: readonly number[];
+  readonly promised: ReadonlySet<number>;
+}
+
 export interface QuorumPolicy {
   readonly name: string;
   /** States carry votequorum's news, and wait for the news of their ring. */
@@ -28,8 +35,12 @@ export interface QuorumPolicy {
   readonly outdates: boolean;
   /** Is a view of these members primary? */
   judge(slots: readonly number[], reports: readonly StateReport[]): Judgement;
+  /** Everyone is there, and too few have lost what they had for a quorum to be among them: nobody who could know more is missing. */
+  nobodyMissing(slots: readonly number[], reports: readonly StateReport[]): boolean;
   /** How many other members' answers to a batch its sender waits for. */
   promptAnswers(slots: number): number | "all";
+  /** With a durable log: may a ballot be taken that these have promised? Any later view must have one of them who remembers. */
+  promised(question: PromiseQuestion): boolean;
   /** The highest position that is committed by these acknowledgements; 0 if none is. */
   committed(question: CommitQuestion): number;
 }
@@ -39,15 +50,23 @@ export function majorityOf(slots: number): number {
   return Math.floor(slots / 2) + 1;
 }
 
-/** Every slot is there, and no other process of one, which could know more, is silent: nobody who could know more is missing. */
-export function nobodyMissing(slots: readonly number[], reports: readonly StateReport[]): boolean {
+/** Every slot is there, and no other process of one, which could know more, is silent. */
+function everyoneSpeaks(slots: readonly number[], reports: readonly StateReport[]): boolean {
   return reports.length === slots.length && !reports.some((report) => report.yields);
 }
 
-/** For a reason: processes that are in the way of nobodyMissing(). */
-function silentRivals(reports: readonly StateReport[]): string {
+/** Slots without a log that others know to have had one. */
+function forgotten(reports: readonly StateReport[]): number[] {
+  const blank = reports.filter((report) => !report.lineage && compareBallots(report.ballot, zeroBallot) === 0).map((report) => report.slot);
+  return blank.filter((slot) => reports.some((report) => report.known.includes(slot)));
+}
+
+/** For a reason: what is in the way of nobodyMissing(), should all be there. */
+function obstacles(reports: readonly StateReport[]): string {
   const yielding = reports.filter((report) => report.yields).map((report) => report.slot);
-  return yielding.length === 0 ? "" : `. Another process of nodes ${yielding.join(", ")} is listed and silent: let it go on, or end it; if it is dead, restart Corosync there`;
+  const rivals = yielding.length === 0 ? "" : `. Another process of nodes ${yielding.join(", ")} is listed and silent: let it go on, or end it; if it is dead, restart Corosync there`;
+  const lost = forgotten(reports);
+  return lost.length === 0 ? rivals : `${rivals}. Slots ${lost.join(", ")} have lost what they had on disk: bring it back`;
 }
 
 function allPresent(slots: readonly number[], reports: readonly StateReport[]): Judgement {
@@ -69,13 +88,19 @@ export const majorityPolicy: QuorumPolicy = {
     const knowing = reports.filter((report) => report.lineage).length;
     const needed = majorityOf(slots.length);
     if (knowing >= needed) return { primary: true, trusted: "lineage", loud: undefined };
-    if (nobodyMissing(slots, reports)) return allPresent(slots, reports);
+    if (this.nobodyMissing(slots, reports)) return allPresent(slots, reports);
     const blank = reports.length - knowing;
-    return { primary: false, reason: `${knowing} of ${slots.length} slots are present with the group's state${blank > 0 ? ` (and ${blank} blank)` : ""}; ${needed} are needed${silentRivals(reports)}` };
+    return { primary: false, reason: `${knowing} of ${slots.length} slots are present with the group's state${blank > 0 ? ` (and ${blank} blank)` : ""}; ${needed} are needed${obstacles(reports)}` };
   },
+
+  nobodyMissing: (slots, reports) => everyoneSpeaks(slots, reports) && forgotten(reports).length < majorityOf(slots.length),
 
   // Alone, the own acknowledgement is what verifies the log.
   promptAnswers: (slots) => (slots === 1 ? "all" : majorityOf(slots) - 1),
+
+  promised({ slots, remembering, promised }) {
+    return remembering.filter((slot) => promised.has(slot)).length >= majorityOf(slots.length);
+  },
 
   committed({ slots, acks }) {
     const needed = majorityOf(slots.length);
@@ -112,11 +137,20 @@ export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): 
       }
       const knowing = reports.filter((report) => report.lineage).map((report) => report.slot);
       if (knowing.length > 0 && votesOf(quorum, knowing) >= quorum.quorum) return { primary: true, trusted: "lineage", loud: undefined };
-      if (nobodyMissing(slots, reports)) return allPresent(slots, reports);
-      return { primary: false, reason: `quorate, but the members with the group's state have ${votesOf(quorum, knowing)} votes of the ${quorum.quorum} needed${silentRivals(reports)}` };
+      if (this.nobodyMissing(slots, reports)) return allPresent(slots, reports);
+      return { primary: false, reason: `quorate, but the members with the group's state have ${votesOf(quorum, knowing)} votes of the ${quorum.quorum} needed${obstacles(reports)}` };
+    },
+
+    nobodyMissing(slots, reports) {
+      const quorum = reports[0]?.quorum;
+      const lost = forgotten(reports);
+      return everyoneSpeaks(slots, reports) && (lost.length === 0 || (quorum !== undefined && votesOf(quorum, lost) < quorum.quorum));
     },
 
     promptAnswers: () => "all",
+
+    // By votes, two quorums need not share a member.
+    promised: ({ remembering, promised }) => remembering.every((slot) => promised.has(slot)),
 
     committed({ acks, holders, quorum }) {
       if (quorum?.quorate !== true || votesOf(quorum, acks.keys()) < quorum.quorum) return 0;

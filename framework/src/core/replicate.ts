@@ -3,12 +3,18 @@ import { invariant } from "../errors.js";
 import { chainHash } from "../log/chain-hash.js";
 import { endOf, type EntryRecord, type LogPoint } from "../log/log.js";
 import { equalBallots, type Ballot } from "./ballot.js";
+import { ballotIsDurable, durableEnd } from "./disk.js";
 import type { AckMessage, BatchMessage, Claim } from "./messages.js";
 import { quorumOfRing, type CoreState, type Joining } from "./state.js";
 
 /** The replica may hand over another entry. */
 export function canPropose(state: CoreState): boolean {
   return state.phase === "active" && !state.holed;
+}
+
+/** What is delivered in the view belongs to the log. */
+function canAppend({ view, promising, joining, holed }: CoreState): boolean {
+  return view !== undefined && promising === undefined && joining === undefined && !holed;
 }
 
 /** Own entries multicast and not yet come back. */
@@ -49,7 +55,7 @@ export function acknowledgeNow(state: CoreState): void {
 }
 
 function somethingToAnnounce(state: CoreState): boolean {
-  return canPropose(state) && (state.announced.position !== state.log.end || state.announced.ack !== state.log.durable);
+  return canPropose(state) && (state.announced.position !== state.log.end || state.announced.ack !== durableEnd(state));
 }
 
 /**
@@ -71,9 +77,10 @@ function announce(state: CoreState): Claim {
   const { view, log } = state;
   invariant(view !== undefined && canPropose(state), "only active members claim positions");
   const point = endOf(log);
-  const ack = log.durable;
+  const ack = durableEnd(state);
   state.announced = { position: point.position, ack };
-  state.ackAwaited = false;
+  // What is announced and not yet written is acknowledged when it is, as promptly.
+  state.ackAwaited &&= ack < point.position;
   state.acknowledged = Math.max(state.acknowledged, ack);
   return { ballot: view.ballot, point, ack };
 }
@@ -85,7 +92,7 @@ export function batchReceived(state: CoreState, slot: number, message: BatchMess
   if (!equalBallots(message.ballot, view.ballot)) return;
   if (state.joining !== undefined) return hold(state.joining, view.ballot, slot, message, state);
   claimReceived(state, slot, message);
-  if (!canPropose(state)) return;
+  if (!canAppend(state)) return;
   appendEntry(state, view.ballot, message.record);
   state.ackAwaited ||= isAwaitedBy(state, slot);
 }
@@ -139,14 +146,22 @@ function claimReceived(state: CoreState, slot: number, claim: Claim): void {
   }
   if (position > state.verified) state.verified = position;
   const others = recordAck(state, slot, claim.ack);
-  // What is verified here is claimed in every later exchange: as good as an own acknowledgement that has come back.
-  const own = recordAck(state, state.config.slot, Math.min(state.verified, state.log.durable));
-  if (others || own) advanceCommit(state);
+  if (others) advanceCommit(state);
+  acknowledgeOwn(state);
+}
+
+/** What is verified here, and written if it must be, is claimed in every later exchange: as good as an own acknowledgement that has come back. */
+export function acknowledgeOwn(state: CoreState): void {
+  // A member that synchronises still has its old ballot.
+  const taken = state.view !== undefined && equalBallots(state.ballot, state.view.ballot) && ballotIsDurable(state);
+  if (!taken) return;
+  if (recordAck(state, state.config.slot, Math.min(state.verified, durableEnd(state)))) advanceCommit(state);
 }
 
 /** True if it tells something new. */
 function recordAck(state: CoreState, slot: number, position: number): boolean {
   if (position <= (state.acks.get(slot) ?? -1)) return false;
+  if (state.disk !== undefined && !state.known.includes(slot)) state.known = [...state.known, slot].sort((a, b) => a - b);
   state.acks.set(slot, position);
   return true;
 }

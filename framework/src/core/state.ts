@@ -2,10 +2,13 @@
 import { genesisHash } from "../log/chain-hash.js";
 import { MemoryLog, type EntryRecord, type Log, type LogPoint } from "../log/log.js";
 import type { ReplicaIdentity } from "../log/entry.js";
+import type { Recovered } from "../log/store.js";
 import type { MemberAddress, RingId } from "../transport/group-transport.js";
 import { equalRings, zeroBallot, type Ballot } from "./ballot.js";
 import type { Effect, Phase } from "./events.js";
-import type { AckMessage, BatchMessage, QuorumReport, StateReport } from "./messages.js";
+import { blankRecovery, recoveredDisk, type Disk } from "./disk.js";
+import type { AckMessage, BatchMessage, Durability, QuorumReport, StateReport } from "./messages.js";
+import type { Promising } from "./promise.js";
 import type { QuorumPolicy } from "./quorum-policy.js";
 import type { Asked } from "./silence.js";
 
@@ -15,6 +18,7 @@ export interface CoreConfig {
   /** Configured slots, ascending, this one among them. */
   readonly slots: readonly number[];
   readonly policy: QuorumPolicy;
+  readonly durability: Durability;
   readonly machine: string;
   readonly version: number;
   /** How long an exchange waits for a silent member, and a stalled view for its commit. */
@@ -108,12 +112,20 @@ export interface CoreState {
   excluded: ReadonlySet<string>;
   /** By addressKey(): the States that members of this ring owe, oldest first. See silence.ts. */
   readonly owed: Map<string, Asked[]>;
+  /** A view that is decided, and not yet installed. */
+  promising: Promising | undefined;
   view: View | undefined;
+  /** The view's ballot is taken; nothing is said in it before it is on disk. */
+  entering: boolean;
   joining: Joining | undefined;
   /** The highest k of a primary decision known in this ring. */
   k: number;
 
   // What this replica holds.
+  /** undefined: in memory only. */
+  disk: Disk | undefined;
+  /** Slots that were active in its views; only with a disk. */
+  known: readonly number[];
   lineage: boolean;
   /** The applied state is known to be wrong: only a snapshot mends it. */
   replaceState: boolean;
@@ -161,9 +173,13 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
     exchange: undefined,
     excluded: new Set(),
     owed: new Map(),
+    promising: undefined,
     view: undefined,
+    entering: false,
     joining: undefined,
     k: 0,
+    disk: config.durability === "disk" ? recoveredDisk(blankRecovery, 0) : undefined,
+    known: [],
     lineage: false,
     replaceState: false,
     ballot: zeroBallot,
@@ -187,9 +203,21 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
  * must not claim to remember, for what it acknowledged might be committed and missing here.
  */
 export function resumedCore(config: CoreConfig, previous: CoreState): CoreState {
-  const { log, ballot, promised, verified, committed, replaceState } = previous;
+  const { log, ballot, promised, verified, committed, replaceState, disk, known } = previous;
   const lineage = previous.lineage && previous.acknowledged <= previous.verified;
-  return { ...initialCore(config, log), lineage, ballot, promised, verified, committed, replaceState };
+  return { ...initialCore(config, log), lineage, ballot, promised, verified, committed, replaceState, disk, known };
+}
+
+/**
+ * The core of a replica that was started again on its disk. What is there was verified, so all of it counts as that; what
+ * of it was committed, beyond its base, the next view will tell.
+ */
+export function recoveredCore(config: CoreConfig, recovered: Recovered, log: Log = new MemoryLog()): CoreState {
+  const { head: { ballot, promised, lineage, replaceState, known }, base, entries } = recovered;
+  log.reset(base);
+  for (const entry of entries) log.append(entry.ballot, entry.record);
+  const disk = recoveredDisk(recovered, log.end);
+  return { ...initialCore(config, log), lineage, ballot, promised, verified: log.end, committed: base.position, replaceState, disk, known };
 }
 
 export function addressKey({ nodeId, pid }: MemberAddress): string {

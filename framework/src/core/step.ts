@@ -6,11 +6,13 @@
  */
 import { LockstepError, invariant, isLockstepError } from "../errors.js";
 import { configurationChanged, askRejoin, excludeReceived, quorumChanged, rejoinReceived, ringChanged, stateReceived } from "./exchange.js";
+import { snapshotStored, writeDown, written, writtenThrough } from "./disk.js";
 import type { CoreEvent, Effect } from "./events.js";
-import { needSyncReceived, retryTransfer, transferred } from "./install.js";
+import { enterIfDurable, needSyncReceived, promiseReceived, retryTransfer, transferred } from "./install.js";
 import type { Message } from "./messages.js";
 import { stop, suspend } from "./phase.js";
-import { ackReceived, acknowledge, acknowledgeNow, advanceCommit, batchReceived, propose } from "./replicate.js";
+import { sendPromise } from "./promise.js";
+import { ackReceived, acknowledge, acknowledgeNow, acknowledgeOwn, advanceCommit, batchReceived, propose } from "./replicate.js";
 import type { CoreState } from "./state.js";
 import type { MemberAddress } from "../transport/group-transport.js";
 import { ticked } from "./watch.js";
@@ -25,6 +27,7 @@ export function step(state: CoreState, event: CoreEvent): Step {
   if (state.phase === "stopped") return { state, effects: state.effects };
   try {
     take(state, event);
+    writeDown(state);
     assertInvariants(state);
   } catch (error) {
     stop(state, isLockstepError(error) ? error : new LockstepError("INVARIANT_VIOLATED", `the core failed on a ${event.type} event: ${String(error)}`, { cause: error }));
@@ -50,6 +53,10 @@ function take(state: CoreState, event: CoreEvent): void {
     case "transferProgress":
       return transferProgressed(state);
     case "transferFailed": return retryTransfer(state);
+    case "persisted":
+      if (written(state, event.token)) flushed(state);
+      return;
+    case "snapshotStored": return snapshotStored(state, event.point);
     case "stateDiffers": return giveUpState(state, event.position);
     default: return event satisfies never;
   }
@@ -62,12 +69,21 @@ function messageReceived(state: CoreState, sender: MemberAddress, message: Messa
     case "state": return stateReceived(state, sender, message);
     case "exclude": return excludeReceived(state, message);
     case "rejoin": return rejoinReceived(state, sender, message);
+    case "promise": return promiseReceived(state, sender.nodeId, message);
     case "needSync": return needSyncReceived(state, sender.nodeId, message);
     // Contents of a transfer and digests are the replica's business; the core hears what came of them.
     case "chunk":
     case "digest": return;
     default: return message satisfies never;
   }
+}
+
+/** What was written can be promised now, and acknowledged. */
+function flushed(state: CoreState): void {
+  sendPromise(state);
+  enterIfDurable(state);
+  acknowledgeOwn(state);
+  acknowledge(state);
 }
 
 function transferProgressed({ joining, nowMs }: CoreState): void {
@@ -83,7 +99,8 @@ function abandon(state: CoreState, n: number): void {
 function retain(state: CoreState, applied: number): void {
   const { log, config } = state;
   invariant(applied <= state.committed, "nothing uncommitted is applied");
-  while (log.bytes > config.logRetentionBytes && log.base < applied) log.dropThrough(log.base + 1);
+  const droppable = Math.min(applied, writtenThrough(state));
+  while (log.bytes > config.logRetentionBytes && log.base < droppable) log.dropThrough(log.base + 1);
 }
 
 /** The replicated state here is wrong though the log agrees: take the others', by way of a snapshot. */

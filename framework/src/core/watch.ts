@@ -57,10 +57,10 @@ function nextDonor(state: CoreState, joining: Joining): void {
   retryTransfer(state);
 }
 
-/** A view that holds entries and cannot commit them (a frozen member is needed, a hole) exchanges states again. */
+/** A view that holds entries and cannot commit them (a frozen member is needed, a hole), or lacks promises, exchanges states again. */
 function watchCommits(state: CoreState): void {
-  if (state.phase !== "active") return;
-  if (!state.holed && state.log.end === state.committed) state.lastCommitMs = state.nowMs;
+  if (state.phase !== "active" && state.promising === undefined) return;
+  if (state.promising === undefined && !state.holed && state.log.end === state.committed) state.lastCommitMs = state.nowMs;
   if (state.nowMs - state.lastCommitMs <= 2 * state.config.silenceTimeoutMs) return;
   state.lastCommitMs = state.nowMs;
   if (state.rejoin.atMs === undefined) askRejoinLater(state);

@@ -2,7 +2,7 @@
  * The replicated log as the core sees it, and its form in memory.
  *
  * Positions count from 1. The log starts after `base`, whose hash it keeps; what lies at or below it has been applied
- * and dropped. A durable log implements the same interface; what it has flushed is for the acknowledgement to ask.
+ * and dropped. What of it is on disk is another matter: core/disk.ts.
  */
 import { invariant } from "../errors.js";
 import type { Ballot } from "../core/ballot.js";
@@ -38,8 +38,6 @@ export interface Log {
   readonly end: number;
   /** Sum of the held entries' bytes. */
   readonly bytes: number;
-  /** The highest position that will survive this process; `end` where only memory is promised. */
-  readonly durable: number;
   /** Appends at end + 1 and returns the new chain hash. */
   append(ballot: Ballot, record: EntryRecord): string;
   /** base to end, else undefined. */
@@ -81,10 +79,6 @@ export class MemoryLog implements Log {
 
   get bytes(): number {
     return this.#bytes;
-  }
-
-  get durable(): number {
-    return this.end;
   }
 
   append(ballot: Ballot, record: EntryRecord): string {

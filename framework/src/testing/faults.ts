@@ -44,10 +44,58 @@ export const faults = {
     if (random.chance(0.5)) restart(world, random, process);
     return name;
   },
+  /** The power fails everywhere: all daemons and all replicas are gone, and come back in any order. */
+  powerLoss: (world, random) => {
+    if (world.options.durability !== "disk") return undefined;
+    for (const process of world.all()) world.end(process, "procdown");
+    for (const slot of upNodes(world)) world.group.takeDown(slot);
+    for (const slot of random.shuffled(world.options.slots)) {
+      world.group.node(slot).paused = false;
+      if (!world.group.node(slot).up) world.group.bringUp(slot);
+      if (random.chance(0.8)) restart(world, random, { slot, address: { nodeId: slot, pid: 100 } });
+    }
+    return reform(world, random, random.chance(0.5) ? [upNodes(world)] : split(random, upNodes(world)));
+  },
+  /** A process ends, and is started again on its disk. */
+  restart: (world, random) => {
+    const process = anyProcess(world, random);
+    if (process === undefined || !world.disks.has(process.slot)) return undefined;
+    const { name } = process;
+    world.end(process, random.chance(0.3) ? "leave" : "procdown");
+    restart(world, random, process);
+    return name;
+  },
+  /** A process ends, and its disk is replaced by an empty one. */
+  loseDisk: (world, random) => {
+    const slot = random.pick(world.options.slots);
+    if (slot === undefined || !world.mayLoseDisk(slot)) return undefined;
+    for (const process of world.on(slot)) world.end(process, "procdown");
+    world.disks.get(slot)?.wipe();
+    world.loseDisk(slot);
+    return `slot ${slot}`;
+  },
+  /** A process ends, and a bit flips on its disk. */
+  rotDisk: (world, random) => {
+    const slot = random.pick(world.options.slots);
+    if (slot === undefined || !world.mayLoseDisk(slot)) return undefined;
+    for (const process of world.on(slot)) world.end(process, "procdown");
+    if (world.disks.get(slot)?.rot(random) !== true) return undefined;
+    world.rotten.add(slot);
+    world.loseDisk(slot);
+    return `slot ${slot}`;
+  },
+  fullDisk: (world, random) => {
+    const slot = random.pick(world.options.slots);
+    const disk = slot === undefined ? undefined : world.disks.get(slot);
+    if (disk === undefined) return undefined;
+    disk.full = !disk.full;
+    return `slot ${slot} ${disk.full ? "takes nothing" : "has room"}`;
+  },
   /** Another process starts on a node that has one. */
   second: (world, random) => {
     const process = random.pick(Array.from(world.processes.values()));
-    if (process === undefined || world.seconds.has(process.slot)) return undefined;
+    // Of a durable replica's directory there is one user.
+    if (process === undefined || world.seconds.has(process.slot) || world.disks.has(process.slot)) return undefined;
     // One that has lost its daemon is not listed: whoever starts meanwhile takes its place.
     if (!process.inGroup && !world.mayForget(process.slot)) return undefined;
     return restart(world, random, process)?.name;

@@ -2,6 +2,7 @@
 import { formatBallot, formatRing } from "../core/ballot.js";
 import type { CoreEvent, Effect } from "../core/events.js";
 import type { LogPoint } from "../log/log.js";
+import type { StoreWrite } from "../log/store.js";
 import type { Message } from "../core/messages.js";
 import type { MemberAddress } from "../transport/group-transport.js";
 import type { Heard } from "./group-model.js";
@@ -22,6 +23,7 @@ export function formatMessage(message: Message): string {
       const { report } = message;
       return `state [${message.exchange}] ${report.lineage ? "lineage" : "blank"} b=${formatBallot(report.ballot)} V=${formatPoint(report.verified)} c=${report.committed.position} k=${report.k} p=${formatBallot(report.promised)}`;
     }
+    case "promise": return `promise ${formatBallot(message.ballot)}`;
     case "exclude": return `exclude [${message.attempt}] ${message.silent.map(formatMember).join(" ")}`;
     case "rejoin": return `rejoin [${message.configuration}] ${message.reason}`;
     case "needSync": return `needSync turn ${message.turn} have ${message.have.map(formatPoint).join(" ") || "nothing"} reach ${message.reach}`;
@@ -45,6 +47,15 @@ export function formatHeard(heard: Heard<Message>): string {
   }
 }
 
+function formatWrite({ cutAfter, base, entries, head }: StoreWrite): string {
+  const [first] = entries;
+  return [
+    cutAfter === undefined ? "" : `cut after ${cutAfter}, `, base === undefined ? "" : `begin at ${formatPoint(base)}, `,
+    first === undefined ? "" : `entries ${first.position} to ${first.position + entries.length - 1}, `,
+    `${head.lineage ? "lineage" : "blank"} b=${formatBallot(head.ballot)} p=${formatBallot(head.promised)} known ${head.known.join(" ")}`,
+  ].join("");
+}
+
 export function formatEvent(event: CoreEvent): string | undefined {
   switch (event.type) {
     case "message": return `< ${formatHeard({ kind: "message", sender: event.sender, message: event.message })}`;
@@ -53,6 +64,8 @@ export function formatEvent(event: CoreEvent): string | undefined {
     case "quorum": return `< quorum of ring ${formatRing(event.ring)}: ${event.report.quorate ? "quorate" : "not quorate"}`;
     case "transferred": return `transferred ${event.transfer.mode} from ${formatPoint(event.transfer.from)} with ${event.transfer.entries.length} entries`;
     case "transferFailed": return `transfer failed: ${event.reason}`;
+    case "persisted": return `written ${event.token}`;
+    case "snapshotStored": return `snapshot stored at ${formatPoint(event.point)}`;
     case "stateDiffers": return `state differs at ${event.position}`;
     case "tick": return `tick to ${event.nowMs}`;
     case "abandon": return `abandon ${event.n}`;
@@ -77,6 +90,8 @@ export function formatEffect(effect: Effect): string {
     case "donate": return `donate to ${effect.to}, turn ${effect.turn}, through ${effect.through}`;
     case "receiveTransfer": return `expect a transfer, turn ${effect.turn}`;
     case "adoptState": return `adopt the state of position ${effect.position}`;
+    case "persist": return `write ${effect.token}: ${formatWrite(effect.write)}`;
+    case "storeSnapshot": return `store a snapshot at ${formatPoint(effect.point)}`;
     case "outcomesLost": return `outcomes lost: ${effect.n.join(" ")}`;
     case "withdrawn": return `withdrawn: ${effect.n.join(" ")}`;
     case "stop": return `stop: ${effect.error.code} ${effect.error.message}`;

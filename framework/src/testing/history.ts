@@ -105,10 +105,12 @@ class History {
       machine: this.#workload.machine,
       slots: Array.from({ length: count }, (_, index) => index + 1),
       quorum: random.chance(0.7) ? "majority" : "corosync",
+      durability: random.chance(0.5) ? "disk" : "memory",
+      diskLost: (slot) => { this.#watch.diskLost(slot); },
       maxMessageBytes: random.pick([200, 1_000, 1_000_000]) ?? 1_000,
       limits: {
         inFlightBatches: random.between(1, 3), inFlightChunks: random.between(1, 3), snapshotSliceBytes: random.between(40, 2_000),
-        heldBytes: random.pick([60, 200, 100_000]) ?? 200, logRetentionBytes: random.pick([1, 500, 5_000, 100_000]) ?? 500,
+        snapshotLogBytes: random.pick([200, 2_000, 100_000]) ?? 2_000, heldBytes: random.pick([60, 200, 100_000]) ?? 200, logRetentionBytes: random.pick([1, 500, 5_000, 100_000]) ?? 500,
         batchBytes: random.pick([50, 500, 32_768]) ?? 500, digestIntervalMs: random.pick([0, 1_000]) ?? 0,
       },
       observer: (process) => this.#watch.observe(process),
@@ -152,11 +154,23 @@ class History {
     for (const process of this.#world.all()) {
       const { failure } = process;
       if (failure === undefined) continue;
+      if (isLockstepError(failure, "STORE_DAMAGED") && this.#world.rotten.has(process.slot)) {
+        this.#replaceDisk(process);
+        continue;
+      }
       // A program that cannot join when it starts ends, and is started again when its daemon is back.
       const cannotStart = process.replica === undefined && (isLockstepError(failure, "TRANSPORT_CLOSED") || isLockstepError(failure, "COROSYNC_UNAVAILABLE"));
       if (cannotStart || isLockstepError(failure, "SLOT_TAKEN")) this.#world.end(process, "procdown");
       else throw new Violation("stopped", `${process.name} stopped: ${failure.message}`, { cause: failure });
     }
+  }
+
+  /** What an operator does who is told that a store is damaged. */
+  #replaceDisk(process: SimulatedProcess): void {
+    this.#trace?.(`${process.name} refuses its disk`);
+    this.#world.end(process, "procdown");
+    this.#world.disks.get(process.slot)?.wipe();
+    this.#world.rotten.delete(process.slot);
   }
 
   // While faults come.
@@ -203,6 +217,7 @@ class History {
         if (random.chance(0.7)) process.hear(random.between(1, 3 * pace));
         if (random.chance(0.3)) process.hearNews();
       }
+      if (random.chance(0.5)) this.#world.flush(slot, random.between(1, 3));
     }
     for (const client of this.#clients) if (random.chance(calls)) client.step();
     this.#world.pass(random.chance(0.02) ? 2_500 : momentMs, order);
@@ -216,6 +231,7 @@ class History {
     for (const slot of order) {
       while (group.transmit(slot));
       while (group.deliver(slot));
+      this.#world.flush(slot, Number.POSITIVE_INFINITY);
       for (const process of this.#world.on(slot)) {
         if (process.frozen) continue;
         process.hear(Number.POSITIVE_INFINITY);
@@ -263,6 +279,7 @@ class History {
     const world = this.#world;
     const frozen = Array.from(world.processes.values()).find((process) => process.frozen && process.inGroup);
     for (const process of world.all()) process.frozen = false;
+    for (const disk of world.disks.values()) disk.full = false;
     for (const slot of world.options.slots) repair(world, this.#random, slot);
     // Where not enough are sure to remember, nothing begins while somebody is listed who might. Outdated members may not know yet that they are.
     const sure = world.options.quorum === "majority" && world.remembering().length >= majorityOf(world.options.slots.length);
@@ -282,6 +299,7 @@ class History {
     const first = this.#random.pick(Array.from(world.processes.values()).filter(({ slot }) => slot !== frozen && !world.seconds.has(slot)));
     if (first === undefined) return 0;
     this.#trace?.(`a second process of slot ${first.slot} comes and goes`);
+    if (world.disks.size > 0) return 0;
     for (let round = 0; round < roundsOfComing; round++) {
       const second = world.seconds.get(first.slot);
       if (round % roundsOfStay !== 0) await this.#round(roundMs);

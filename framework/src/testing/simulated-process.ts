@@ -6,6 +6,7 @@ import { createApplier } from "../apply/applier.js";
 import type { Applier } from "../apply/types.js";
 import type { CoreState } from "../core/state.js";
 import type { Limits } from "../limits.js";
+import { openLogStore } from "../log/log-store.js";
 import type { Logger } from "../logger.js";
 import type { AnyCommand, AnyQuery, Machine } from "../machine/types.js";
 import type { ProtocolObserver } from "../observer.js";
@@ -16,6 +17,7 @@ import type { MemberAddress, RingId } from "../transport/group-transport.js";
 import { withLocalNature } from "./local-nature.js";
 import type { Random } from "./random.js";
 import type { GroupModel, Heard } from "./group-model.js";
+import type { SimulatedDisk } from "./simulated-disk.js";
 import type { SimulatedClock } from "./simulated-clock.js";
 import { SimulatedTransport, type TransportHost } from "./simulated-transport.js";
 
@@ -29,6 +31,8 @@ export interface ProcessOptions {
   readonly machine: SomeMachine;
   readonly group: GroupModel<Uint8Array>;
   readonly clock: SimulatedClock;
+  /** Of a durable replica. */
+  readonly disk: SimulatedDisk | undefined;
   readonly slots: readonly number[];
   readonly quorum: QuorumOption;
   readonly limits: Partial<Limits>;
@@ -123,13 +127,14 @@ export class SimulatedProcess {
     };
   }
 
-  async #run({ machine, slots, quorum, limits, clock, newIncarnation, observer, logger }: ProcessOptions): Promise<void> {
+  async #run({ machine, slots, quorum, limits, clock, disk, newIncarnation, observer, logger }: ProcessOptions): Promise<void> {
     const watch = observer(this);
     try {
       const replica = await createReplica(machine, {
         group: "simulated", transport: this.#transport, slots, quorum, limits, logger,
         provide: {
           applier: () => this.#applier,
+          openStore: () => disk === undefined ? undefined : (identity) => Promise.resolve(openLogStore(disk.open(), identity)),
           clock: () => clock, scheduler: () => clock, newIncarnation: () => newIncarnation,
           observer: () => ({
             stepped: (core, event, effects) => {

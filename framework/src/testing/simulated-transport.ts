@@ -42,6 +42,10 @@ export class SimulatedTransport implements GroupTransport {
     return Promise.resolve(this.#host.slots);
   }
 
+  localNode(): Promise<number> {
+    return Promise.resolve(this.#host.address.nodeId);
+  }
+
   join(_group: string, listener: GroupListener): Promise<MemberAddress> {
     const { group, address, hears } = this.#host;
     if (!group.node(address.nodeId).up) return Promise.reject(new LockstepError("COROSYNC_UNAVAILABLE", `the daemon of node ${address.nodeId} does not run`));

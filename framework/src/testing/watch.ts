@@ -1,5 +1,6 @@
 /** Looks on at all processes of a history for the checkers, and writes down what they do. */
 import { AgreementChecker } from "./checkers/agreement.js";
+import { DurabilityChecker } from "./checkers/durability.js";
 import { Violation } from "./checkers/violation.js";
 import { ViewChecker } from "./checkers/views.js";
 import type { Effect } from "../core/events.js";
@@ -15,6 +16,7 @@ export class Watch {
   readonly #trace: ((line: string) => void) | undefined;
   readonly #agreement = new AgreementChecker();
   readonly #views = new ViewChecker();
+  readonly #durability = new DurabilityChecker();
   /** The first. It is found in the middle of a replica's work, which goes on. */
   violation: Violation | undefined;
   snapshots = 0;
@@ -32,6 +34,11 @@ export class Watch {
     return this.#views.views;
   }
 
+  /** On purpose: what its replica promised to keep is gone. */
+  diskLost(slot: number): void {
+    this.#durability.lost(slot);
+  }
+
   observe(process: SimulatedProcess): ProtocolObserver {
     return {
       stepped: (core, event, effects) => {
@@ -39,6 +46,7 @@ export class Watch {
         if (line !== undefined) this.#trace?.(`  ${process.name} ${line}`);
         for (const effect of this.#trace === undefined ? [] : effects) this.#trace?.(`  ${process.name}     ${formatEffect(effect)}`);
         this.#note(() => this.#views.stepped(process.name, core, effects));
+        this.#note(() => this.#durability.stepped(process, process.name, core, effects));
         for (const effect of effects) this.#lookAt(process, core, effect);
       },
       applied: (core, position, entry, applied) => {

@@ -70,6 +70,8 @@ export interface GroupTransport {
   readonly maxMessageBytes: number;
   /** Node ids of all configured nodes, present or not: the default slots. */
   configuredNodes(): Promise<readonly number[]>;
+  /** This node's id, before joining: whose data a durable replica may use. Without it a transport serves replicas in memory only. */
+  localNode?(): Promise<number>;
   /**
    * Joins; resolves at the own configuration change (the listener has been told by then).
    * A transport joins one group once: after leave() or closed() make a new one.

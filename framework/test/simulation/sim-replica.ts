@@ -214,6 +214,8 @@ export class SimReplica {
       case "viewInstalled":
         this.#membersDue = { members: effect.members, after: this.core.view?.target.position ?? 0, atMs: this.nowMs + this.#membersPatienceMs(effect.members) };
         return;
+      case "persist":
+      case "storeSnapshot": throw new Error("these cores have no disk");
       case "phase": return;
       default: return effect satisfies never;
     }

@@ -36,7 +36,7 @@ export class World {
     const { slots, policy, heldBytes, logRetentionBytes, observer } = this.options;
     this.#starts++;
     const config: CoreConfig = {
-      slot, slots, policy, heldBytes, logRetentionBytes, silenceTimeoutMs, transferTimeoutMs: silenceTimeoutMs, machine: "list", version: 1,
+      slot, slots, policy, heldBytes, logRetentionBytes, durability: "memory", silenceTimeoutMs, transferTimeoutMs: silenceTimeoutMs, machine: "list", version: 1,
       incarnation: slot.toString(16).padStart(8, "0") + this.#starts.toString(16).padStart(8, "0"), ...unlike,
     };
     const address: MemberAddress = { nodeId: slot, pid };

@@ -22,8 +22,8 @@ const quorums: fc.Arbitrary<QuorumReport> = fc.record({
 
 const reports: fc.Arbitrary<StateReport> = fc.record({
   slot: u32, incarnation: hex(16), lineage: fc.boolean(), ballot: ballots, verified: points, committed: points, k: natural, promised: ballots,
-  machine: fc.string(), version: natural, slots: fc.array(u32, { maxLength: 5 }), policy: fc.string(), yields: fc.boolean(), quorum: quorums,
-}, { requiredKeys: ["slot", "incarnation", "lineage", "ballot", "verified", "committed", "k", "promised", "machine", "version", "slots", "policy", "yields"] });
+  machine: fc.string(), version: natural, slots: fc.array(u32, { maxLength: 5 }), policy: fc.string(), yields: fc.boolean(), durability: fc.constantFrom("memory" as const, "disk" as const), known: fc.array(u32, { maxLength: 5 }), quorum: quorums,
+}, { requiredKeys: ["slot", "incarnation", "lineage", "ballot", "verified", "committed", "k", "promised", "machine", "version", "slots", "policy", "yields", "durability", "known"] });
 
 const claim = { ballot: ballots, point: points, ack: natural };
 
@@ -32,6 +32,7 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: fc.constant("batch" as const), ...claim, record: records }),
   fc.record({ type: fc.constant("ack" as const), ...claim }),
   fc.record({ type: fc.constant("state" as const), exchange: fc.string(), report: reports }),
+  fc.record({ type: fc.constant("promise" as const), ballot: ballots }),
   fc.record({ type: fc.constant("exclude" as const), attempt: fc.string(), silent: fc.array(fc.record({ nodeId: u32, pid: u32 }), { maxLength: 4 }) }),
   fc.record({ type: fc.constant("rejoin" as const), configuration: fc.string(), reason: fc.string() }),
   fc.record({ type: fc.constant("needSync" as const), ballot: ballots, turn: natural, have: fc.array(points, { maxLength: 3 }), reach: natural }),

@@ -92,6 +92,7 @@ export function renewable(network: MemoryNetwork, nodeId: number): GroupTranspor
   return {
     maxMessageBytes: transport.maxMessageBytes,
     configuredNodes: () => transport.configuredNodes(),
+    localNode: async () => nodeId,
     join: (group, listener) => transport.join(group, listener),
     multicast: (message) => transport.multicast(message),
     leave: () => transport.leave(),

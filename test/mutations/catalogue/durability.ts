@@ -1,17 +1,103 @@
-/** Rules about a log on disk. Their mistakes get edits when the code that keeps them is there. */
-import type { Mutation } from "../mutation.js";
+/** Mistakes with what is on disk. */
+import { byReplicaHistories, type Mutation } from "../mutation.js";
 
-function later(id: string, rule: string): Mutation {
-  return { id, rule, section: "Not built", edits: [], caught: { by: "durable store" } };
-}
+const disk = "core/disk.ts";
+const section = "On disk";
 
 export const durability: readonly Mutation[] = [
-  later("acknowledges-before-the-disk-has-it", "With a durable log, what is acknowledged has been flushed."),
-  later("writes-down-what-is-not-verified", "With a durable log, what is acknowledged has been verified before."),
-  later("announces-only-what-it-acknowledges", "With a durable log, a new position is announced even when the acknowledged one did not move, or nothing would be verified."),
-  later("takes-a-ballot-without-promises", "With a durable log, nobody takes a ballot before more than half of the slots have written down that they promise it."),
-  later("writes-the-ballot-before-the-entries", "With a durable log, the entries up to the target are flushed before the one record that takes the ballot, and recovery cuts the log to that record."),
-  later("switches-to-a-transfer-before-it-is-written", "With a durable log, a transfer is staged aside and switched in by the same record that takes the ballot."),
-  later("goes-on-without-one-who-was-there", "With a durable log, the presence of all slots is not enough if one that is blank now was active before."),
-  later("forgets-that-it-is-outdated", "With a durable log, under policy corosync, that a member is outdated is written down."),
+  {
+    id: "acknowledges-before-the-disk-has-it",
+    rule: "What is acknowledged has been written.",
+    section,
+    edits: [{ file: disk, find: "Math.min(disk.flushed.end, verified) : 0;", replace: "verified : 0;" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "writes-down-what-is-not-verified",
+    rule: "Only verified entries are written.",
+    section,
+    edits: [
+      { file: disk, find: "const { log, verified, ballot, promised, lineage, replaceState, known } = state;", replace: "const { log, ballot, promised, lineage, replaceState, known } = state;\n  const verified = log.end;" },
+    ],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "announces-only-what-it-acknowledges",
+    rule: "A new position is announced even when the acknowledged one did not move, or nothing would be verified.",
+    section,
+    edits: [{ file: "core/replicate.ts", find: "(state.announced.position !== state.log.end || state.announced.ack !== durableEnd(state))", replace: "state.announced.ack !== durableEnd(state)" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "takes-a-ballot-without-promises",
+    rule: "Nobody takes a ballot before enough slots have written down that they promise it.",
+    section,
+    edits: [{ file: "core/install.ts", find: "if (state.disk === undefined) return enterView(state, decision);", replace: "if (state.disk === undefined || state.nowMs >= 0) return enterView(state, decision);" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "promises-before-the-disk-has-it",
+    rule: "A promise is sent when it is on disk.",
+    section,
+    edits: [{ file: "core/promise.ts", find: "  if (compareBallots(disk.flushed.head.promised, ballot) < 0) return;\n", replace: "  if (compareBallots(disk.issued.head.promised, ballot) < 0) return;\n" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "speaks-in-a-ballot-that-is-not-written",
+    rule: "Nothing is said in a ballot before it is on disk.",
+    section,
+    edits: [{ file: disk, find: "equalBallots(disk.flushed.head.ballot, ballot));", replace: "equalBallots(disk.issued.head.ballot, ballot));" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "writes-the-ballot-before-the-entries",
+    rule: "A ballot comes to disk with the log that it was taken with.",
+    section,
+    edits: [{ file: disk, find: "  for (let position = from + 1; position <= verified; position++) {", replace: "  for (let position = from + 1; position <= (equalBallots(ballot, issued.head.ballot) ? verified : from); position++) {" },
+      { file: disk, find: "end: Math.max(from, verified) };", replace: "end: equalBallots(ballot, issued.head.ballot) ? Math.max(from, verified) : from };" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "leaves-what-was-cut-on-disk",
+    rule: "What was cut in memory is cut on disk in the same write.",
+    section,
+    edits: [{ file: disk, find: "disk.agrees = Math.min(disk.agrees, position);", replace: "disk.agrees = Math.min(disk.agrees, position + 1_000);" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "switches-to-a-transfer-before-it-is-written",
+    rule: "While a state that was taken over is not on disk, the old log stays there with its old claims.",
+    section,
+    edits: [{ file: disk, find: "  const head: StoreHead = { ...before, promised, lineage: before.lineage && lineage, known };", replace: "  const head: StoreHead = { ...before, ballot, promised, lineage, known };" },
+      { file: disk, find: "function promiseOnly({ promised, lineage, known }", replace: "function promiseOnly({ promised, lineage, known, ballot }" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "counts-k-anew-after-a-restart",
+    rule: "k is at least that of the highest promise in the ring.",
+    section,
+    edits: [{ file: "core/exchange.ts", find: "Math.max(state.k, isOfRing(state, state.promised) ? state.promised.k : 0)", replace: "state.k" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "goes-on-without-those-who-were-there",
+    rule: "The presence of all slots is not enough if a quorum may be among those that have lost their disks.",
+    section,
+    edits: [{ file: "core/quorum-policy.ts", find: "everyoneSpeaks(slots, reports) && forgotten(reports).length < majorityOf(slots.length),", replace: "everyoneSpeaks(slots, reports)," }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "forgets-that-it-is-outdated",
+    rule: "That a member is outdated is written down.",
+    section,
+    edits: [{ file: disk, find: "  const head: StoreHead = { ballot, promised, lineage, replaceState, known };", replace: "  const head: StoreHead = { ballot, promised, lineage: lineage || issued.head.lineage, replaceState, known };" }],
+    caught: byReplicaHistories,
+  },
+  {
+    id: "drops-from-memory-what-is-not-written",
+    rule: "Entries that are not on disk yet are kept in memory.",
+    section,
+    edits: [{ file: "core/step.ts", find: "Math.min(applied, writtenThrough(state))", replace: "applied" }],
+    caught: byReplicaHistories,
+  },
 ];

@@ -151,8 +151,8 @@ export const viewChange: readonly Mutation[] = [
     section: "Vocabulary",
     edits: [{
       file: decide,
-      find: "chooseBallot(state.ring, state.attempt, slots, reports);",
-      replace: "chooseBallot(state.ring, state.attempt, slots, reports.map((report) => ({ ...report, k: state.k })));",
+      find: "chooseBallot(state, state.ring, slots, reports);",
+      replace: "chooseBallot(state, state.ring, slots, reports.map((report) => ({ ...report, k: state.k })));",
     }],
     caught: byCoreHistories,
   },

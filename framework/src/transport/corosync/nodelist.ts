@@ -1,5 +1,5 @@
-/** The nodes of corosync.conf's nodelist, as the running daemon has them. */
-import { Cmap } from "@lockstep/corosync";
+/** The nodes of corosync.conf's nodelist, and which of them this one is, as the running daemon has them. */
+import { Cfg, Cmap } from "@lockstep/corosync";
 import { LockstepError } from "../../errors.js";
 import { toLockstepError } from "./errors.js";
 import type { CompleteOptions } from "./options.js";
@@ -21,5 +21,23 @@ async function readNodes(options: CompleteOptions): Promise<readonly number[]> {
     return [...new Set(nodes)].sort((a, b) => a - b);
   } finally {
     await cmap.close();
+  }
+}
+
+/** @throws LockstepError COROSYNC_UNAVAILABLE */
+export async function localNode(options: CompleteOptions): Promise<number> {
+  try {
+    const cfg: Cfg = await Cfg.open({
+      tryAgainMs: options.patienceMs, closeMs: options.farewellMs,
+      // It is open for a moment only, and has nothing against a shutdown.
+      listener: { shutdownRequested: () => void cfg.replyToShutdown("yes").catch(() => undefined), ended: () => undefined },
+    });
+    try {
+      return await cfg.localNodeId();
+    } finally {
+      await cfg.close();
+    }
+  } catch (error) {
+    throw toLockstepError(error);
   }
 }

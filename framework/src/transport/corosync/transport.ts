@@ -7,7 +7,7 @@ import { assertSafeVersion, Cpg, daemonVersion, isCorosyncError, type MessageBat
 import { LockstepError } from "../../errors.js";
 import type { Delivery, GroupListener, GroupTransport, MemberAddress, RingId } from "../group-transport.js";
 import { lostGroup, toLockstepError } from "./errors.js";
-import { configuredNodes } from "./nodelist.js";
+import { configuredNodes, localNode } from "./nodelist.js";
 import type { CompleteOptions } from "./options.js";
 import { QuorumWatch } from "./quorum-watch.js";
 import { SendWindow } from "./send-window.js";
@@ -48,6 +48,10 @@ export class CorosyncTransport implements GroupTransport {
 
   configuredNodes(): Promise<readonly number[]> {
     return configuredNodes(this.#options);
+  }
+
+  localNode(): Promise<number> {
+    return localNode(this.#options);
   }
 
   async join(group: string, listener: GroupListener): Promise<MemberAddress> {

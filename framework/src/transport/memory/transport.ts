@@ -36,6 +36,10 @@ export class MemoryTransport implements GroupTransport {
     return this.#fabric.nodes;
   }
 
+  async localNode(): Promise<number> {
+    return this.#nodeId;
+  }
+
   async join(group: string, listener: GroupListener): Promise<MemberAddress> {
     checkGroupName(group);
     if (this.#state !== "not joined") {

@@ -1,0 +1,135 @@
+/**
+ * Carries out what the core wants on disk: its writes, one after the other, and snapshots of the applied state, slice by
+ * slice beside everything else. What fails is tried again: until it is on disk the core acknowledges nothing that it needs.
+ *
+ * It outlives memberships: the disk is the replica's.
+ */
+import type { Applier, SnapshotSource } from "../apply/types.js";
+import type { CoreEvent } from "../core/events.js";
+import type { Limits } from "../limits.js";
+import type { Logger } from "../logger.js";
+import type { Scheduler } from "../scheduler.js";
+import type { LogPoint } from "./log.js";
+import type { Store, StoreWrite } from "./store.js";
+
+/** Pauses before another attempt: a full disk is not helped by trying harder. */
+const firstRetryMs = 100;
+const lastRetryMs = 5_000;
+
+export interface PersistenceParts {
+  readonly store: Store;
+  readonly applier: Applier<unknown>;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly scheduler: Scheduler;
+  /** For the core: that of now, or the next one. */
+  readonly tellCore: (event: CoreEvent) => void;
+}
+
+/** A snapshot being written. */
+interface Job {
+  readonly point: LogPoint;
+  readonly source: SnapshotSource;
+  /** Another one took its place. */
+  dropped: boolean;
+}
+
+export class Persistence {
+  readonly #parts: PersistenceParts;
+  /** Applied since the newest snapshot was begun. */
+  #bytesSince = 0;
+  #job: Job | undefined;
+  /** A snapshot is finished, and the log does not begin with it yet. */
+  #unused = false;
+  /** Ends when the last job has. */
+  #jobs: Promise<void> = Promise.resolve();
+  #closed = false;
+  /** Why writing fails at the moment, for operators. */
+  trouble: string | undefined;
+
+  constructor(parts: PersistenceParts) {
+    this.#parts = parts;
+  }
+
+  /** Writes, and says so when it is done. */
+  write(token: number, change: StoreWrite): void {
+    void this.#write(token, change);
+  }
+
+  async #write(token: number, change: StoreWrite): Promise<void> {
+    if (!await this.#untilDone(() => this.#parts.store.write(change), () => this.#closed)) return;
+    if (change.base !== undefined) this.#unused = false;
+    this.#parts.tellCore({ type: "persisted", token });
+  }
+
+  /** The applied state, which is that of `point`: the log on disk is to begin with it. */
+  storeSnapshot(point: LogPoint): void {
+    if (this.#job !== undefined) this.#job.dropped = true;
+    this.#bytesSince = 0;
+    this.#unused = false;
+    const job: Job = { point, source: this.#parts.applier.capture(), dropped: false };
+    this.#job = job;
+    this.#jobs = this.#jobs.then(() => this.#run(job));
+  }
+
+  /** An entry of so many bytes was applied: now and then the log on disk gives way to the state that it led to. */
+  applied(bytes: number, hashAt: (position: number) => string | undefined): void {
+    this.#bytesSince += bytes;
+    if (this.#bytesSince < this.#parts.limits.snapshotLogBytes || this.#job !== undefined || this.#unused) return;
+    const { position } = this.#parts.applier;
+    const hash = hashAt(position);
+    if (hash !== undefined) this.storeSnapshot({ position, hash });
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.#parts.store.close();
+  }
+
+  async #run(job: Job): Promise<void> {
+    const givenUp = (): boolean => this.#closed || job.dropped;
+    const done = await this.#untilDone(() => this.#writeSnapshot(job, givenUp), givenUp);
+    if (this.#job === job) this.#job = undefined;
+    if (!done || givenUp()) return;
+    this.#unused = true;
+    this.#parts.tellCore({ type: "snapshotStored", point: job.point });
+  }
+
+  async #writeSnapshot({ point, source }: Job, givenUp: () => boolean): Promise<void> {
+    const writer = this.#parts.store.beginSnapshot(point);
+    const slices = source.slices(this.#parts.limits.snapshotSliceBytes);
+    try {
+      for (let slice = slices.next(); slice.done !== true; slice = slices.next()) {
+        await writer.write(slice.value);
+        if (givenUp()) return await writer.abort();
+      }
+      await writer.finish();
+    } catch (error) {
+      await writer.abort().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** False if it was given up. */
+  async #untilDone(attempt: () => Promise<void>, givenUp: () => boolean): Promise<boolean> {
+    for (let pauseMs = firstRetryMs; !givenUp(); pauseMs = Math.min(lastRetryMs, pauseMs * 2)) {
+      try {
+        await attempt();
+        this.#report(undefined);
+        return true;
+      } catch (error) {
+        if (givenUp()) return false;
+        this.#report(error instanceof Error ? error.message : String(error));
+      }
+      await new Promise<void>((resolve) => { this.#parts.scheduler.after(pauseMs, resolve); });
+    }
+    return false;
+  }
+
+  #report(trouble: string | undefined): void {
+    if (trouble === this.trouble) return;
+    this.trouble = trouble;
+    if (trouble === undefined) this.#parts.logger.info({}, "the disk takes what is written again");
+    else this.#parts.logger.error({ trouble }, "the disk takes nothing: this replica acknowledges no entries until it does");
+  }
+}

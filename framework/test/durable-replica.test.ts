@@ -1,0 +1,124 @@
+/** Replicas on disks: what was acknowledged is there after all of them have stopped, whoever comes back first. */
+import { mkdtempSync, readdirSync, rmSync, truncateSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createReplica } from "../src/replica.js";
+import { memory, MemoryNetwork } from "../src/transport/memory/index.js";
+import { eventually } from "./support/eventually.js";
+import { TestGroup, counters, quickLimits, type TestReplica } from "./support/test-group.js";
+
+let directory: string;
+let group: TestGroup;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "lockstep-durable-"));
+  group = new TestGroup(3);
+});
+afterEach(async () => {
+  await group.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function start(nodeId: number, limits = {}): Promise<TestReplica> {
+  return group.start(nodeId, { durability: "disk", directory: join(directory, String(nodeId)), limits });
+}
+
+async function startAll(limits = {}): Promise<TestReplica[]> {
+  const replicas = await Promise.all(group.network.nodes.map((nodeId) => start(nodeId, limits)));
+  await Promise.all(replicas.map((replica) => replica.ready()));
+  return replicas;
+}
+
+/** All are gone at once: nothing is left in memory. */
+async function stopAll(): Promise<void> {
+  await group.stop();
+  group = new TestGroup(3);
+}
+
+describe("durable replicas", () => {
+  it("have everything that was acknowledged after all of them have stopped", async () => {
+    const replicas = await startAll();
+    for (let round = 0; round < 10; round++) await Promise.all(replicas.map((replica, index) => replica.submit.add({ key: `key ${index}`, by: 1 }, { requestId: `${round}-${index}` })));
+    await stopAll();
+    const again = await startAll();
+    for (const [index, replica] of again.entries()) expect(await replica.query.total(`key ${index}`, { consistency: "linearizable" })).toBe(10);
+    // What answered a request once is remembered as well.
+    expect(await again[0]?.submit.add({ key: "key 0", by: 1 }, { requestId: "9-0" })).toBe(10);
+    expect(await again[1]?.submit.add({ key: "key 0", by: 1 })).toBe(11);
+  });
+
+  it("come back without one of them, and take it in when it comes", async () => {
+    const [first] = await startAll();
+    await first?.submit.add({ key: "x", by: 1 });
+    await stopAll();
+    const two = await start(2);
+    await expect(two.ready({ timeoutMs: 300 })).rejects.toMatchObject({ code: "NOT_READY" });
+    const three = await start(3);
+    await Promise.all([two.ready(), three.ready()]);
+    expect(await two.submit.add({ key: "x", by: 1 })).toBe(2);
+    const one = await start(1);
+    await one.ready();
+    expect(await one.query.total("x", { consistency: "linearizable" })).toBe(2);
+  });
+
+  it("replace the log by snapshots as it grows, and begin with the last one", async () => {
+    const limits = { snapshotLogBytes: 2_000, snapshotSliceBytes: 200 };
+    const [first] = await startAll(limits);
+    for (let n = 0; n < 200; n++) await first?.submit.add({ key: `key ${n}`, by: n });
+    await stopAll();
+    const again = await startAll(limits);
+    const one = again[0];
+    if (one === undefined) throw new Error("there are three");
+    for (let n = 0; n < 200; n++) expect(one.state.values.get(`key ${n}`)).toBe(n);
+    expect(await one.submit.add({ key: "key 0", by: 1 })).toBe(1);
+  });
+
+  it("take a member whose disk was lost for a blank one, and give it the state", async () => {
+    const [first] = await startAll();
+    await first?.submit.add({ key: "x", by: 1 });
+    await stopAll();
+    rmSync(join(directory, "1"), { recursive: true });
+    const again = await startAll();
+    expect(await again[0]?.query.total("x", { consistency: "linearizable" })).toBe(1);
+    await stopAll();
+    const alone = await Promise.all([start(1), start(2)]);
+    await Promise.all(alone.map((replica) => replica.ready()));
+    expect(await alone[0]?.query.total("x", { consistency: "linearizable" })).toBe(1);
+  });
+
+  it("do not begin anew when the disks of a majority are gone, and say which", async () => {
+    const [first] = await startAll();
+    await first?.submit.add({ key: "x", by: 1 });
+    await stopAll();
+    for (const lost of ["1", "2"]) rmSync(join(directory, lost), { recursive: true });
+    const again = await Promise.all([1, 2, 3].map((nodeId) => start(nodeId)));
+    await eventually(() => again.every((replica) => replica.role === "minority" && /Slots 1, 2 have lost/.test(replica.inspect().reason ?? "")), "all to be a minority that says what was lost");
+    await expect(again[0]?.submit.add({ key: "x", by: 1 })).rejects.toMatchObject({ code: "NOT_PRIMARY" });
+  });
+
+  it("refuse a directory that is in use, damaged, or another's, and change nothing in it", async () => {
+    await startAll();
+    await expect(start(1)).rejects.toMatchObject({ code: "STORE_LOCKED" });
+    await stopAll();
+    const other = new MemoryNetwork({ nodes: 3 });
+    const open = (nodeId: number, options: object) => createReplica(counters(), { group: "counters", transport: memory({ network: other, nodeId }), limits: quickLimits, durability: "disk", logger: { debug() {}, info() {}, warn() {}, error() {} }, ...options });
+    await expect(open(2, { directory: join(directory, "1") })).rejects.toMatchObject({ code: "STORE_FOREIGN", message: expect.stringContaining("of node 1, not 2") as string });
+    await expect(open(1, { group: "others", directory: join(directory, "1") })).rejects.toMatchObject({ code: "STORE_FOREIGN" });
+    const file = readdirSync(join(directory, "2")).find((name) => name === "data.mdb");
+    truncateSync(join(directory, "2", file ?? ""), 9_000);
+    await expect(open(2, { directory: join(directory, "2") })).rejects.toMatchObject({ code: "STORE_DAMAGED" });
+  });
+
+  it("do not mix with replicas in memory", async () => {
+    const [one] = await Promise.all([start(1), start(2)]);
+    const inMemory = await group.start(3);
+    expect(await inMemory.stopped).toMatchObject({ code: "MACHINE_MISMATCH", message: expect.stringContaining("durability memory instead of disk") as string });
+    await eventually(() => one.role === "minority", "the others to wait for one that fits");
+  });
+
+  it("need a directory, and only if they are durable", async () => {
+    await expect(group.start(1, { durability: "disk" })).rejects.toMatchObject({ code: "CONFIGURATION_INVALID" });
+    await expect(group.start(1, { directory })).rejects.toMatchObject({ code: "CONFIGURATION_INVALID" });
+  });
+});

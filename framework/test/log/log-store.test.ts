@@ -1,0 +1,167 @@
+/** The records of a store, on a disk that the test holds: what is written is found, and what is damaged is refused. */
+import { describe, expect, it } from "vitest";
+import { zeroBallot, type Ballot } from "../../src/core/ballot.js";
+import { isLockstepError } from "../../src/errors.js";
+import { encodeCommand, encodeCommands } from "../../src/codec/entry-codec.js";
+import { chainHash, genesisHash } from "../../src/log/chain-hash.js";
+import type { LogEntry, LogPoint } from "../../src/log/log.js";
+import { openLogStore } from "../../src/log/log-store.js";
+import type { Backend, Change, Store, StoreHead } from "../../src/log/store.js";
+
+const ballot: Ballot = { era: 0, ringSeq: 8n, ringNode: 1, k: 1, attempt: 0 };
+const head: StoreHead = { ballot, promised: ballot, lineage: true, replaceState: false, known: [1, 2] };
+const identity = { group: "g", slot: 1, machine: "m" };
+const genesis: LogPoint = { position: 0, hash: genesisHash };
+
+class Records implements Backend {
+  readonly map = new Map<string, Uint8Array>();
+
+  get(key: string): Uint8Array | undefined {
+    return this.map.get(key);
+  }
+
+  range(from: string, to: string): { key: string; value: Uint8Array }[] {
+    return Array.from(this.map).filter(([key]) => key >= from && key < to).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => ({ key, value }));
+  }
+
+  async commit(changes: readonly Change[]): Promise<void> {
+    for (const change of changes) {
+      if (change.type === "put") this.map.set(change.key, change.value);
+      else for (const { key } of this.range(change.from, change.to)) this.map.delete(key);
+    }
+  }
+
+  async close(): Promise<void> {
+    // Nothing to give up.
+  }
+}
+
+function entriesAfter(point: LogPoint, count: number): (LogEntry & { position: number })[] {
+  const entries: (LogEntry & { position: number })[] = [];
+  let { position, hash } = point;
+  for (let left = count; left > 0; left--) {
+    position++;
+    const record = encodeCommands({ origin: { slot: 1, incarnation: "00000001000000aa" }, n: position, timeMs: position }, [encodeCommand({ name: "set", input: position })]);
+    hash = chainHash(hash, ballot, record.bytes);
+    entries.push({ ballot, record, hash, position });
+  }
+  return entries;
+}
+
+function opened(records: Records, whose = identity): Store {
+  return openLogStore(records, whose);
+}
+
+/** Position, entries and slices that a restart finds. */
+function found(records: Records): { base: number; slices: string[]; positions: number[]; head: StoreHead } | undefined {
+  const recovered = opened(records).recover();
+  if (recovered === undefined) return undefined;
+  const slices = Array.from(recovered.snapshot ?? [], (slice) => Buffer.from(slice).toString());
+  return { base: recovered.base.position, slices, positions: Array.from(recovered.entries, ({ position }) => position), head: recovered.head };
+}
+
+async function filled(): Promise<Records> {
+  const records = new Records();
+  const store = opened(records);
+  expect(store.recover()).toBeUndefined();
+  const entries = entriesAfter(genesis, 6);
+  await store.write({ entries, head });
+  const writer = store.beginSnapshot({ position: 3, hash: entries[2]?.hash ?? "" });
+  for (const slice of ["one", "two"]) await writer.write(Buffer.from(slice));
+  await writer.finish();
+  await store.write({ base: { position: 3, hash: entries[2]?.hash ?? "" }, entries: [], head });
+  return records;
+}
+
+describe("the store of a replica", () => {
+  it("is blank at first, and holds what was written", async () => {
+    const records = new Records();
+    expect(found(records)).toBeUndefined();
+    expect(found(await filled())).toEqual({ base: 3, slices: ["one", "two"], positions: [4, 5, 6], head });
+  });
+
+  it("cuts what a write says is cut, and goes on from there", async () => {
+    const records = await filled();
+    const store = opened(records);
+    const entries = Array.from(store.recover()?.entries ?? []);
+    const fifth = entries[1];
+    if (fifth === undefined) throw new Error("there are three entries");
+    const other: Ballot = { ...ballot, ringSeq: 12n };
+    const record = encodeCommands({ origin: { slot: 2, incarnation: "00000002000000bb" }, n: 1, timeMs: 9 }, []);
+    const next = { ballot: other, record, hash: chainHash(fifth.hash, other, record.bytes), position: 6 };
+    await store.write({ cutAfter: 5, entries: [next], head: { ...head, ballot: other } });
+    expect(found(records)).toMatchObject({ positions: [4, 5, 6], head: { ballot: other } });
+  });
+
+  it("keeps the snapshot in use until another one is in its place, whatever becomes of that", async () => {
+    const records = await filled();
+    const store = opened(records);
+    const last = Array.from(store.recover()?.entries ?? []).at(-1);
+    const point = { position: 6, hash: last?.hash ?? "" };
+    const first = store.beginSnapshot(point);
+    await first.write(Buffer.from("three"));
+    expect(found(records)).toMatchObject({ base: 3, slices: ["one", "two"] });
+    await first.abort();
+    const second = store.beginSnapshot(point);
+    await second.write(Buffer.from("four"));
+    await second.finish();
+    expect(found(records)).toMatchObject({ base: 3, slices: ["one", "two"] });
+    await store.write({ base: point, entries: [], head });
+    expect(found(records)).toMatchObject({ base: 6, slices: ["four"], positions: [] });
+    expect(Array.from(records.map.keys()).filter((key) => key.startsWith("snapshot/") || key.startsWith("log/"))).toHaveLength(2);
+  });
+
+  it("refuses a flipped bit anywhere", async () => {
+    const records = await filled();
+    for (const [key, value] of Array.from(records.map)) {
+      for (let bit = 0; bit < value.byteLength * 8; bit++) {
+        const damaged = Uint8Array.from(value);
+        damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        records.map.set(key, damaged);
+        expect(() => found(records), `bit ${bit} of ${key}`).toThrow(expect.objectContaining({ code: "STORE_DAMAGED" }) as Error);
+      }
+      records.map.set(key, value);
+    }
+    expect(found(records)).toBeDefined();
+  });
+
+  it("refuses to go on without any of its records, and with one that is in another's place", async () => {
+    const records = await filled();
+    for (const [key, value] of Array.from(records.map)) {
+      records.map.delete(key);
+      expect(() => found(records), `without ${key}`).toThrow(expect.objectContaining({ code: "STORE_DAMAGED" }) as Error);
+      const others = Array.from(records.map).filter(([other]) => other.slice(0, 4) === key.slice(0, 4));
+      for (const [other, instead] of others) {
+        records.map.set(key, instead);
+        expect(() => found(records), `${other} as ${key}`).toThrow(expect.objectContaining({ code: "STORE_DAMAGED" }) as Error);
+      }
+      records.map.set(key, value);
+    }
+  });
+
+  it("refuses what is of another group, node or machine, or of a newer format, and says which", async () => {
+    const records = await filled();
+    for (const [other, says] of [[{ group: "h" }, "of group"], [{ slot: 2 }, "of node 1, not 2"], [{ machine: "n" }, "of machine"]] as const) {
+      expect(() => opened(records, { ...identity, ...other }).recover()).toThrow(new RegExp(says));
+    }
+    const { crc32 } = await import("node:zlib");
+    const newer = Buffer.from(records.map.get("identity") ?? []);
+    newer[0] = 2;
+    newer.writeUInt32LE(crc32(newer.subarray(0, newer.byteLength - 4), crc32("identity")), newer.byteLength - 4);
+    records.map.set("identity", newer);
+    try {
+      opened(records).recover();
+      expect.fail("it was taken");
+    } catch (error) {
+      expect(isLockstepError(error, "STORE_FOREIGN")).toBe(true);
+      expect(String(error)).toContain("format 2");
+    }
+  });
+
+  it("asserts that entries follow each other, and that a base has its snapshot", async () => {
+    const store = opened(new Records());
+    store.recover();
+    await expect(store.write({ entries: entriesAfter({ position: 1, hash: genesisHash }, 1), head })).rejects.toMatchObject({ code: "INVARIANT_VIOLATED" });
+    await expect(store.write({ base: { position: 3, hash: genesisHash }, entries: [], head: { ...head, ballot: zeroBallot } })).rejects.toMatchObject({ code: "INVARIANT_VIOLATED" });
+  });
+});
