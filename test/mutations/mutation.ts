@@ -19,9 +19,7 @@ export type Catch =
   /** Histories show it hardly ever, or not at all: this test of a single part does, below framework/test. */
   | { readonly by: "test"; readonly file: string }
   /** Nothing can find it, because; histories of this level go well with it. */
-  | { readonly by: "nothing"; readonly level: Level; readonly why: string }
-  /** The rule is about a log on disk: run when there is one. */
-  | { readonly by: "durable store" };
+  | { readonly by: "nothing"; readonly level: Level; readonly why: string };
 
 export interface Mutation {
   /** A sentence in kebab case: what the mutated code does. */

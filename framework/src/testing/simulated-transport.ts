@@ -47,7 +47,9 @@ export class SimulatedTransport implements GroupTransport {
   }
 
   join(_group: string, listener: GroupListener): Promise<MemberAddress> {
-    const { group, address, hears } = this.#host;
+    const { group, address, hears, isDead } = this.#host;
+    // Killed before it came to this.
+    if (isDead()) return new Promise(() => undefined);
     if (!group.node(address.nodeId).up) return Promise.reject(new LockstepError("COROSYNC_UNAVAILABLE", `the daemon of node ${address.nodeId} does not run`));
     this.#state = "joining";
     this.#listener = listener;

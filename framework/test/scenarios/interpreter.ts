@@ -2,7 +2,7 @@
  * Runs the commands of a transcript on a modelled group with real cores, and says what came of each in a few lines. Every
  * choice of the group is the transcript's: nothing is sent or delivered unless it says so.
  *
- *   nodes 1 2 3 [policy corosync|fenced] [held BYTES] [retention BYTES]   first of all; every node is alone in its ring
+ *   nodes 1 2 3 [policy corosync|fenced] [held BYTES] [retention BYTES] [durability disk]   first of all; every node is alone in its ring
  *   start 1 2 [machine M] [version V] [slots 1,2]   replicas start and ask to join
  *   ring SEQ 1 2 3 [ghost 4]          these nodes form a ring; of the old one they deliver their own messages, no others
  *   send 1 [COUNT]                    node 1 puts what its replica multicast on the ring
@@ -12,7 +12,10 @@
  *   run                               send and deliver everywhere, until nothing moves; nobody puts off acknowledging
  *   tick MS [1 2]                     time passes, for all with run in between, or for some only
  *   submit 1 NAME… / abandon 1 N      a client of replica 1 asks for something / gives up
- *   crash 1 / leave 1                 the process ends
+ *   crash 1 2 / leave 1               the processes end; "start" begins with what is on their disks, if they have any
+ *   stuck 1 2 [snapshots]             their disks take nothing, or no snapshots: nothing of it is there
+ *   unstuck 1 2                       they take what waits, at once
+ *   lose 1                            the disk is replaced by an empty one
  *   down 1 / up 1                     its daemon dies / is back, and the process with it
  *   freeze 1 / thaw 1, differs 1      the process is stopped / goes on; its state is found to be wrong
  *   second 1 [hangs|leaves|shown]     another process on the node, in lines 1b; it is frozen from its start, ends, is shown
@@ -27,6 +30,7 @@ import type { EntryRecord } from "../../src/log/log.js";
 import { Checkers } from "../simulation/checkers.js";
 import type { Ending, Observer, SimReplica } from "../simulation/sim-replica.js";
 import { formatEffect } from "../../src/testing/format.js";
+import { SimDisk } from "../simulation/sim-disk.js";
 import { World } from "../simulation/world.js";
 
 const stepMs = 100;
@@ -43,7 +47,7 @@ class Notes implements Observer {
   effect(replica: SimReplica, effect: Effect): void {
     const control = effect.type === "multicast" && ["exclude", "rejoin", "needSync"].includes(effect.message.type);
     // Changing is what every view begins with, and applying what committing leads to.
-    const routine = effect.type === "suspended" || effect.type === "receiveTransfer" || effect.type === "committed" || effect.type === "proposeMembers" || effect.type === "acknowledgeLater"
+    const routine = effect.type === "suspended" || effect.type === "receiveTransfer" || effect.type === "committed" || effect.type === "proposeMembers" || effect.type === "acknowledgeLater" || effect.type === "persist" || effect.type === "storeSnapshot"
       || (effect.type === "phase" && (effect.phase === "changing" || effect.phase === "joining" || effect.phase === "stopped")) || effect.type === "outcomesLost" || effect.type === "withdrawn";
     if (control || (effect.type !== "multicast" && !routine)) this.lines.push(`${nameOf(replica)} ${formatEffect(effect).replace(/ \[.*?\]/, "")}`);
     if (effect.type !== "stop") this.#checkers.effect(replica, effect);
@@ -95,7 +99,7 @@ export class Interpreter {
       this.#world = new World({
         slots: numbers, policy: policies[options["policy"] ?? "majority"] ?? fail(`policy ${options["policy"]}`), observer: this.#notes,
         heldBytes: Number(options["held"] ?? 1_000_000), logRetentionBytes: Number(options["retention"] ?? 1_000_000),
-        inFlightBatches: 2, inFlightChunks: 2, snapshotSliceBytes: 400,
+        durable: options["durability"] === "disk", inFlightBatches: 2, inFlightChunks: 2, snapshotSliceBytes: 400,
       });
     },
     start: (words) => {
@@ -135,7 +139,18 @@ export class Interpreter {
     },
     submit: ([slot, ...names]) => { for (const name of names) this.#replica(slot).submit(name); },
     abandon: ([slot, n]) => this.#replica(slot).abandon(Number(n)),
-    crash: ([slot]) => this.#in.kill(Number(slot), "procdown"),
+    crash: (slots) => { for (const slot of slots) this.#in.kill(Number(slot), "procdown"); },
+    stuck: (words) => {
+      const slots = words.filter((word) => word !== "snapshots");
+      for (const slot of slots) this.#disk(slot).stuck = slots.length < words.length ? "snapshots" : "all";
+    },
+    unstuck: (slots) => {
+      for (const slot of slots) {
+        this.#disk(slot).stuck = undefined;
+        this.#in.replicas.get(Number(slot))?.writeDown();
+      }
+    },
+    lose: ([slot]) => { this.#in.disks.set(Number(slot), new SimDisk()); },
     leave: ([slot]) => this.#in.kill(Number(slot), "leave"),
     down: ([node]) => {
       this.#in.group.takeDown(Number(node));
@@ -171,6 +186,10 @@ export class Interpreter {
     return Array.from(this.#in.seconds).find((second) => second.slot === Number(slot)) ?? fail(`no second process runs on node ${slot}`);
   }
 
+  #disk(slot: string): SimDisk {
+    return this.#in.disks.get(Number(slot)) ?? fail(`node ${slot} has no disk`);
+  }
+
   #all(): SimReplica[] {
     return [...this.#in.replicas.values(), ...this.#in.seconds];
   }
@@ -184,6 +203,7 @@ export class Interpreter {
     for (let moved = true; moved;) {
       moved = false;
       for (const replica of this.#all()) if (!replica.frozen) replica.acknowledge();
+      for (const replica of this.#all()) if (!replica.frozen && replica.writeDown()) moved = true;
       for (const slot of options.slots) while (group.transmit(slot)) moved = true;
       for (const slot of options.slots) {
         while (group.deliver(slot)) moved = true;

@@ -7,7 +7,7 @@ import { encodeCommands, encodeMembers } from "../../src/codec/entry-codec.js";
 import type { CoreEvent, Effect } from "../../src/core/events.js";
 import type { Message } from "../../src/core/messages.js";
 import { canPropose, inFlight } from "../../src/core/replicate.js";
-import { initialCore, resumedCore, type CoreConfig, type CoreState } from "../../src/core/state.js";
+import { initialCore, recoveredCore, resumedCore, type CoreConfig, type CoreState } from "../../src/core/state.js";
 import { step } from "../../src/core/step.js";
 import type { ReplicaIdentity } from "../../src/log/entry.js";
 import type { EntryRecord } from "../../src/log/log.js";
@@ -15,6 +15,7 @@ import { Transfers } from "../../src/sync/transfers.js";
 import { majorityOf } from "../../src/core/quorum-policy.js";
 import type { MemberAddress, RingId } from "../../src/transport/group-transport.js";
 import type { Heard } from "../../src/testing/group-model.js";
+import type { SimDisk, SimSnapshot } from "./sim-disk.js";
 import { isMembersEntry, ListApplier } from "./list-applier.js";
 
 /** How an entry of this replica ended. */
@@ -64,14 +65,18 @@ export class SimReplica {
   /** n of entries sent and awaited. */
   readonly awaited = new Set<number>();
   nowMs = 0;
+  readonly disk: SimDisk | undefined;
+  #writing: Extract<Effect, { type: "persist" }> | undefined;
+  #snapshot: SimSnapshot | undefined;
 
-  constructor(address: MemberAddress, config: CoreConfig, limits: SimLimits, observer: Observer, multicast: (message: Message) => void, previous?: SimReplica) {
+  constructor(address: MemberAddress, config: CoreConfig, limits: SimLimits, observer: Observer, multicast: (message: Message) => void, previous?: SimReplica, disk?: SimDisk) {
     this.address = address;
     this.#multicast = multicast;
     this.#observer = observer;
     this.#limits = limits;
     this.applier = previous?.applier ?? new ListApplier();
-    this.core = previous === undefined ? initialCore(config) : resumedCore(config, previous.core);
+    this.disk = disk;
+    this.core = previous === undefined ? this.#firstCore(config) : resumedCore(config, previous.core);
     this.nowMs = previous?.nowMs ?? 0;
     this.core.nowMs = this.nowMs;
     this.#transfers = new Transfers({
@@ -80,6 +85,35 @@ export class SimReplica {
       blocked: () => this.busy,
       tellCore: (event) => this.dispatch(event),
     });
+  }
+
+  #firstCore(config: CoreConfig): CoreState {
+    const recovered = this.disk?.recover();
+    if (recovered === undefined) return initialCore(config);
+    const sink = this.applier.receive();
+    for (const slice of recovered.snapshot ?? []) sink.write(slice);
+    if (recovered.snapshot !== undefined) this.applier.restore(sink.finish());
+    return recoveredCore(config, recovered);
+  }
+
+  /** The disk takes what waits for it. False if nothing does, or it takes nothing. */
+  writeDown(): boolean {
+    const { disk } = this;
+    if (disk === undefined || disk.stuck === "all" || this.stopped !== undefined) return false;
+    const [writing, snapshot] = [this.#writing, disk.stuck === "snapshots" ? undefined : this.#snapshot];
+    if (writing === undefined && snapshot === undefined) return false;
+    this.#writing = undefined;
+    if (snapshot !== undefined) this.#snapshot = undefined;
+    if (snapshot !== undefined) {
+      disk.finish(snapshot);
+      this.dispatch({ type: "snapshotStored", point: snapshot.point });
+    }
+    if (writing !== undefined) {
+      disk.write(writing.write);
+      this.dispatch({ type: "persisted", token: writing.token });
+    }
+    this.flush();
+    return true;
   }
 
   get slot(): number {
@@ -215,7 +249,11 @@ export class SimReplica {
         this.#membersDue = { members: effect.members, after: this.core.view?.target.position ?? 0, atMs: this.nowMs + this.#membersPatienceMs(effect.members) };
         return;
       case "persist":
-      case "storeSnapshot": throw new Error("these cores have no disk");
+        this.#writing = effect;
+        return;
+      case "storeSnapshot":
+        this.#snapshot = { point: effect.point, slices: Array.from(iterate(this.applier.capture().slices(this.#limits.snapshotSliceBytes))) };
+        return;
       case "phase": return;
       default: return effect satisfies never;
     }
@@ -291,4 +329,8 @@ function oneVoteEach(ring: RingId, nodes: readonly number[], slots: number): Ext
 
 export function namesOf(members: readonly ReplicaIdentity[]): string {
   return members.map(({ slot, incarnation }) => `${slot}/${incarnation}`).join();
+}
+
+function* iterate<T>(iterator: Iterator<T>): Generator<T> {
+  for (let next = iterator.next(); next.done !== true; next = iterator.next()) yield next.value;
 }

@@ -5,6 +5,7 @@ import type { Message } from "../../src/core/messages.js";
 import type { CoreConfig } from "../../src/core/state.js";
 import type { MemberAddress } from "../../src/transport/group-transport.js";
 import { GroupModel } from "../../src/testing/group-model.js";
+import { SimDisk } from "./sim-disk.js";
 import { SimReplica, type Observer, type SimLimits } from "./sim-replica.js";
 
 export interface WorldOptions extends SimLimits {
@@ -12,6 +13,8 @@ export interface WorldOptions extends SimLimits {
   readonly policy: QuorumPolicy;
   readonly heldBytes: number;
   readonly logRetentionBytes: number;
+  /** Every slot has a disk. Default: none. */
+  readonly durable?: boolean;
   readonly observer: Observer;
 }
 
@@ -22,6 +25,8 @@ export class World {
   readonly options: WorldOptions;
   /** Running replicas by slot: frozen ones too, and those that have lost their daemon. */
   readonly replicas = new Map<number, SimReplica>();
+  /** By slot. */
+  readonly disks = new Map<number, SimDisk>();
   /** Other processes of nodes that have a replica. */
   readonly seconds = new Set<SimReplica>();
   #starts = 0;
@@ -29,6 +34,7 @@ export class World {
   constructor(options: WorldOptions) {
     this.options = options;
     this.group = new GroupModel(options.slots);
+    if (options.durable === true) for (const slot of options.slots) this.disks.set(slot, new SimDisk());
   }
 
   /** Starts a replica on a node whose daemon is up; `previous` is the process that has lost its daemon. */
@@ -36,14 +42,14 @@ export class World {
     const { slots, policy, heldBytes, logRetentionBytes, observer } = this.options;
     this.#starts++;
     const config: CoreConfig = {
-      slot, slots, policy, heldBytes, logRetentionBytes, durability: "memory", silenceTimeoutMs, transferTimeoutMs: silenceTimeoutMs, machine: "list", version: 1,
+      slot, slots, policy, heldBytes, logRetentionBytes, durability: this.options.durable === true ? "disk" : "memory", silenceTimeoutMs, transferTimeoutMs: silenceTimeoutMs, machine: "list", version: 1,
       incarnation: slot.toString(16).padStart(8, "0") + this.#starts.toString(16).padStart(8, "0"), ...unlike,
     };
     const address: MemberAddress = { nodeId: slot, pid };
     const replica: SimReplica = new SimReplica(address, config, this.options, observer, (message) => {
       // A process that has lost its daemon and has not noticed yet speaks to nobody.
       if ((this.replicas.get(slot) === replica || this.seconds.has(replica)) && this.#reaches(address)) this.group.multicast(address, message);
-    }, previous);
+    }, previous, this.disks.get(slot));
     this.replicas.set(slot, replica);
     this.group.join(address, (heard) => { replica.inbox.push(heard); });
     return replica;
