@@ -1,6 +1,6 @@
 /** What can go wrong with a cluster, as data: a plan is made of it, the nemesis puts it in force. */
 
-export const faultKinds = ["cut", "split", "block", "partialCut", "loss", "pauseDaemon", "killDaemon", "pauseReplica", "killReplica"] as const;
+export const faultKinds = ["cut", "split", "block", "partialCut", "loss", "pauseDaemon", "killDaemon", "pauseReplica", "killReplica", "powerLoss"] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
 export type Fault =
@@ -12,6 +12,8 @@ export type Fault =
   | { readonly kind: "block"; readonly from: number; readonly to: number }
   /** Two nodes do not hear each other; the others hear both. */
   | { readonly kind: "partialCut"; readonly between: readonly [number, number] }
+  /** All daemons and all replicas are killed at once, and started again at the end. Only durable replicas promise anything then. */
+  | { readonly kind: "powerLoss" }
   /** Every node loses this share of the packets that come to it. */
   | { readonly kind: "loss"; readonly percent: number }
   | { readonly kind: "pauseDaemon" | "killDaemon" | "pauseReplica" | "killReplica"; readonly node: number };
@@ -38,6 +40,7 @@ export function describeFault(fault: Fault): string {
     case "block": return `block ${fault.from} -> ${fault.to}`;
     case "partialCut": return `partial cut ${fault.between.join(" | ")}`;
     case "loss": return `loss ${fault.percent} %`;
+    case "powerLoss": return "power loss";
     case "pauseDaemon": return `pause daemon ${fault.node}`;
     case "killDaemon": return `kill daemon ${fault.node}`;
     case "pauseReplica": return `pause replica ${fault.node}`;

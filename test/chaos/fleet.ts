@@ -5,14 +5,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../cluster/cluster.js";
 import { ServedProcess } from "../cluster/served-process.js";
 import { MemoryAccount } from "./memory-account.js";
-import type { ChaosServer, Status } from "./server.js";
+import type { ChaosServer, Durability, Status } from "./server.js";
 
 export interface FleetOptions {
   readonly cluster: Cluster;
   /** The compiled program that serves ChaosServer. */
   readonly program: string;
   readonly group: string;
-  /** For the replicas' logs. */
+  readonly durability: Durability;
+  /** For the replicas' logs, and their data if they are durable. */
   readonly directory: string;
   /** Something that no fault brought about. */
   readonly accident: (what: string) => void;
@@ -43,7 +44,7 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    this.account = new MemoryAccount(options.cluster.nodeIds);
+    this.account = new MemoryAccount(options.cluster.nodeIds, options.durability);
   }
 
   get nodeIds(): readonly number[] {
@@ -57,7 +58,7 @@ export class Fleet {
   /** @throws Error if it is running. */
   start(nodeId: number): void {
     if (this.#lives.has(nodeId)) throw new Error(`the replica of node ${nodeId} is running`);
-    const { cluster, program, directory, group } = this.#options;
+    const { cluster, program, directory, group, durability } = this.#options;
     const number = (this.#starts.get(nodeId) ?? 0) + 1;
     this.#starts.set(nodeId, number);
     const log = openSync(join(directory, `replica-${nodeId}.log`), "a");
@@ -68,7 +69,7 @@ export class Fleet {
     child.once("exit", (code, signal) => {
       if (!life.ending) this.#ended(nodeId, life, `the replica of node ${nodeId} ended by itself: code ${String(code)}, signal ${String(signal)}`);
     });
-    life.process.call("open", group, cluster.nodeIds.length).catch(() => undefined);
+    life.process.call("open", group, cluster.nodeIds.length, durability === "disk" ? join(directory, `data-${nodeId}`) : undefined).catch(() => undefined);
   }
 
   /** SIGKILL: its memory is gone. */

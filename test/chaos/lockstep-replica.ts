@@ -8,12 +8,12 @@ import type { ChangeOptions, ChaosServer, Consistency, Reply, Status } from "./s
 
 type KeysReplica = Awaited<ReturnType<typeof openReplica>>;
 
-function openReplica(group: string) {
-  return createReplica(keysMachine, { group, transport: corosync() });
+function openReplica(group: string, directory: string | undefined) {
+  return createReplica(keysMachine, { group, transport: corosync(), ...(directory === undefined ? {} : { durability: "disk", directory }) });
 }
 
 const retryMs = 250;
-/** The daemon is down, or still lists the process that was killed before this one. */
+/** The daemon is down, or another process of this node is in the group. */
 const passing: ReadonlySet<string> = new Set(["COROSYNC_UNAVAILABLE", "SLOT_TAKEN", "TRANSPORT_CLOSED"]);
 
 class LockstepServer implements ChaosServer {
@@ -21,14 +21,14 @@ class LockstepServer implements ChaosServer {
   #pending = 0;
   #stopped: string | undefined;
 
-  async open(group: string): Promise<void> {
-    void this.#keepOpen(group);
+  async open(group: string, _slots: number, directory: string | undefined): Promise<void> {
+    void this.#keepOpen(group, directory);
     return Promise.resolve();
   }
 
-  async #keepOpen(group: string): Promise<void> {
+  async #keepOpen(group: string, directory: string | undefined): Promise<void> {
     for (;;) {
-      const error = await this.#live(group);
+      const error = await this.#live(group, directory);
       this.#replica = undefined;
       if (!isLockstepError(error) || !passing.has(error.code)) {
         this.#stopped = error instanceof Error ? error.message : `it stopped without an error: ${String(error)}`;
@@ -39,9 +39,9 @@ class LockstepServer implements ChaosServer {
   }
 
   /** From opening to the end; returns what ended it. */
-  async #live(group: string): Promise<unknown> {
+  async #live(group: string, directory: string | undefined): Promise<unknown> {
     try {
-      this.#replica = await openReplica(group);
+      this.#replica = await openReplica(group, directory);
       return await this.#replica.stopped;
     } catch (error) {
       return error;

@@ -1,5 +1,5 @@
 /**
- * npm run chaos -- [--minutes M] [--seed S] [--nodes 3|5] [--compare] [--keep DIR] [--json FILE]
+ * npm run chaos -- [--minutes M] [--seed S] [--nodes 3|5] [--disk] [--compare] [--keep DIR] [--json FILE]
  *
  * Real Corosync nodes, replicas and clients, with faults from a seed; docs/chaos.md says how to read what it prints. Exit code 0: everything
  * as promised; 1: not, or it could not run to its end; 2: wrong usage.
@@ -19,6 +19,8 @@ interface Options {
   readonly minutes: number;
   readonly seed: number;
   readonly nodes: number;
+  /** Durable replicas, and faults that take the power from all of them at once. */
+  readonly disk: boolean;
   readonly compare: boolean;
   /** Keeps the logs there, whatever comes out. */
   readonly keep: string | undefined;
@@ -31,9 +33,10 @@ function readOptions(args: readonly string[]): Options {
   if (!(minutes > 0 && minutes <= 24 * 60)) throw new UsageError(`--minutes is a number above 0, at most ${24 * 60}; not ${values.minutes}`);
   if (values.nodes !== "3" && values.nodes !== "5") throw new UsageError(`--nodes is 3 or 5, not ${values.nodes}`);
   if (values.seed !== undefined && !/^\d{1,9}$/.test(values.seed)) throw new UsageError(`--seed is a whole number of at most 9 digits, not ${values.seed}`);
+  if (values.disk && values.compare) throw new UsageError("--compare is for replicas in memory: the other service has no disk");
   return {
     minutes, seed: values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed), nodes: Number(values.nodes),
-    compare: values.compare, keep: values.keep === undefined ? undefined : emptyDirectory(values.keep), json: values.json,
+    disk: values.disk, compare: values.compare, keep: values.keep === undefined ? undefined : emptyDirectory(values.keep), json: values.json,
   };
 }
 
@@ -43,11 +46,11 @@ function parse(args: readonly string[]) {
       args: [...args],
       options: {
         minutes: { type: "string", default: "2" }, seed: { type: "string" }, nodes: { type: "string", default: "3" },
-        compare: { type: "boolean", default: false }, keep: { type: "string" }, json: { type: "string", default: "chaos-results.json" },
+        disk: { type: "boolean", default: false }, compare: { type: "boolean", default: false }, keep: { type: "string" }, json: { type: "string", default: "chaos-results.json" },
       },
     });
   } catch (error) {
-    throw new UsageError(`${(error as Error).message}\nUsage: npm run chaos -- [--minutes M] [--seed S] [--nodes 3|5] [--compare] [--keep DIR] [--json FILE]`, { cause: error });
+    throw new UsageError(`${(error as Error).message}\nUsage: npm run chaos -- [--minutes M] [--seed S] [--nodes 3|5] [--disk] [--compare] [--keep DIR] [--json FILE]`, { cause: error });
   }
 }
 
@@ -65,15 +68,15 @@ function emptyDirectory(given: string): string {
 async function main(options: Options): Promise<number> {
   const obstacle = corosyncAvailable();
   if (obstacle !== undefined) throw new Error(obstacle);
-  const { minutes, seed, nodes, compare, keep, json } = options;
-  console.log(`Chaos for ${minutes} min on ${nodes} nodes. To repeat these faults: npm run chaos -- --seed ${seed} --minutes ${minutes} --nodes ${nodes}${compare ? " --compare" : ""}`);
+  const { minutes, seed, nodes, disk, compare, keep, json } = options;
+  console.log(`Chaos for ${minutes} min on ${nodes} nodes. To repeat these faults: npm run chaos -- --seed ${seed} --minutes ${minutes} --nodes ${nodes}${disk ? " --disk" : ""}${compare ? " --compare" : ""}`);
   const directory = keep ?? mkdtempSync(join(tmpdir(), "lockstep-chaos-"));
   let asPromised = false;
   try {
     const reports: RunReport[] = [];
     const found: string[] = [];
     for (const system of compare ? ["lockstep", "baseline"] as const : ["lockstep"] as const) {
-      const result = await runChaos({ system, seed, nodes, minutes, directory: ownDirectory(directory, system), progress: (line) => console.log(`${compare ? `${system} ` : ""}${line}`) });
+      const result = await runChaos({ system, seed, nodes, minutes, durability: disk ? "disk" : "memory", directory: ownDirectory(directory, system), progress: (line) => console.log(`${compare ? `${system} ` : ""}${line}`) });
       reports.push(result.report);
       writeFileSync(join(directory, system, "findings.json"), JSON.stringify(result.findings, undefined, 2));
       // The baseline is there to be seen losing; only Lockstep has promised anything.

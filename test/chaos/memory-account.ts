@@ -9,8 +9,10 @@
  *   Here it counts as blank, until it has been seen active in another incarnation than before.
  * - Cuts, losses and pauses erase nothing. A frozen or cut-off replica remembers what it had, which is enough: every majority of
  *   slots that remember has a member that was among those who acknowledged a result and has not been erased since.
+ *
+ * Durable replicas have no such rule: what they remember is on their disks, which nothing here erases. Once active, a slot remembers.
  */
-import type { Status } from "./server.js";
+import type { Durability, Status } from "./server.js";
 
 export class MemoryAccount {
   readonly #slots: readonly number[];
@@ -19,8 +21,11 @@ export class MemoryAccount {
   /** Incarnations of each slot whose memory counts as erased. */
   readonly #erased = new Map<number, Set<string>>();
 
-  constructor(slots: readonly number[]) {
+  readonly #durability: Durability;
+
+  constructor(slots: readonly number[], durability: Durability = "memory") {
     this.#slots = slots;
+    this.#durability = durability;
   }
 
   get majority(): number {
@@ -33,6 +38,10 @@ export class MemoryAccount {
 
   /** @param status as the replica said it, not older than the last erase() of its slot, unless that is of its incarnation. */
   saw(slot: number, { active, lineage, incarnation }: Pick<Status, "active" | "lineage" | "incarnation">): void {
+    if (this.#durability === "disk") {
+      if (active) this.#remembering.set(slot, incarnation);
+      return;
+    }
     if (this.#erased.get(slot)?.has(incarnation) === true) return;
     const known = this.#remembering.get(slot);
     if (active && lineage) this.#remembering.set(slot, incarnation);
@@ -42,11 +51,12 @@ export class MemoryAccount {
 
   /** Whether enough others remember. */
   mayErase(slot: number): boolean {
-    return this.#slots.filter((other) => other !== slot && this.remembers(other)).length >= this.majority;
+    return this.#durability === "disk" || this.#slots.filter((other) => other !== slot && this.remembers(other)).length >= this.majority;
   }
 
   /** @param incarnation the last one known, which is erased. */
   erase(slot: number, incarnation: string | undefined): void {
+    if (this.#durability === "disk") return;
     this.#remembering.delete(slot);
     if (incarnation === undefined) return;
     const erased = this.#erased.get(slot) ?? new Set();

@@ -60,7 +60,7 @@ export class Nemesis {
   /** A daemon that ended though nobody killed it is started again, as systemd would. Returns which. */
   mendDaemons(): number[] {
     const { cluster, fleet } = this.#options;
-    const ended = cluster.nodeIds.filter((nodeId) => cluster.node(nodeId).daemonPid === undefined && !this.#has("killDaemon", nodeId));
+    const ended = cluster.nodeIds.filter((nodeId) => cluster.node(nodeId).daemonPid === undefined && !this.#isMeantToBeDown("killDaemon", nodeId));
     for (const nodeId of ended) {
       fleet.account.erase(nodeId, fleet.life(nodeId)?.status?.incarnation);
       cluster.node(nodeId).startDaemon();
@@ -73,6 +73,7 @@ export class Nemesis {
     // Before it strikes: a daemon that is killed must not be taken for one that ended by itself.
     this.#inForce.add(planned);
     const obstacle = isProcessFault(fault) ? await this.#strike(fault) : undefined;
+    if (fault.kind === "powerLoss") await this.#cutPower();
     if (obstacle !== undefined) {
       this.#inForce.delete(planned);
       this.skipped++;
@@ -89,6 +90,7 @@ export class Nemesis {
     if (!this.#inForce.delete(planned)) return;
     const { fault } = planned;
     if (isProcessFault(fault)) this.#mend(fault);
+    else if (fault.kind === "powerLoss") this.#restorePower();
     else await this.#applyNetwork();
     this.note(`end of: ${describeFault(fault)}`);
     this.#options.changed();
@@ -129,11 +131,35 @@ export class Nemesis {
       case "pauseDaemon":
         if (cluster.node(node).daemonPid !== undefined) cluster.node(node).resumeDaemon();
         return;
-      case "killDaemon": return cluster.node(node).startDaemon();
+      case "killDaemon":
+        if (!this.#isMeantToBeDown("killDaemon", node)) cluster.node(node).startDaemon();
+        return;
       case "pauseReplica": return fleet.resume(node);
-      case "killReplica": return fleet.life(node) === undefined ? fleet.start(node) : undefined;
+      case "killReplica":
+        if (fleet.life(node) === undefined && !this.#isMeantToBeDown("killReplica", node)) fleet.start(node);
+        return;
       default: return kind satisfies never;
     }
+  }
+
+  async #cutPower(): Promise<void> {
+    const { cluster, fleet } = this.#options;
+    await Promise.all(cluster.nodeIds.map(async (nodeId) => {
+      const node = cluster.node(nodeId);
+      await Promise.all([fleet.kill(nodeId), ...(node.daemonPid === undefined ? [] : [node.killDaemon()])]);
+    }));
+  }
+
+  #restorePower(): void {
+    const { cluster, fleet } = this.#options;
+    for (const nodeId of cluster.nodeIds) {
+      if (cluster.node(nodeId).daemonPid === undefined && !this.#isMeantToBeDown("killDaemon", nodeId)) cluster.node(nodeId).startDaemon();
+      if (fleet.life(nodeId) === undefined && !this.#isMeantToBeDown("killReplica", nodeId)) fleet.start(nodeId);
+    }
+  }
+
+  #isMeantToBeDown(kind: "killDaemon" | "killReplica", nodeId: number): boolean {
+    return this.#has(kind, nodeId) || Array.from(this.#inForce).some(({ fault }) => fault.kind === "powerLoss");
   }
 
   #has(kind: ProcessFault["kind"], nodeId: number): boolean {

@@ -5,11 +5,14 @@
 import { Random } from "@lockstep/framework/testing";
 import { isProcessFault } from "./fault.js";
 import type { Fault, FaultKind, PlannedFault } from "./fault.js";
+import type { Durability } from "./server.js";
 
 export interface PlanOptions {
   readonly seed: number;
   readonly nodes: number;
   readonly durationMs: number;
+  /** Of durable replicas: the power fails, too. */
+  readonly durability?: Durability;
 }
 
 const stormMs = [8_000, 20_000] as const;
@@ -22,11 +25,15 @@ const restMs = 1_500;
 /** The share of storms in which packets are lost, which is what makes nodes deliver different messages. */
 const lossyStorms = 0.6;
 
-const weights: readonly (readonly [Exclude<FaultKind, "loss">, number])[] = [
+type ChosenKind = Exclude<FaultKind, "loss">;
+
+const weights: readonly (readonly [ChosenKind, number])[] = [
   ["cut", 6], ["split", 2], ["block", 3], ["partialCut", 3], ["pauseDaemon", 3], ["killDaemon", 2], ["pauseReplica", 3], ["killReplica", 4],
 ];
 
-export function planFaults({ seed, nodes, durationMs }: PlanOptions): PlannedFault[] {
+const weightsWithDisks: typeof weights = [...weights, ["powerLoss", 1]];
+
+export function planFaults({ seed, nodes, durationMs, durability = "memory" }: PlanOptions): PlannedFault[] {
   const random = new Random(seed);
   const plan: PlannedFault[] = [];
   /** When the last fault of each process is over, rest included. */
@@ -36,7 +43,7 @@ export function planFaults({ seed, nodes, durationMs }: PlanOptions): PlannedFau
     const end = Math.min(now + random.between(...stormMs), durationMs);
     if (random.chance(lossyStorms)) plan.push({ startMs: now, endMs: end, fault: { kind: "loss", percent: random.between(5, 30) / 10 } });
     for (let at = now + random.between(...gapMs); at < end; at += random.between(...gapMs)) {
-      const fault = chooseFault(random, nodes);
+      const fault = chooseFault(random, nodes, durability === "disk" ? weightsWithDisks : weights);
       const endMs = Math.min(at + duration(random), end);
       const name = isProcessFault(fault) ? `${fault.kind.replace(/^[a-z]+/, "")} ${fault.node}` : undefined;
       if (name !== undefined && (busyUntil.get(name) ?? 0) > at) continue;
@@ -54,10 +61,10 @@ function duration(random: Random): number {
   return Math.round(shortest + (longest - shortest) * random.next() ** 2);
 }
 
-function chooseFault(random: Random, nodes: number): Fault {
+function chooseFault(random: Random, nodes: number, among: typeof weights): Fault {
   const ids = random.shuffled(Array.from({ length: nodes }, (_, index) => index + 1));
   const [a, b] = ids as [number, number];
-  const kind = chooseKind(random);
+  const kind = chooseKind(random, among);
   switch (kind) {
     case "split": {
       const size = random.between(1, nodes - 1);
@@ -65,13 +72,14 @@ function chooseFault(random: Random, nodes: number): Fault {
     }
     case "block": return { kind, from: a, to: b };
     case "partialCut": return { kind, between: [Math.min(a, b), Math.max(a, b)] };
+    case "powerLoss": return { kind };
     default: return { kind, node: a };
   }
 }
 
-function chooseKind(random: Random): Exclude<FaultKind, "loss"> {
-  let left = random.between(1, weights.reduce((sum, [, weight]) => sum + weight, 0));
-  for (const [kind, weight] of weights) {
+function chooseKind(random: Random, among: typeof weights): ChosenKind {
+  let left = random.between(1, among.reduce((sum, [, weight]) => sum + weight, 0));
+  for (const [kind, weight] of among) {
     left -= weight;
     if (left <= 0) return kind;
   }

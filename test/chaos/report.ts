@@ -1,6 +1,7 @@
 /** What a run comes to, in numbers: printed, and written as JSON. */
 import type { Findings } from "./checks.js";
 import type { FaultKind } from "./fault.js";
+import type { Durability } from "./server.js";
 
 export type SystemName = "lockstep" | "baseline";
 
@@ -9,6 +10,7 @@ export interface RunReport {
   readonly seed: number;
   readonly nodes: number;
   readonly minutes: number;
+  readonly durability: Durability;
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
   /** Faults of the plan that were left out: by the rule of memory, or because there was nothing to strike. */
   readonly faultsSkipped: number;
@@ -68,7 +70,7 @@ export function formatReports(reports: readonly RunReport[]): string {
   const width = Math.max(...rows.map(([name]) => name.length));
   const cells = (name: string, values: readonly (string | number)[]): string => `${name.padEnd(width)}  ${values.map((value) => String(value).padStart(22)).join("  ")}`.trimEnd();
   return [
-    `seed ${first.seed}, ${first.nodes} nodes, ${first.minutes} min`,
+    `seed ${first.seed}, ${first.nodes} nodes, ${first.minutes} min, state ${first.durability === "disk" ? "on disk" : "in memory"}`,
     cells("", reports.map(({ system }) => system)),
     ...rows.map(([name, value]) => cells(name, reports.map(value))),
     ...reports.map(({ system, faults, faultsSkipped }) => `faults, ${system}: ${Object.entries(faults).map(([kind, count]) => `${kind} ${count}`).join(", ")}; skipped ${faultsSkipped}`),

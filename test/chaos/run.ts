@@ -18,13 +18,14 @@ import { Nemesis } from "./nemesis.js";
 import { planFaults } from "./plan.js";
 import { seconds } from "./report.js";
 import type { RunReport, RunResult, SystemName } from "./report.js";
-import type { Consistency, Status } from "./server.js";
+import type { Consistency, Durability, Status } from "./server.js";
 
 export interface RunOptions {
   readonly system: SystemName;
   readonly seed: number;
   readonly nodes: number;
   readonly minutes: number;
+  readonly durability: Durability;
   /** Exists; gets the logs, the history and the timeline. */
   readonly directory: string;
   readonly progress: (line: string) => void;
@@ -68,7 +69,7 @@ class Run {
     this.#cluster = cluster;
     const program = fileURLToPath(new URL(`./${programs[options.system]}`, import.meta.url));
     const group = `chaos-${options.system}-${options.seed}`;
-    this.#fleet = new Fleet({ cluster, program, group, directory: options.directory, accident: (what) => this.#accident(what) });
+    this.#fleet = new Fleet({ cluster, program, group, directory: options.directory, durability: options.durability, accident: (what) => this.#accident(what) });
     this.#nemesis = new Nemesis({ cluster, fleet: this.#fleet, now: () => this.#now(), changed: () => this.#healthChanged() });
   }
 
@@ -92,7 +93,7 @@ class Run {
     const clients = this.#makeClients();
     const working = Promise.all(clients.map((client) => client.run()));
     try {
-      await this.#nemesis.run(planFaults({ seed, nodes, durationMs: minutes * 60_000 }));
+      await this.#nemesis.run(planFaults({ seed, nodes, durationMs: minutes * 60_000, durability: this.#options.durability }));
       const rest = await this.#comeToRest(async () => {
         for (const client of clients) client.stop();
         await working;
@@ -180,7 +181,7 @@ class Run {
   }
 
   #judge(dumps: ReadonlyMap<number, Dump>, { allActiveAfterMs, obstacle }: Rest, endMs: number): RunResult {
-    const { system, seed, nodes, minutes } = this.#options;
+    const { system, seed, nodes, minutes, durability } = this.#options;
     const { operations } = this.#history;
     const findings = checkHistory(operations, dumps);
     const writes = operations.filter(({ work }) => work.type !== "read");
@@ -190,7 +191,7 @@ class Run {
     return {
       findings,
       report: {
-        system, seed, nodes, minutes,
+        system, seed, nodes, minutes, durability,
         faults: Object.fromEntries(this.#nemesis.injected), faultsSkipped: this.#nemesis.skipped,
         operations: operations.length,
         writesAcknowledged: ended(writes, "ok").length, writesOfUnknownOutcome: ended(writes, "unknown").length, writesRefused: ended(writes, "none").length,

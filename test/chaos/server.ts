@@ -1,6 +1,9 @@
 /** What a replica's process answers to the controller: the same for Lockstep and for the baseline. */
 import type { Change, ChangeResult, Dump } from "./machine.js";
 
+/** Where replicas keep what they acknowledge. */
+export type Durability = "memory" | "disk";
+
 export type Consistency = "linearizable" | "sequential";
 
 /** `effect` is what the replica says of the change: certainly not done, or unknown. */
@@ -29,8 +32,8 @@ export interface Status {
 }
 
 export interface ChaosServer {
-  /** Joins as soon as it can, trying again while the daemon does not answer. */
-  open(group: string, slots: number): Promise<void>;
+  /** With a directory, it is durable. Joins as soon as it can, trying again while the daemon does not answer. */
+  open(group: string, slots: number, directory: string | undefined): Promise<void>;
   change(change: Change, options: ChangeOptions): Promise<Reply<ChangeResult>>;
   read(key: string, consistency: Consistency, timeoutMs: number): Promise<Reply<string | number | null>>;
   status(): Promise<Status>;
