@@ -24,14 +24,14 @@ export async function openLmdb(directory: string): Promise<Backend> {
   const path = join(directory, fileName);
   let database: RootDatabase<Uint8Array, string>;
   try {
-    prepare(path);
+    check(path);
     // Without overlappingSync a commit resolves after fdatasync of the data and a synchronous write of the page that makes it valid.
     database = open<Uint8Array, string>({ path, noSubdir: true, encoding: "binary", overlappingSync: false, maxDbs: 1, cache: false });
   } catch (error) {
     return refuse(directory, error);
   }
   try {
-    return new LmdbBackend(database, directory, await DirectoryLock.take(directory, holderIn(database)));
+    return new LmdbBackend(database, directory, path, await DirectoryLock.take(directory, holderIn(database)));
   } catch (error) {
     await database.close();
     if (isLockstepError(error)) throw error;
@@ -68,24 +68,28 @@ const meta = { magicAt: 0x18, magic: 0xbeefc0de, pageBytesAt: 0x30, lastPageAt: 
 
 /**
  * What LMDB trusts, it does not check: a first page that is not its own, or a page that the file should have and has not, would
- * end the process. The one is refused here; the other is filled up with zeros, and is an error as any other then. (Pages that
- * were given up in the last transaction may be missing without harm.)
+ * end the process. Both are refused here. @throws Error.
  */
-function prepare(path: string): void {
+function check(path: string): void {
   if (!existsSync(path)) return;
-  const file = openSync(path, "r+");
+  const file = openSync(path, "r");
   try {
     const { size } = fstatSync(file);
     if (size === 0) return;
-    const first = readMeta(file, 0);
-    const second = readMeta(file, first.pageBytes);
-    const newest = second.transaction > first.transaction ? second : first;
-    const needed = (newest.lastPage + 1) * newest.pageBytes;
-    if (!Number.isSafeInteger(needed)) throw new Error("its first pages are not those of a database");
-    if (size < needed) ftruncateSync(file, needed);
+    const needed = bytesNeeded(file);
+    if (size < needed) throw new Error(`it has ${size} bytes of ${needed}`);
   } finally {
     closeSync(file);
   }
+}
+
+function bytesNeeded(file: number): number {
+  const first = readMeta(file, 0);
+  const second = readMeta(file, first.pageBytes);
+  const newest = second.transaction > first.transaction ? second : first;
+  const needed = (newest.lastPage + 1) * newest.pageBytes;
+  if (!Number.isSafeInteger(needed)) throw new Error("its first pages are not those of a database");
+  return needed;
 }
 
 function readMeta(file: number, at: number): { pageBytes: number; lastPage: number; transaction: bigint } {
@@ -100,14 +104,23 @@ class LmdbBackend implements Backend {
   readonly #database: RootDatabase<Uint8Array, string>;
   readonly #directory: string;
   readonly #lock: DirectoryLock;
+  readonly #file: number;
   /** Ends with the last commit: a range that is removed must be the one that the commit before it left. */
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(database: RootDatabase<Uint8Array, string>, directory: string, lock: DirectoryLock) {
+  constructor(database: RootDatabase<Uint8Array, string>, directory: string, path: string, lock: DirectoryLock) {
     this.#database = database;
     this.#directory = directory;
     this.#lock = lock;
+    this.#file = openSync(path, "r+");
+    this.#fillUp();
+  }
+
+  /** LMDB does not write pages that a transaction takes and gives up again: at the end of the file it would look as if it were cut short. */
+  #fillUp(): void {
+    const needed = bytesNeeded(this.#file);
+    if (fstatSync(this.#file).size < needed) ftruncateSync(this.#file, needed);
   }
 
   get(key: string): Uint8Array | undefined {
@@ -148,6 +161,7 @@ class LmdbBackend implements Backend {
           else for (const key of Array.from(this.#database.getKeys({ start: change.from, end: change.to }))) void this.#database.remove(key);
         }
       });
+      this.#fillUp();
     } catch (error) {
       throw new LockstepError("STORE_FAILED", `${this.#directory} takes nothing: ${String(error)}. Make room, or look what is wrong with the disk.`, { cause: error });
     }
@@ -158,6 +172,8 @@ class LmdbBackend implements Backend {
     this.#closed = true;
     await this.#last;
     await this.#lock.release();
+    this.#fillUp();
+    closeSync(this.#file);
     await this.#database.close();
   }
 }
