@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 /** The program: reads the command line, starts what it asks for, says what runs, and stops cleanly. */
+import { resolve } from "node:path";
 import { corosync, isLockstepError } from "@lockstep/framework";
+import { refuseGroupData } from "./data-directory.js";
+import { explainStore, shellWord } from "./data-error.js";
 import { explainListenError } from "./listen-error.js";
-import { OptionError, parseOptions, usage, type ClusteredOptions, type EmbeddedOptions } from "./options.js";
+import { OptionError, defaultDirectory, parseOptions, usage, type ClusteredOptions, type EmbeddedOptions } from "./options.js";
 import { quietLogger } from "./quiet-logger.js";
 import type { KvServer } from "./server/kv-server.js";
 import { lockstepVersion } from "./server/version.js";
@@ -14,10 +17,12 @@ function say(line: string): void {
 }
 
 async function runEmbedded({ ports, ...options }: EmbeddedOptions): Promise<void> {
-  const group = await startEmbedded(ports, { ...options, logger: quietLogger });
+  const directory = options.directory === undefined ? undefined : resolve(options.directory);
+  const group = await startEmbedded(ports, { ...options, directory, logger: quietLogger });
   const { servers } = group;
-  say(`lockstep-kv: ${servers.length} replicas in this process, held in memory. Every one takes reads and writes.`);
+  say(`lockstep-kv: ${servers.length} replicas in this process. Every one takes reads and writes.`);
   servers.forEach(({ port }, i) => say(`  replica ${i + 1} of ${servers.length} on ${options.host}:${port}`));
+  await sayWhereData(directory, servers);
   say("Try, in another terminal:");
   say(`  ${client(options.host, servers.at(0))} set x 1`);
   say(`  ${client(options.host, servers.at(-1))} get x`);
@@ -27,10 +32,27 @@ async function runEmbedded({ ports, ...options }: EmbeddedOptions): Promise<void
   stopOnSignal(() => group.close());
 }
 
-async function runClustered({ port, host, group, policy, reads }: ClusteredOptions): Promise<void> {
-  const server = await startServer({ transport: corosync(), group, quorum: policy, host, port, reads });
+async function sayWhereData(directory: string | undefined, servers: readonly KvServer[]): Promise<void> {
+  if (directory === undefined) {
+    say(`Data is held in memory, and gone when this process ends. Without --memory it is kept in ./${defaultDirectory}.`);
+    return;
+  }
+  const state = await servers[0]?.replica.query.current({ consistency: "linearizable" });
+  const keys = state?.values.size ?? 0;
+  say(`Data is kept in ${directory}, which has ${keys === 1 ? "1 key" : `${keys} keys`}.`);
+  say("  to keep nothing on disk:  lockstep-kv --memory, or npm start -- --memory");
+  say(`  to throw it away:         Ctrl-C, then rm -r ${shellWord(directory)}`);
+}
+
+async function runClustered({ port, host, group, policy, reads, directory: given }: ClusteredOptions): Promise<void> {
+  const directory = given === undefined ? undefined : resolve(given);
+  if (directory !== undefined) await refuseGroupData(directory);
+  const server = await startServer({ transport: corosync(), group, quorum: policy, host, port, reads, ...(directory === undefined ? {} : { directory }) })
+    .catch((error: unknown) => { throw (directory === undefined ? undefined : explainStore(directory, error)) ?? error; });
   const { replica } = server;
   say(`lockstep-kv: replica ${replica.inspect().slot} of group ${group} on ${host}:${server.port}, with Corosync.`);
+  if (directory === undefined) say("Data is held in memory: a majority of the nodes must go on running. With --data DIR, on every node, it is kept on disk.");
+  else say(`Data is kept in ${directory}.`);
   say(`Try, here and on another node:`);
   say(`  ${client(host, server)} set x 1`);
   say(`  ${client(host, server)} get x`);

@@ -4,17 +4,21 @@ import type { ReadConsistency } from "./server/service.js";
 
 export const usage = `lockstep-kv: a replicated key-value server that speaks the Redis protocol.
 
-  lockstep-kv [--port 6379] [--ports 6379,6380,6381]
+  lockstep-kv [--port 6379] [--ports 6379,6380,6381] [--data DIR | --memory]
       Replicas in this process, one for each port: three, from --port on, unless --ports says otherwise.
-      Held in memory: stopping the process ends them and what they hold.
+      Their data is kept in ./lockstep-kv-data, unless --data or --memory says otherwise.
 
-  lockstep-kv --transport corosync [--port 6379]
+  lockstep-kv --transport corosync [--port 6379] [--data DIR]
       One replica, on a node of a Corosync cluster. Run it on each node.
+      Without --data its data is in memory: what it answered is there as long as a majority of the nodes has it.
 
 Options
   --host ADDRESS      address to listen on; default 127.0.0.1. There are no passwords: keep others out of the network.
   --port PORT         port to listen on, or the first of three; default 6379; 0 takes any that is free
   --ports P,P,P       ports of the replicas in this process
+  --data DIR          keep the data in this directory, on a local disk; made if it is missing. On a cluster: every node
+                      has one, or none has
+  --memory            keep nothing on disk
   --reads HOW         linearizable (default): a read sees every write answered before it, on whichever replica
                       sequential: a replica answers at once from what it has applied, possibly of the past
   --transport NAME    memory (default) or corosync
@@ -29,6 +33,8 @@ interface CommonOptions {
   readonly host: string;
   readonly group: string;
   readonly reads: ReadConsistency;
+  /** Where the data is kept; undefined: in memory. */
+  readonly directory: string | undefined;
 }
 
 export interface EmbeddedOptions extends CommonOptions {
@@ -54,6 +60,8 @@ export class OptionError extends Error {
 }
 
 const defaultPort = 6379;
+/** Under the current directory, as redis-server and etcd have it: easy to see, and gone with the directory it was tried in. */
+export const defaultDirectory = "lockstep-kv-data";
 const embeddedReplicas = 3;
 /** A majority of more takes longer to hear from, and gains nothing in one process. */
 const maximumReplicas = 7;
@@ -68,6 +76,8 @@ const definitions = {
   transport: { type: "string", default: "memory" },
   group: { type: "string", default: "lockstep-kv" },
   policy: { type: "string" },
+  data: { type: "string" },
+  memory: { type: "boolean", default: false },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean" },
 } as const;
@@ -82,9 +92,19 @@ export function parseOptions(args: readonly string[]): Options {
     throw new OptionError(`--group must have 1 to ${groupBytes} bytes, and no NUL`);
   }
   if (values.host === "") throw new OptionError("--host must be an address of this machine, such as 127.0.0.1");
-  const common = { host: values.host, group, reads: oneOf("--reads", values.reads, ["linearizable", "sequential"]) };
   const transport = oneOf("--transport", values.transport, ["memory", "corosync"]);
+  const common = {
+    host: values.host, group,
+    reads: oneOf("--reads", values.reads, ["linearizable", "sequential"]),
+    directory: parseDirectory(values, transport === "memory" ? defaultDirectory : undefined),
+  };
   return transport === "memory" ? embedded(common, values) : clustered(common, values);
+}
+
+function parseDirectory({ data, memory }: { readonly data?: string | undefined; readonly memory: boolean }, otherwise: string | undefined): string | undefined {
+  if (data === "") throw new OptionError("--data must name a directory");
+  if (data !== undefined && memory) throw new OptionError("give --data to keep the data, or --memory to keep nothing on disk, not both");
+  return memory ? undefined : (data ?? otherwise);
 }
 
 interface Values {

@@ -6,6 +6,8 @@ import { defaultServerLimits, type ServerLimits } from "./server/limits.js";
 import { Listener } from "./server/listener.js";
 import type { ReadConsistency } from "./server/service.js";
 
+export const defaultGroup = "lockstep-kv";
+
 export interface StartOptions {
   /** The way to the other replicas; one transport for one server. */
   readonly transport: GroupTransport;
@@ -19,6 +21,8 @@ export interface StartOptions {
   readonly port?: number;
   /** Default "linearizable". */
   readonly reads?: ReadConsistency;
+  /** Keeps this replica's data on disk, in a directory of its own; default: in memory. All replicas of a group have one, or none. */
+  readonly directory?: string;
   readonly limits?: Partial<ServerLimits>;
   /** Of the replica: how large a command may be, how long an answer may take, … */
   readonly replicaLimits?: Partial<Limits>;
@@ -29,15 +33,24 @@ export interface StartOptions {
 /**
  * Resolves when the port is open and the replica has joined its group; until it has the group's data and a quorum,
  * commands are answered with -LOADING or -CLUSTERDOWN (`server.replica.ready()` waits for that).
- * Rejects with Node's error if the port cannot be had, with a LockstepError if the group cannot be joined.
+ * Rejects with Node's error if the port cannot be had, with a LockstepError if the group cannot be joined or the directory not used.
  */
 export async function startServer(options: StartOptions): Promise<KvServer> {
-  const { transport, group = "lockstep-kv", quorum = "majority", host = "127.0.0.1", port = 6379, reads = "linearizable", replicaLimits = {}, logger } = options;
+  const { host = "127.0.0.1", port = 6379 } = options;
+  return serveFrom(await Listener.listen(host, port), options);
+}
+
+/** The same, with a port that is open already. Closes it if the replica cannot be had. */
+export async function serveFrom(listener: Listener, options: Omit<StartOptions, "host" | "port">): Promise<KvServer> {
+  const { transport, group = defaultGroup, quorum = "majority", reads = "linearizable", directory, replicaLimits = {}, logger } = options;
   const limits = { ...defaultServerLimits, ...options.limits };
-  const listener = await Listener.listen(host, port);
   try {
-    const replica = await createReplica(kvMachine, { group, transport, quorum, limits: replicaLimits, ...(logger === undefined ? {} : { logger }) });
-    return new KvServer({ listener, replica, reads, limits });
+    const replica = await createReplica(kvMachine, {
+      group, transport, quorum, limits: replicaLimits,
+      ...(directory === undefined ? {} : { durability: "disk", directory }),
+      ...(logger === undefined ? {} : { logger }),
+    });
+    return new KvServer({ listener, replica, reads, durable: directory !== undefined, limits });
   } catch (error) {
     listener.close();
     await transport.close();

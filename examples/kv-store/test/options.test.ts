@@ -3,7 +3,14 @@ import { OptionError, parseOptions } from "../src/options.js";
 
 describe("the command line", () => {
   it("without arguments asks for three replicas on Redis's port and the two after it", () => {
-    expect(parseOptions([])).toEqual({ run: "embedded", host: "127.0.0.1", group: "lockstep-kv", reads: "linearizable", ports: [6379, 6380, 6381] });
+    expect(parseOptions([])).toEqual({ run: "embedded", host: "127.0.0.1", group: "lockstep-kv", reads: "linearizable", directory: "lockstep-kv-data", ports: [6379, 6380, 6381] });
+  });
+
+  it("says where the data is kept: embedded in a directory of its own unless told otherwise, with Corosync in memory unless told otherwise", () => {
+    expect(parseOptions(["--data", "/srv/kv"])).toMatchObject({ run: "embedded", directory: "/srv/kv" });
+    expect(parseOptions(["--memory"])).toMatchObject({ run: "embedded", directory: undefined });
+    expect(parseOptions(["--transport", "corosync", "--data", "/srv/kv"])).toMatchObject({ run: "clustered", directory: "/srv/kv" });
+    expect(parseOptions(["--transport", "corosync", "--memory"])).toMatchObject({ run: "clustered", directory: undefined });
   });
 
   it("takes a first port, or every port", () => {
@@ -14,7 +21,7 @@ describe("the command line", () => {
 
   it("asks for one replica with Corosync", () => {
     expect(parseOptions(["--transport", "corosync", "--port", "7000", "--policy", "corosync", "--reads", "sequential"])).toEqual({
-      run: "clustered", host: "127.0.0.1", group: "lockstep-kv", reads: "sequential", port: 7000, policy: "corosync",
+      run: "clustered", host: "127.0.0.1", group: "lockstep-kv", reads: "sequential", directory: undefined, port: 7000, policy: "corosync",
     });
   });
 
@@ -31,6 +38,9 @@ describe("the command line", () => {
     [["--transport", "tcp"], /memory or corosync/],
     [["--policy", "corosync"], /for --transport corosync/],
     [["--reads", "dirty"], /linearizable or sequential/],
+    [["--data", "d", "--memory"], /--data to keep the data, or --memory to keep nothing on disk, not both/],
+    [["--data", ""], /--data must name a directory/],
+    [["--data"], /--data/],
     [["--group", "g".repeat(128)], /1 to 127 bytes/],
   ])("%j is refused and says why", (args, message) => {
     expect(() => parseOptions(args)).toThrow(OptionError);

@@ -34,9 +34,9 @@ function commandDocs({ args, protocol, service }: Call): Reply {
 }
 
 /** Those settings that clients and tools ask for before they start. */
-function configuration({ limits }: Service): ReadonlyMap<string, string> {
+function configuration({ durable, limits }: Service): ReadonlyMap<string, string> {
   return new Map([
-    ["appendonly", "no"],
+    ["appendonly", durable ? "yes" : "no"],
     ["databases", "1"],
     ["maxclients", String(limits.connections)],
     ["maxmemory", "0"],

@@ -14,6 +14,7 @@ export interface KvServerOptions {
   readonly listener: Listener;
   readonly replica: KvReplica;
   readonly reads: ReadConsistency;
+  readonly durable: boolean;
   readonly limits: ServerLimits;
 }
 
@@ -28,7 +29,7 @@ export class KvServer {
   /** Called when the last connection is gone, once the server is closing. */
   #whenEmpty: (() => void) | undefined;
 
-  constructor({ listener, replica, reads, limits }: KvServerOptions) {
+  constructor({ listener, replica, reads, durable, limits }: KvServerOptions) {
     this.#listener = listener;
     this.port = listener.port;
     this.replica = replica;
@@ -36,6 +37,7 @@ export class KvServer {
       replica,
       commands: commandTable,
       reads,
+      durable,
       limits,
       statistics: this.#statistics,
       cursors: new ScanCursors(limits.scanCursors),

@@ -23,6 +23,8 @@ export interface Service {
   readonly replica: KvReplica;
   readonly commands: CommandTable;
   readonly reads: ReadConsistency;
+  /** The replica keeps its data on disk. */
+  readonly durable: boolean;
   readonly limits: ServerLimits;
   readonly statistics: ServiceStatistics;
   readonly cursors: ScanCursors;

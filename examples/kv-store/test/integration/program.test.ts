@@ -1,43 +1,20 @@
 /** The program as people start it: what it says, how it stops. Runs what the build has made. */
-import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { afterEach, describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.js";
+import { killAll, portsOf, run } from "../support/program.js";
 import { RespClient } from "../support/resp-client.js";
 
-const program = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
-const running: ChildProcess[] = [];
-
-afterEach(() => {
-  for (const child of running.splice(0)) child.kill("SIGKILL");
-});
-
-interface Run {
-  readonly child: ChildProcess;
-  readonly output: { out: string; err: string };
-  /** Its exit code, or the signal that ended it. */
-  readonly ended: Promise<number | string | null>;
-}
-
-function run(...args: string[]): Run {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  running.push(child);
-  const output = { out: "", err: "" };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => { output.out += text; });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => { output.err += text; });
-  const ended = once(child, "close").then(([code, signal]) => (code as number | null) ?? (signal as string | null));
-  return { child, output, ended };
-}
+afterEach(killAll);
 
 describe("the program", { timeout: 60_000 }, () => {
   it.each(["SIGINT", "SIGTERM"] as const)("says what runs and what to type, serves it, and stops cleanly on %s", async (signal) => {
-    const { child, output, ended } = run("--port", "0");
+    const { child, output, ended } = run("--memory", "--port", "0");
     await eventually("it says that it runs", () => output.out.includes("Ctrl-C"), 30_000);
-    const ports = [...output.out.matchAll(/replica \d of 3 on 127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]));
+    const ports = portsOf(output.out);
     expect(ports).toHaveLength(3);
     const [typed, thenTyped] = [...output.out.matchAll(/redis-cli -p (\d+) (.*)/g)].map((match) => ({ port: Number(match[1]), args: (match[2] ?? "").split(" ") }));
     const first = await RespClient.connect(typed?.port ?? 0);
@@ -51,9 +28,9 @@ describe("the program", { timeout: 60_000 }, () => {
   });
 
   it("serves ioredis and node-redis as they are, each on a replica of its own", async () => {
-    const { child, output, ended } = run("--port", "0");
+    const { child, output, ended } = run("--memory", "--port", "0");
     await eventually("it says that it runs", () => output.out.includes("Ctrl-C"), 30_000);
-    const [first = 0, , third = 0] = [...output.out.matchAll(/replica \d of 3 on 127\.0\.0\.1:(\d+)/g)].map((match) => Number(match[1]));
+    const [first = 0, , third = 0] = portsOf(output.out);
     const ioredis = new Redis(first, { retryStrategy: null });
     const nodeRedis = createClient({ socket: { port: third, reconnectStrategy: false } });
     await nodeRedis.connect();
@@ -70,7 +47,7 @@ describe("the program", { timeout: 60_000 }, () => {
     const other = createServer();
     await once(other.listen(0, "127.0.0.1"), "listening");
     const { port } = other.address() as AddressInfo;
-    const { output, ended } = run("--ports", `0,${port},0`);
+    const { output, ended } = run("--memory", "--ports", `0,${port},0`);
     expect(await ended).toBe(1);
     expect(output.err).toContain(`Port ${port} of 127.0.0.1 is in use already`);
     expect(output.err).toContain("--ports 7001,7002,7003");
@@ -78,7 +55,7 @@ describe("the program", { timeout: 60_000 }, () => {
   });
 
   it("says that an address is not this machine's", async () => {
-    const { output, ended } = run("--host", "192.0.2.1", "--port", "0");
+    const { output, ended } = run("--memory", "--host", "192.0.2.1", "--port", "0");
     expect(await ended).toBe(1);
     expect(output.err).toContain("192.0.2.1 is not an address of this machine");
   });
