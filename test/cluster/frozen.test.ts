@@ -40,4 +40,27 @@ describe("three replicas", () => {
     await three.call("ready", patienceMs);
     await untilTrue(three, "replica 3 to hold every acknowledged command, once", async () => (await three.call("effectsOf", acknowledged)).every((times) => times === 1));
   }, testMs);
+
+  it("take a second process of its node in its place, and not the frozen one beside it", async () => {
+    const group = `second-${process.pid}`;
+    replicas = await Promise.all([1, 2, 3].map((nodeId) => ReplicaProcess.open(cluster(), nodeId, { group })));
+    const [one, , three] = replicas;
+    if (one === undefined || three === undefined) throw new Error("three replicas were started");
+    await Promise.all(replicas.map((replica) => replica.call("ready", patienceMs)));
+    await expect(ReplicaProcess.open(cluster(), 3, { group })).rejects.toThrow(/SLOT_TAKEN|runs another replica/);
+
+    three.process.kill("SIGSTOP");
+    try {
+      const second = await ReplicaProcess.open(cluster(), 3, { group });
+      replicas = [...replicas, second];
+      await second.call("ready", patienceMs);
+    } finally {
+      three.process.kill("SIGCONT");
+    }
+    await untilTrue(three, "replica 3 to stop", async () => (await three.call("inspect")).role === "stopped");
+    await one.call("startLoad", "one", 2);
+    await untilTrue(one, "20 acknowledgements with the second process", async () => (await one.call("acknowledged")) >= 20);
+    await one.call("stopLoad");
+    expect((await one.call("inspect")).activeSlots).toEqual([1, 2, 3]);
+  }, testMs);
 });

@@ -16,7 +16,12 @@ export class ReplicaProcess extends ServedProcess<ReplicaServer> {
 
   static async open(cluster: Cluster, nodeId: number, settings: ReplicaSettings): Promise<ReplicaProcess> {
     const replica = new ReplicaProcess(cluster, nodeId);
-    await replica.call("open", settings);
+    try {
+      await replica.call("open", settings);
+    } catch (error) {
+      await replica.kill();
+      throw error;
+    }
     return replica;
   }
 }
