@@ -11,7 +11,7 @@ import { GroupConnection } from "./group-connection.js";
 import { resolveLimits } from "./limits.js";
 import { Persistence } from "./log/persistence.js";
 import { restoreState } from "./log/recovery.js";
-import type { Store } from "./log/store.js";
+import type { Store, StoreIdentity } from "./log/store.js";
 import { defaultLogger } from "./logger.js";
 import type { AnyCommand, AnyMachine, AnyQuery, Machine } from "./machine/types.js";
 import type { Inspection, QueryOptions, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit, SubmitOptions } from "./replica-api.js";
@@ -47,16 +47,16 @@ export async function createReplica<
     provide: options.provide ?? {},
   });
   const slots = checkSlots(options.slots ?? (await parts.transport.configuredNodes()));
-  const store = await openStore(parts, options.group, machine.name);
+  const store = await openStore(parts, { group: options.group, machine: machine.name, slots });
   const node = new ReplicaNode(machine, options.group, slots, parts, store);
   await node.start();
   return node;
 }
 
-async function openStore({ openStore: open, transport }: ReplicaParts, group: string, machine: string): Promise<Store | undefined> {
+async function openStore({ openStore: open, transport, policy }: ReplicaParts, whose: Pick<StoreIdentity, "group" | "machine" | "slots">): Promise<Store | undefined> {
   if (open === undefined) return undefined;
   if (transport.localNode === undefined) throw new LockstepError("CONFIGURATION_INVALID", "this transport does not tell its node's id, which a durable replica must know: use corosync() or memory(), or no directory");
-  return open({ group, slot: await transport.localNode(), machine });
+  return open({ ...whose, slot: await transport.localNode(), policy: policy.name });
 }
 
 class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extends Readonly<Record<string, AnyQuery<S>>>> implements Replica<S, C, Q> {
@@ -74,6 +74,8 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   readonly #store: Store | undefined;
   readonly #persistence: Persistence | undefined;
   readonly #roleListeners = new Set<(role: ReplicaRole, reason: string | undefined) => void>();
+  /** What waits in ready() for entries to be applied. */
+  readonly #awaitingState = new Set<() => void>();
   readonly #totals = { submitted: 0, appliedEntries: 0, appliedCommands: 0 };
   #role: ReplicaRole = "joining";
   #reason: string | undefined;
@@ -181,6 +183,12 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
     this.#totals.appliedEntries++;
     this.#totals.appliedCommands += entry.commands.length + entry.fired.length;
     this.#events.append(entry);
+    for (const check of this.#awaitingState) check();
+  }
+
+  /** Active, with the state that the view began with: after a restart on a disk that is more than what is known to be committed at first. */
+  #isUpToDate(): boolean {
+    return this.#role === "active" && this.#parts.applier.position >= (this.#connection.core?.view?.target.position ?? 0);
   }
 
   #tick(): void {
@@ -282,24 +290,27 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   }
 
   ready(options: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<void> {
-    if (this.#role === "active") return Promise.resolve();
+    if (this.#isUpToDate()) return Promise.resolve();
     const { signal, timeoutMs } = options;
     return new Promise((resolve, reject) => {
       const finish = (error?: Error): void => {
         cancelTimer?.();
         signal?.removeEventListener("abort", aborted);
         this.#roleListeners.delete(changed);
+        this.#awaitingState.delete(applied);
         if (error === undefined) resolve();
         else reject(error);
       };
       const aborted = (): void => finish(new LockstepError("NOT_READY", "the signal was aborted before the replica was ready", { cause: signal?.reason }));
       const changed = (role: ReplicaRole, reason?: string): void => {
-        if (role === "active") finish();
+        if (this.#isUpToDate()) finish();
         else if (role === "stopped") finish(new LockstepError("STOPPED", `the replica was stopped${reason === undefined ? "" : `: ${reason}`}`));
       };
+      const applied = (): void => { if (this.#isUpToDate()) finish(); };
       const tooLate = (): void => finish(new LockstepError("NOT_READY", `not ready after ${timeoutMs} ms: ${this.#role}${this.#reason === undefined ? "" : `, ${this.#reason}`}`));
       const cancelTimer = timeoutMs === undefined ? undefined : this.#parts.scheduler.after(timeoutMs, tooLate);
       this.#roleListeners.add(changed);
+      this.#awaitingState.add(applied);
       signal?.addEventListener("abort", aborted, { once: true });
       if (signal?.aborted === true) aborted();
       else changed(this.#role, this.#reason);

@@ -90,13 +90,20 @@ class LogStore implements Store {
       for (const { key } of this.#backend.range("", "~")) return damaged(`it has ${key}, and does not say whose it is`);
       return;
     }
-    const { group, slot, machine } = decodeIdentity(keys.identity, record);
+    const { group, slot, machine, slots, policy } = decodeIdentity(keys.identity, record);
     const own = this.#identity;
     const differences = [
       group === own.group ? "" : `of group ${JSON.stringify(group)}, not ${JSON.stringify(own.group)}`,
       slot === own.slot ? "" : `of node ${slot}, not ${own.slot}`,
       machine === own.machine ? "" : `of machine ${JSON.stringify(machine)}, not ${JSON.stringify(own.machine)}`,
     ].filter((difference) => difference !== "");
+    const agreed = [
+      slots.join() === own.slots.join() ? "" : `slots ${slots.join(", ")}, not ${own.slots.join(", ")}`,
+      policy === own.policy ? "" : `quorum policy ${policy}, not ${own.policy}`,
+    ].filter((difference) => difference !== "");
+    if (differences.length === 0 && agreed.length > 0) {
+      throw new LockstepError("STORE_FOREIGN", `What is in the store was agreed with ${agreed.join(" and ")}. Start with what it was agreed with: under another rule acknowledged commands could be lost.`);
+    }
     if (differences.length > 0) throw new LockstepError("STORE_FOREIGN", `The store is ${differences.join(", ")}. Give this replica a directory of its own.`);
   }
 

@@ -41,11 +41,17 @@ export interface Recovered {
   readonly entries: Iterable<LogEntry & { readonly position: number }>;
 }
 
-/** Whose store it is. Another's is refused. */
+/**
+ * Whose store it is. Another's is refused; and so are other slots and another quorum policy than what is in it was agreed under:
+ * a majority of other slots need not have one of those that acknowledged.
+ */
 export interface StoreIdentity {
   readonly group: string;
   readonly slot: number;
   readonly machine: string;
+  /** Configured slots, ascending. */
+  readonly slots: readonly number[];
+  readonly policy: string;
 }
 
 export type OpenStore = (identity: StoreIdentity) => Promise<Store>;

@@ -6,11 +6,11 @@ import { encodeCommand, encodeCommands } from "../../src/codec/entry-codec.js";
 import { chainHash, genesisHash } from "../../src/log/chain-hash.js";
 import type { LogEntry, LogPoint } from "../../src/log/log.js";
 import { openLogStore } from "../../src/log/log-store.js";
-import type { Backend, Change, Store, StoreHead } from "../../src/log/store.js";
+import type { Backend, Change, Store, StoreHead, StoreIdentity } from "../../src/log/store.js";
 
 const ballot: Ballot = { era: 0, ringSeq: 8n, ringNode: 1, k: 1, attempt: 0 };
 const head: StoreHead = { ballot, promised: ballot, lineage: true, replaceState: false, known: [1, 2] };
-const identity = { group: "g", slot: 1, machine: "m" };
+const identity: StoreIdentity = { group: "g", slot: 1, machine: "m", slots: [1, 2, 3], policy: "majority" };
 const genesis: LogPoint = { position: 0, hash: genesisHash };
 
 class Records implements Backend {
@@ -141,7 +141,7 @@ describe("the store of a replica", () => {
 
   it("refuses what is of another group, node or machine, or of a newer format, and says which", async () => {
     const records = await filled();
-    for (const [other, says] of [[{ group: "h" }, "of group"], [{ slot: 2 }, "of node 1, not 2"], [{ machine: "n" }, "of machine"]] as const) {
+    for (const [other, says] of [[{ group: "h" }, "of group"], [{ slot: 2 }, "of node 1, not 2"], [{ machine: "n" }, "of machine"], [{ slots: [1, 2, 3, 4, 5] }, "slots 1, 2, 3, not 1, 2, 3, 4, 5"], [{ policy: "corosync" }, "quorum policy majority, not corosync"]] as const) {
       expect(() => opened(records, { ...identity, ...other }).recover()).toThrow(new RegExp(says));
     }
     const { crc32 } = await import("node:zlib");
