@@ -11,7 +11,8 @@ export interface StoreFailure {
 /** Of one replica on Corosync. Undefined if the error is about something else. */
 export function explainStore(directory: string, error: unknown): DataError | undefined {
   if (isLockstepError(error, "STORE_LOCKED")) return inUse(directory, error);
-  if (!isStoreError(error)) return undefined;
+  if (isLockstepError(error, "STORE_FOREIGN")) return new DataError(`${directory}: ${error.message}`, error);
+  if (!isLockstepError(error, "STORE_DAMAGED")) return undefined;
   return new DataError(`${directory}: ${error.message}\nThe others must be there with theirs, a majority of all. Here:\n  ${moveAway(directory)}`, error);
 }
 
