@@ -1,103 +1,80 @@
 /**
- * One process for a store. Its holder listens on a socket in the directory: who can be reached is alive, frozen or not, in
- * whatever namespace; a process that is gone cannot. (Node has no lock on files that would go with its process.) Which socket
- * counts stands in the database, where taking it over from a dead holder is one transaction.
+ * One process for a directory. Who wants it listens on a socket in it, with a name of its own, and then looks whether another
+ * one answers. Who can be reached is alive, frozen or not, in whatever network or process namespace; who is gone cannot.
+ * (Node has no lock on files that would go with its process.)
+ *
+ * Why two cannot have it at once: each looks after it listens, so of two the later one finds the other. Both may find each
+ * other; then both go back, and try again after pauses that differ.
  */
-import { randomBytes } from "node:crypto";
-import { closeSync, openSync, rmSync } from "node:fs";
+import { randomBytes, randomInt } from "node:crypto";
+import { closeSync, existsSync, openSync, readdirSync, rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { LockstepError } from "../errors.js";
 
-/** Where it is written who holds the store. */
-export interface HolderRecord {
-  get(): string | undefined;
-  /** Atomic among processes: false if it is not `expected` any more. */
-  replace(expected: string | undefined, by: string | undefined): boolean;
-}
-
-interface Holder {
-  readonly socket: string;
-  readonly pid: number;
-}
-
-/** Against others that take it and die, again and again. */
-const maxAttempts = 20;
+/** So many, because others may try at the same moment; a holder is found in each. */
+const attempts = 5;
+const longestPauseMs = 40;
+const nameForm = /^lock-(\d+)-[0-9a-f]{16}$/;
 
 export class DirectoryLock {
   readonly #directory: string;
-  readonly #record: HolderRecord;
-  readonly #text: string;
-  readonly #socket: string;
+  readonly #name: string;
   readonly #server: Server;
 
-  private constructor(directory: string, record: HolderRecord, socket: string, server: Server) {
+  private constructor(directory: string, name: string, server: Server) {
     this.#directory = directory;
-    this.#record = record;
-    this.#socket = socket;
+    this.#name = name;
     this.#server = server;
-    this.#text = JSON.stringify({ socket, pid: process.pid } satisfies Holder);
   }
 
   /** @throws LockstepError STORE_LOCKED, STORE_FAILED. */
-  static async take(directory: string, record: HolderRecord): Promise<DirectoryLock> {
-    const socket = `lock-${randomBytes(8).toString("hex")}`;
-    const lock = new DirectoryLock(directory, record, socket, await listen(directory, socket));
-    try {
-      await lock.#takeOver();
-      return lock;
-    } catch (error) {
-      await lock.#stopListening();
-      throw error;
+  static async take(directory: string): Promise<DirectoryLock> {
+    for (let attempt = 1; ; attempt++) {
+      const lock = await DirectoryLock.#listen(directory);
+      const { alive, dead } = await lock.#lookAround();
+      // One that was found dead may have been about to listen; whoever took its name away was there when it looked, or is done.
+      if (alive === undefined && existsSync(join(directory, lock.#name))) {
+        for (const name of dead) rmSync(join(directory, name), { force: true });
+        return lock;
+      }
+      await lock.release();
+      if (attempt === attempts) throw new LockstepError("STORE_LOCKED", `Another process${alive === undefined ? "" : ` (pid ${alive})`} uses the directory ${directory}: stop it first, or name another directory.`);
+      await pause(randomInt(1, longestPauseMs));
     }
   }
 
-  async #takeOver(): Promise<void> {
-    for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      const found = this.#record.get();
-      const holder = readHolder(found);
-      if (holder !== undefined && await answers(this.#directory, holder.socket)) {
-        throw new LockstepError("STORE_LOCKED", `Another process (pid ${holder.pid}) uses the directory ${this.#directory}: stop it first, or name another directory.`);
-      }
-      if (!this.#record.replace(found, this.#text)) continue;
-      if (holder !== undefined) rmSync(join(this.#directory, holder.socket), { force: true });
-      return;
+  static async #listen(directory: string): Promise<DirectoryLock> {
+    const name = `lock-${process.pid}-${randomBytes(8).toString("hex")}`;
+    const server = createServer((connection) => connection.destroy());
+    // It does not keep the process running.
+    server.unref();
+    await withShortPath(directory, name, (path) => new Promise<void>((resolve, reject) => {
+      server.once("error", (cause) => reject(new LockstepError("STORE_FAILED", `The directory ${directory} takes no socket, which its lock is: ${cause.message}. It must be on a local file system, with room, and writable for this process.`, { cause })));
+      server.listen(path, resolve);
+    }));
+    return new DirectoryLock(directory, name, server);
+  }
+
+  async #lookAround(): Promise<{ alive: string | undefined; dead: readonly string[] }> {
+    const dead: string[] = [];
+    for (const name of readdirSync(this.#directory)) {
+      const [, pid] = nameForm.exec(name) ?? [];
+      if (pid === undefined || name === this.#name) continue;
+      if (await answers(this.#directory, name)) return { alive: pid, dead };
+      dead.push(name);
     }
-    throw new LockstepError("STORE_LOCKED", `Other processes are taking the directory ${this.#directory} at the same moment.`);
+    return { alive: undefined, dead };
   }
 
   async release(): Promise<void> {
-    this.#record.replace(this.#text, undefined);
-    await this.#stopListening();
-  }
-
-  async #stopListening(): Promise<void> {
     await new Promise<void>((resolve) => { this.#server.close(() => resolve()); });
-    rmSync(join(this.#directory, this.#socket), { force: true });
+    rmSync(join(this.#directory, this.#name), { force: true });
   }
 }
 
-function readHolder(text: string | undefined): Holder | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const { socket, pid } = JSON.parse(text) as Partial<Holder>;
-    return typeof socket === "string" && typeof pid === "number" && /^lock-[0-9a-f]{16}$/.test(socket) ? { socket, pid } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Does not keep the process running. */
-async function listen(directory: string, name: string): Promise<Server> {
-  const server = createServer((connection) => connection.destroy());
-  server.unref();
-  await withShortPath(directory, name, (path) => new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) => reject(new LockstepError("STORE_FAILED", `The directory ${directory} takes no socket, which its lock is: ${cause.message}. Use a local file system.`, { cause })));
-    server.listen(path, resolve);
-  }));
-  return server;
-}
-
+/** Only what is certain counts as dead: nobody listens, or the socket is gone. A full queue, or no permission, is somebody. */
 function answers(directory: string, name: string): Promise<boolean> {
   return withShortPath(directory, name, (path) => new Promise<boolean>((resolve) => {
     const connection = connect(path);
@@ -105,8 +82,7 @@ function answers(directory: string, name: string): Promise<boolean> {
       connection.destroy();
       resolve(true);
     });
-    // A full backlog: somebody listens, and is frozen.
-    connection.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "EAGAIN"));
+    connection.once("error", (error: NodeJS.ErrnoException) => resolve(error.code !== "ECONNREFUSED" && error.code !== "ENOENT"));
   }));
 }
 

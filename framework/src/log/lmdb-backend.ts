@@ -1,128 +1,97 @@
 /**
  * The database below a store: LMDB, by way of the package lmdb. One file, written in whole transactions; a loss of power at any
- * moment leaves the last one that was finished.
+ * moment leaves the last one that was finished. Its map of the file grows as the file does.
  */
-import { closeSync, existsSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync } from "node:fs";
-import { join } from "node:path";
+import { statfsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { open, type RootDatabase } from "lmdb";
 import { LockstepError, isLockstepError } from "../errors.js";
-import { DirectoryLock, type HolderRecord } from "./directory-lock.js";
+import { DirectoryLock } from "./directory-lock.js";
+import { flushNames, makeDirectory } from "./directory.js";
+import { checkPages } from "./page-check.js";
 import type { Backend, Change } from "./store.js";
 
-const fileName = "data.mdb";
+type Database = RootDatabase<Uint8Array, string>;
+
+/** Records read at a time. */
+const rangePortion = 256;
 
 /**
  * Makes the directory if it is missing.
  * @throws LockstepError STORE_LOCKED, STORE_DAMAGED, STORE_FAILED.
  */
 export async function openLmdb(directory: string): Promise<Backend> {
+  const path = resolve(directory);
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(path);
   } catch (error) {
-    throw new LockstepError("STORE_FAILED", `The directory ${directory} cannot be made: ${String(error)}. Make it, writable for this process, or name another.`, { cause: error });
+    throw new LockstepError("STORE_FAILED", `The directory ${path} cannot be made: ${String(error)}. Make it, writable for this process, or name another.`, { cause: error });
   }
-  const path = join(directory, fileName);
-  let database: RootDatabase<Uint8Array, string>;
+  const lock = await DirectoryLock.take(path);
   try {
-    check(path);
-    // Without overlappingSync a commit resolves after fdatasync of the data and a synchronous write of the page that makes it valid.
-    database = open<Uint8Array, string>({ path, noSubdir: true, encoding: "binary", overlappingSync: false, maxDbs: 1, cache: false });
+    const database = openDatabase(path);
+    flushNames(path);
+    return new LmdbBackend(database, path, lock);
   } catch (error) {
-    return refuse(directory, error);
-  }
-  try {
-    return new LmdbBackend(database, directory, path, await DirectoryLock.take(directory, holderIn(database)));
-  } catch (error) {
-    await database.close();
-    if (isLockstepError(error)) throw error;
-    if (/space|FULL|permission|EACCES|EROFS/i.test(String(error))) throw new LockstepError("STORE_FAILED", `${directory} takes nothing: ${String(error)}. Make room, or look what is wrong with the disk.`, { cause: error });
-    return refuse(directory, error);
+    await lock.release();
+    return refuse(path, error);
   }
 }
 
-/** Behind every key of the store. */
-const holderKey = "~holder";
-
-function holderIn(database: RootDatabase<Uint8Array, string>): HolderRecord {
-  const get = (): string | undefined => {
-    const value = database.get(holderKey);
-    return value === undefined ? undefined : Buffer.from(value).toString();
-  };
-  return {
-    get,
-    replace: (expected, by) => database.transactionSync(() => {
-      if (get() !== expected) return false;
-      if (by === undefined) void database.remove(holderKey);
-      else void database.put(holderKey, Buffer.from(by));
-      return true;
-    }),
-  };
+function openDatabase(directory: string): Database {
+  const path = join(directory, "data.mdb");
+  checkPages(path);
+  return open<Uint8Array, string>({
+    path, noSubdir: true, encoding: "binary", maxDbs: 1, cache: false,
+    // A commit resolves after an fdatasync of the data and a synchronous write (O_DSYNC) of the first page that makes them valid.
+    overlappingSync: false,
+    // With it, the package makes a promise for each batch that nobody can hold: a full disk would end the process.
+    eventTurnBatching: false,
+  });
 }
 
 function refuse(directory: string, error: unknown): never {
+  if (isLockstepError(error)) throw error;
+  if (isSystemError(error)) throw failed(directory, error);
   throw new LockstepError("STORE_DAMAGED", `The store in ${directory} cannot be read: ${String(error)}. Nothing was changed. Move the directory away and start again: the replica then takes the state from the others.`, { cause: error });
 }
 
-/** Of LMDB's two first pages: where they say how many pages there are. After MDB_meta in its source, on 64-bit machines. */
-const meta = { magicAt: 0x18, magic: 0xbeefc0de, pageBytesAt: 0x30, lastPageAt: 0x90, transactionAt: 0x98, bytes: 0xa0 } as const;
+/** The operating system's errors have names, or positive numbers; LMDB's own have negative ones. */
+function isSystemError(error: unknown): boolean {
+  if (!(error instanceof Error) || !("code" in error)) return false;
+  return typeof error.code === "string" || (typeof error.code === "number" && error.code > 0);
+}
 
-/**
- * What LMDB trusts, it does not check: a first page that is not its own, or a page that the file should have and has not, would
- * end the process. Both are refused here. @throws Error.
- */
-function check(path: string): void {
-  if (!existsSync(path)) return;
-  const file = openSync(path, "r");
+function failed(directory: string, cause: unknown): LockstepError {
+  return new LockstepError("STORE_FAILED", `${directory} takes nothing: ${String(cause)} (${roomIn(directory)}). Make room, or look what is wrong with the disk.`, { cause });
+}
+
+/** LMDB tells a full disk by an input/output error when part of a write had room. */
+function roomIn(directory: string): string {
   try {
-    const { size } = fstatSync(file);
-    if (size === 0) return;
-    const needed = bytesNeeded(file);
-    if (size < needed) throw new Error(`it has ${size} bytes of ${needed}`);
-  } finally {
-    closeSync(file);
+    const { bavail, bsize } = statfsSync(directory);
+    return `${Math.floor(bavail * bsize / 1024)} KiB free`;
+  } catch (error) {
+    return String(error);
   }
 }
 
-function bytesNeeded(file: number): number {
-  const first = readMeta(file, 0);
-  const second = readMeta(file, first.pageBytes);
-  const newest = second.transaction > first.transaction ? second : first;
-  const needed = (newest.lastPage + 1) * newest.pageBytes;
-  if (!Number.isSafeInteger(needed)) throw new Error("its first pages are not those of a database");
-  return needed;
-}
-
-function readMeta(file: number, at: number): { pageBytes: number; lastPage: number; transaction: bigint } {
-  const page = Buffer.alloc(meta.bytes);
-  const there = readSync(file, page, 0, meta.bytes, at) === meta.bytes && page.readUInt32LE(meta.magicAt) === meta.magic;
-  const pageBytes = page.readUInt32LE(meta.pageBytesAt);
-  if (!there || pageBytes < 512 || pageBytes > 65_536) throw new Error("its first pages are not those of a database");
-  return { pageBytes, lastPage: Number(page.readBigUInt64LE(meta.lastPageAt)), transaction: page.readBigUInt64LE(meta.transactionAt) };
-}
-
 class LmdbBackend implements Backend {
-  readonly #database: RootDatabase<Uint8Array, string>;
+  #database: Database;
   readonly #directory: string;
   readonly #lock: DirectoryLock;
-  readonly #file: number;
   /** Ends with the last commit: a range that is removed must be the one that the commit before it left. */
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(database: RootDatabase<Uint8Array, string>, directory: string, path: string, lock: DirectoryLock) {
+  constructor(database: Database, directory: string, lock: DirectoryLock) {
     this.#database = database;
     this.#directory = directory;
     this.#lock = lock;
-    this.#file = openSync(path, "r+");
-    this.#fillUp();
   }
 
-  /** LMDB does not write pages that a transaction takes and gives up again: at the end of the file it would look as if it were cut short. */
-  #fillUp(): void {
-    const needed = bytesNeeded(this.#file);
-    if (fstatSync(this.#file).size < needed) ftruncateSync(this.#file, needed);
-  }
-
+  /** A copy: nothing refers to the map of the file. */
   get(key: string): Uint8Array | undefined {
     return this.#reading(() => this.#database.get(key));
   }
@@ -155,15 +124,42 @@ class LmdbBackend implements Backend {
   async #commit(changes: readonly Change[]): Promise<void> {
     if (this.#closed) throw new LockstepError("STORE_FAILED", "The store is closed.");
     try {
+      const outcome = this.#outcomeOf(changes);
       await this.#database.batch(() => {
-        for (const change of changes) {
-          if (change.type === "put") void this.#database.put(change.key, change.value);
-          else for (const key of Array.from(this.#database.getKeys({ start: change.from, end: change.to }))) void this.#database.remove(key);
+        for (const [key, value] of outcome) {
+          if (value === undefined) void this.#database.remove(key);
+          else void this.#database.put(key, value);
         }
       });
-      this.#fillUp();
     } catch (error) {
-      throw new LockstepError("STORE_FAILED", `${this.#directory} takes nothing: ${String(error)}. Make room, or look what is wrong with the disk.`, { cause: error });
+      const cause = await causeOf(error);
+      await this.#mend();
+      throw failed(this.#directory, cause);
+    }
+  }
+
+  /** What becomes of each key, undefined: it is removed. Known before the batch begins: one that is broken off would be written in part. */
+  #outcomeOf(changes: readonly Change[]): ReadonlyMap<string, Uint8Array | undefined> {
+    const outcome = new Map<string, Uint8Array | undefined>();
+    for (const change of changes) {
+      if (change.type === "put") {
+        outcome.set(change.key, change.value);
+        continue;
+      }
+      for (const key of outcome.keys()) if (key >= change.from && key < change.to) outcome.set(key, undefined);
+      for (const key of this.#database.getKeys({ start: change.from, end: change.to })) outcome.set(key, undefined);
+    }
+    return outcome;
+  }
+
+  /** When it could not write a first page, LMDB takes nothing more, and never answers, until it is opened anew. */
+  async #mend(): Promise<void> {
+    try {
+      this.#database.resetReadTxn();
+      this.#database.get("~");
+    } catch {
+      await this.#database.close();
+      this.#database = openDatabase(this.#directory);
     }
   }
 
@@ -171,12 +167,14 @@ class LmdbBackend implements Backend {
     if (this.#closed) return;
     this.#closed = true;
     await this.#last;
-    await this.#lock.release();
-    this.#fillUp();
-    closeSync(this.#file);
     await this.#database.close();
+    await this.#lock.release();
   }
 }
 
-/** Records read at a time. */
-const rangePortion = 256;
+/** The package keeps what went wrong in a promise beside its rejection, which is rejected too in the same turn of the loop. */
+async function causeOf(rejection: unknown): Promise<unknown> {
+  if (!(rejection instanceof Error) || !("commitError" in rejection)) return rejection;
+  const cause = Promise.resolve(rejection.commitError).catch((reason: unknown) => reason);
+  return Promise.race([cause, nextTurn(rejection)]);
+}

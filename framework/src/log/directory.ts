@@ -1,0 +1,24 @@
+/** Directories that will be there after a loss of power: a new name is not safe before the directory that has it is flushed. */
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+
+/**
+ * Makes it, and those above it, if it is missing. (mkdir's own `recursive` never returns where a directory that is there takes
+ * none, and says that it is not: /proc.)
+ */
+export function makeDirectory(path: string): void {
+  if (existsSync(path) && statSync(path).isDirectory()) return;
+  const parent = dirname(path);
+  if (!existsSync(parent) && parent !== path) makeDirectory(parent);
+  mkdirSync(path, { mode: 0o700 });
+  flushNames(parent);
+}
+
+export function flushNames(directory: string): void {
+  const descriptor = openSync(directory, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
