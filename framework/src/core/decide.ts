@@ -5,6 +5,7 @@ import type { RingId } from "../transport/group-transport.js";
 import { compareBallots, equalBallots, formatBallot, formatRing, highestBallot, zeroBallot, type Ballot } from "./ballot.js";
 import type { LogPoint } from "../log/log.js";
 import type { QuorumReport, StateReport } from "./messages.js";
+import { obstacles } from "./quorum-policy.js";
 import { genesis, type CoreState, type Exchange } from "./state.js";
 
 export type Decision =
@@ -51,7 +52,7 @@ export function decide(state: CoreState, exchange: Exchange): Decision {
 
   const ballot = chooseBallot(state, state.ring, slots, reports);
   if (ballot === undefined) {
-    const reason = `ring ${formatRing(state.ring)} is not above the ballots already used: Corosync's ring sequence went back (was its state directory wiped?). All ${slots.length} slots must be present to go on`;
+    const reason = `ring ${formatRing(state.ring)} is not above the ballots already used: Corosync's ring sequence went back (was its state directory wiped?). All ${slots.length} slots must be present to go on${obstacles(reports)}`;
     return { kind: "minority", members, reason, misfits };
   }
   const holders = reports

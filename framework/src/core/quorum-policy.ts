@@ -62,7 +62,7 @@ function forgotten(reports: readonly StateReport[]): number[] {
 }
 
 /** For a reason: what is in the way of nobodyMissing(), should all be there. */
-function obstacles(reports: readonly StateReport[]): string {
+export function obstacles(reports: readonly StateReport[]): string {
   const yielding = reports.filter((report) => report.yields).map((report) => report.slot);
   const rivals = yielding.length === 0 ? "" : `. Another process of nodes ${yielding.join(", ")} is listed and silent: let it go on, or end it; if it is dead, restart Corosync there`;
   const lost = forgotten(reports);

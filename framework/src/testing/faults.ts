@@ -152,6 +152,7 @@ export const faults = {
     for (const process of world.on(slot)) world.end(process, "procdown");
     world.group.takeDown(slot);
     world.group.node(slot).seq = 4n;
+    world.wiped = true;
     return `node ${slot}; ${reform(world, random, currentGroups(world))}`;
   },
   /** A daemon stops while it holds the token: the ring stands still, until the others go on without it, or it wakes up. */

@@ -91,7 +91,7 @@ class History {
     this.#without = without;
     this.#random = random;
     this.#trace = trace;
-    this.#watch = new Watch(trace);
+    this.#watch = new Watch(trace, () => this.#world.elapsedMs);
     this.#workload = workload(random);
     const count = random.pick([1, 2, 3, 3, 3, 4, 5, 5, 6, 7]) ?? 3;
     this.#moments = random.between(30, maxMoments);
@@ -283,7 +283,7 @@ class History {
     for (const slot of world.options.slots) repair(world, this.#random, slot);
     // Where not enough are sure to remember, nothing begins while somebody is listed who might. Outdated members may not know yet that they are.
     const sure = world.options.quorum === "majority" && world.remembering().length >= majorityOf(world.options.slots.length);
-    if (!sure || this.#random.chance(0.5)) world.bury();
+    if (!sure || world.wiped || this.#random.chance(0.5)) world.bury();
     if (frozen === undefined || world.processes.get(frozen.slot) !== frozen) return undefined;
     // Outdated members cannot go on without one that is not, and may not have learnt yet that they are.
     if (world.options.quorum !== "majority") return undefined;

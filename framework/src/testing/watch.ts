@@ -1,6 +1,7 @@
 /** Looks on at all processes of a history for the checkers, and writes down what they do. */
 import { AgreementChecker } from "./checkers/agreement.js";
 import { DurabilityChecker } from "./checkers/durability.js";
+import { TimeChecker } from "./checkers/time.js";
 import { Violation } from "./checkers/violation.js";
 import { ViewChecker } from "./checkers/views.js";
 import type { Effect } from "../core/events.js";
@@ -16,13 +17,15 @@ export class Watch {
   readonly #trace: ((line: string) => void) | undefined;
   readonly #agreement = new AgreementChecker();
   readonly #views = new ViewChecker();
+  readonly #time: TimeChecker;
   readonly #durability = new DurabilityChecker();
   /** The first. It is found in the middle of a replica's work, which goes on. */
   violation: Violation | undefined;
   snapshots = 0;
 
-  constructor(trace: ((line: string) => void) | undefined) {
+  constructor(trace: ((line: string) => void) | undefined, elapsedMs: () => number) {
     this.#trace = trace;
+    this.#time = new TimeChecker(elapsedMs);
   }
 
   /** Entries, by all replicas together. */
@@ -53,6 +56,7 @@ export class Watch {
         const names = [...applied.fired, ...applied.commands].map(({ call }) => call.name);
         this.#trace?.(`  ${process.name}     applied ${position}#${entry.hash.slice(0, 4)} ${entry.record.incarnation.slice(-3)}/${entry.record.n}${applied.skipped ? " (a second copy)" : ""}: ${names.join(" ")}`);
         this.#note(() => {
+          this.#time.applied(process.name, position, applied);
           this.#agreement.entryApplied(process, process.name, core.ballot, position, entry, applied);
           if (position % digestEvery === 0) this.#agreement.state(process.name, position, process.digest());
         });

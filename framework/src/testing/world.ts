@@ -38,6 +38,8 @@ export class World {
   readonly seconds = new Map<number, SimulatedProcess>();
   /** By slot, of durable replicas. */
   readonly disks: ReadonlyMap<number, SimulatedDisk>;
+  /** A node's ring sequence went back. */
+  wiped = false;
   /** Slots whose disk is damaged: it must be refused. */
   readonly rotten = new Set<number>();
   /** Slots whose disk was lost, until they have the group's state again. */

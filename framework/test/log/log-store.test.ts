@@ -1,20 +1,21 @@
 /** The records of a store, on a disk that the test holds: what is written is found, and what is damaged is refused. */
 import { describe, expect, it } from "vitest";
 import { zeroBallot, type Ballot } from "../../src/core/ballot.js";
-import { isLockstepError } from "../../src/errors.js";
+import { LockstepError, isLockstepError } from "../../src/errors.js";
 import { encodeCommand, encodeCommands } from "../../src/codec/entry-codec.js";
 import { chainHash, genesisHash } from "../../src/log/chain-hash.js";
 import type { LogEntry, LogPoint } from "../../src/log/log.js";
 import { openLogStore } from "../../src/log/log-store.js";
 import type { Backend, Change, Store, StoreHead, StoreIdentity } from "../../src/log/store.js";
 
-const ballot: Ballot = { era: 0, ringSeq: 8n, ringNode: 1, k: 1, attempt: 0 };
-const head: StoreHead = { ballot, promised: ballot, lineage: true, replaceState: false, known: [1, 2] };
+const ballotOfAll: Ballot = { era: 0, ringSeq: 8n, ringNode: 1, k: 1, attempt: 0 };
+const head: StoreHead = { ballot: ballotOfAll, promised: ballotOfAll, lineage: true, replaceState: false, known: [1, 2] };
 const identity: StoreIdentity = { group: "g", slot: 1, machine: "m", slots: [1, 2, 3], policy: "majority" };
 const genesis: LogPoint = { position: 0, hash: genesisHash };
 
 class Records implements Backend {
   readonly map = new Map<string, Uint8Array>();
+  full = false;
 
   get(key: string): Uint8Array | undefined {
     return this.map.get(key);
@@ -25,6 +26,7 @@ class Records implements Backend {
   }
 
   async commit(changes: readonly Change[]): Promise<void> {
+    if (this.full) throw new LockstepError("STORE_FAILED", "the disk is full");
     for (const change of changes) {
       if (change.type === "put") this.map.set(change.key, change.value);
       else for (const { key } of this.range(change.from, change.to)) this.map.delete(key);
@@ -36,7 +38,8 @@ class Records implements Backend {
   }
 }
 
-function entriesAfter(point: LogPoint, count: number): (LogEntry & { position: number })[] {
+/** Entries of another ballot make another log. */
+function entriesAfter(point: LogPoint, count: number, ballot = ballotOfAll): (LogEntry & { position: number })[] {
   const entries: (LogEntry & { position: number })[] = [];
   let { position, hash } = point;
   for (let left = count; left > 0; left--) {
@@ -58,6 +61,23 @@ function found(records: Records): { base: number; slices: string[]; positions: n
   if (recovered === undefined) return undefined;
   const slices = Array.from(recovered.snapshot ?? [], (slice) => Buffer.from(slice).toString());
   return { base: recovered.base.position, slices, positions: Array.from(recovered.entries, ({ position }) => position), head: recovered.head };
+}
+
+function pointOf(entries: readonly (LogEntry & { position: number })[], position: number): LogPoint {
+  const entry = entries.find((candidate) => candidate.position === position);
+  if (entry === undefined) throw new Error(`there is no entry ${position}`);
+  return { position, hash: entry.hash };
+}
+
+async function writeSnapshot(store: Store, point: LogPoint, slices: readonly string[]): Promise<void> {
+  const writer = store.beginSnapshot(point);
+  for (const slice of slices) await writer.write(Buffer.from(slice));
+  await writer.finish();
+}
+
+async function putBase(store: Store, point: LogPoint, slice: string): Promise<void> {
+  await writeSnapshot(store, point, [slice]);
+  await store.write({ base: point, entries: [], head });
 }
 
 async function filled(): Promise<Records> {
@@ -86,7 +106,7 @@ describe("the store of a replica", () => {
     const entries = Array.from(store.recover()?.entries ?? []);
     const fifth = entries[1];
     if (fifth === undefined) throw new Error("there are three entries");
-    const other: Ballot = { ...ballot, ringSeq: 12n };
+    const other: Ballot = { ...ballotOfAll, ringSeq: 12n };
     const record = encodeCommands({ origin: { slot: 2, incarnation: "00000002000000bb" }, n: 1, timeMs: 9 }, []);
     const next = { ballot: other, record, hash: chainHash(fifth.hash, other, record.bytes), position: 6 };
     await store.write({ cutAfter: 5, entries: [next], head: { ...head, ballot: other } });
@@ -109,6 +129,71 @@ describe("the store of a replica", () => {
     await store.write({ base: point, entries: [], head });
     expect(found(records)).toMatchObject({ base: 6, slices: ["four"], positions: [] });
     expect(Array.from(records.map.keys()).filter((key) => key.startsWith("snapshot/") || key.startsWith("log/"))).toHaveLength(2);
+  });
+
+  it("begins with a state that was taken over, wherever the log ended that it replaces, and whatever was in that", async () => {
+    for (const [oldEnd, oldBase] of [[2, 0], [4, 0], [6, 0], [6, 5]] as const) {
+      const records = new Records();
+      const store = opened(records);
+      store.recover();
+      const old = entriesAfter(genesis, oldEnd);
+      await store.write({ entries: old, head });
+      if (oldBase > 0) await putBase(store, pointOf(old, oldBase), "old");
+      const other = entriesAfter(genesis, 5, { ...ballotOfAll, ringSeq: 12n });
+      const point = pointOf(other, 4);
+      await writeSnapshot(store, point, ["other"]);
+      await store.write({ ...(oldEnd > 4 ? { cutAfter: 4 } : {}), base: point, entries: [], head });
+      expect(found(records), `instead of ${oldBase} to ${oldEnd}`).toMatchObject({ base: 4, slices: ["other"], positions: [] });
+      await store.write({ entries: other.slice(4), head });
+      expect(found(records)).toMatchObject({ base: 4, positions: [5] });
+    }
+  });
+
+  it("asserts that what follows a new base in the log follows its state", async () => {
+    const store = opened(new Records());
+    store.recover();
+    await store.write({ entries: entriesAfter(genesis, 6), head });
+    const other = pointOf(entriesAfter(genesis, 4, { ...ballotOfAll, ringSeq: 12n }), 4);
+    await writeSnapshot(store, other, ["other"]);
+    await expect(store.write({ base: other, entries: [], head })).rejects.toMatchObject({ code: "INVARIANT_VIOLATED" });
+  });
+
+  it("can repeat a write that failed, though another snapshot was begun or finished meanwhile", async () => {
+    for (const finish of [false, true]) {
+      const records = await filled();
+      const store = opened(records);
+      const entries = Array.from(store.recover()?.entries ?? []);
+      const [base, later] = [pointOf(entries, 5), pointOf(entries, 6)];
+      await writeSnapshot(store, base, ["four", "five"]);
+      records.full = true;
+      await expect(store.write({ base, entries: [], head })).rejects.toMatchObject({ code: "STORE_FAILED" });
+      expect(found(records)).toMatchObject({ base: 3, slices: ["one", "two"], positions: [4, 5, 6] });
+      records.full = false;
+      const writer = store.beginSnapshot(later);
+      await writer.write(Buffer.from("six"));
+      if (finish) await writer.finish();
+      await store.write({ base, entries: [], head });
+      expect(found(records)).toMatchObject({ base: 5, slices: ["four", "five"], positions: [6] });
+      if (!finish) await writer.finish();
+      await store.write({ base: later, entries: [], head });
+      expect(found(records)).toMatchObject({ base: 6, slices: ["six"], positions: [] });
+    }
+  });
+
+  it("takes nothing of a snapshot that another process left unfinished for its own, not even where its own is empty", async () => {
+    for (const slices of [[], ["new"]]) {
+      const records = await filled();
+      const before = opened(records);
+      const last = pointOf(Array.from(before.recover()?.entries ?? []), 6);
+      const left = before.beginSnapshot(last);
+      for (const slice of ["left", "over", "slices"]) await left.write(Buffer.from(slice));
+      const store = opened(records);
+      store.recover();
+      await writeSnapshot(store, last, slices);
+      await store.write({ base: last, entries: [], head });
+      expect(found(records)).toMatchObject({ base: 6, slices });
+      expect(Array.from(records.map.keys()).filter((key) => key.includes("slice"))).toHaveLength(slices.length);
+    }
   });
 
   it("refuses a flipped bit anywhere", async () => {

@@ -100,4 +100,11 @@ export const durability: readonly Mutation[] = [
     edits: [{ file: "core/step.ts", find: "Math.min(applied, writtenThrough(state))", replace: "applied" }],
     caught: byReplicaHistories,
   },
+  {
+    id: "takes-the-time-from-a-wall-after-a-restart",
+    rule: "Cluster time comes from a wall clock once, at a group's very first entry.",
+    section: "Time and chance",
+    edits: [{ file: "membership.ts", find: "this.#parts.clock.now() !== undefined || this.core.log.end === 0;", replace: "this.core.log.end >= 0;" }],
+    caught: byReplicaHistories,
+  },
 ];
