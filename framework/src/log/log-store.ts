@@ -46,9 +46,9 @@ class LogStore implements Store {
   /** Snapshot 0: the genesis, of which there is none. */
   #base: BaseRecord = { point: genesis, snapshot: 0 };
   #end = genesis;
-  /** That of a write under way. */
+  /** That of a write under way; or of one that failed, and is tried again. */
   #nextBase: BaseRecord | undefined;
-  /** The newest snapshot, once it is whole. */
+  /** The newest snapshot that is whole. */
   #finished: BaseRecord | undefined;
   #lastSnapshot = 0;
   #recovered = false;
@@ -148,25 +148,23 @@ class LogStore implements Store {
       await this.#backend.commit(changes);
       this.#base = base;
       this.#end = end;
+      this.#nextBase = undefined;
     } finally {
       this.#writing = false;
-      this.#nextBase = undefined;
     }
   }
 
   #plan({ cutAfter, base: newBase, entries, head }: StoreWrite): { base: BaseRecord; end: LogPoint; changes: Change[] } {
     const changes: Change[] = [put(keys.identity, encodeIdentity(keys.identity, this.#identity))];
-    let end = this.#end;
-    let base = this.#base;
-    if (cutAfter !== undefined && cutAfter < end.position) {
-      changes.push({ type: "removeRange", from: keys.entry(cutAfter + 1), to: `log/${past}` });
-      end = this.#pointAt(cutAfter) ?? base.point;
-    }
+    const base = newBase === undefined ? this.#base : this.#wholeSnapshot(newBase);
+    const kept = Math.min(this.#end.position, cutAfter ?? Number.POSITIVE_INFINITY);
+    if (kept < this.#end.position) changes.push({ type: "removeRange", from: keys.entry(kept + 1), to: `log/${past}` });
     if (newBase !== undefined) {
-      base = this.#finishedAt(newBase);
-      changes.push({ type: "removeRange", from: "log/", to: keys.entry(newBase.position + 1) }, ...removeSnapshots([base.snapshot, this.#lastSnapshot]), put(keys.base, encodeBase(keys.base, base)));
-      if (end.position < newBase.position) end = newBase;
+      changes.push({ type: "removeRange", from: "log/", to: keys.entry(newBase.position + 1) }, ...removeSnapshots([base, this.#finished, { snapshot: this.#lastSnapshot }]), put(keys.base, encodeBase(keys.base, base)));
+      invariant(kept <= newBase.position || this.#pointAt(newBase.position).hash === newBase.hash, "the log that is kept follows the state that it shall begin with");
     }
+    // What was kept at the base's own position may be another log's.
+    let end = kept <= base.point.position ? base.point : this.#pointAt(kept);
     for (const entry of entries) {
       invariant(entry.position === end.position + 1, `entry ${entry.position} follows ${end.position}`);
       changes.push(put(keys.entry(entry.position), encodeEntry(keys.entry(entry.position), entry)));
@@ -176,47 +174,49 @@ class LogStore implements Store {
     return { base, end, changes };
   }
 
-  #finishedAt({ position, hash }: LogPoint): BaseRecord {
-    const finished = this.#finished;
-    invariant(finished !== undefined && finished.point.position === position && finished.point.hash === hash, "a log begins with a snapshot that is whole");
-    return finished;
+  #wholeSnapshot({ position, hash }: LogPoint): BaseRecord {
+    const whole = [this.#finished, this.#nextBase].find((snapshot) => snapshot?.point.position === position && snapshot.point.hash === hash);
+    invariant(whole !== undefined, "a log begins with a snapshot that is whole");
+    return whole;
   }
 
-  #pointAt(position: number): LogPoint | undefined {
-    const record = this.#backend.get(keys.entry(position));
-    return record === undefined ? undefined : { position, hash: decodeEntry(keys.entry(position), record).hash };
+  #pointAt(position: number): LogPoint {
+    if (position === this.#end.position) return this.#end;
+    if (position === this.#base.point.position) return this.#base.point;
+    const key = keys.entry(position);
+    return { position, hash: decodeEntry(key, this.#backend.get(key) ?? damaged(`${key} is missing`)).hash };
   }
 
   beginSnapshot(point: LogPoint): SnapshotWriter {
     invariant(this.#recovered && !this.#snapshotting, "a store is recovered first, and writes one snapshot at a time");
     this.#snapshotting = true;
-    this.#finished = undefined;
     this.#lastSnapshot++;
     const number = this.#lastSnapshot;
     const hashes: string[] = [];
+    // What earlier attempts left gives way to the first record.
+    const opening = (): Change[] => hashes.length > 0 ? [] : [put(keys.identity, encodeIdentity(keys.identity, this.#identity)), ...this.#removeUnused()];
     return {
       write: (slice) => {
         const key = keys.slice(number, hashes.length);
-        // What earlier attempts left gives way with the first slice.
-        const first = hashes.length === 0 ? [put(keys.identity, encodeIdentity(keys.identity, this.#identity)), ...removeSnapshots(this.#inUse)] : [];
+        const changes = [...opening(), put(key, encodeSlice(key, slice))];
         hashes.push(contentHash(slice));
-        return this.#backend.commit([...first, put(key, encodeSlice(key, slice))]);
+        return this.#backend.commit(changes);
       },
       finish: async () => {
         const key = keys.snapshotEnd(number);
-        await this.#backend.commit([put(key, encodeSnapshot(key, { point, slices: hashes.length, digest: digestOf(hashes) }))]);
+        await this.#backend.commit([...opening(), put(key, encodeSnapshot(key, { point, slices: hashes.length, digest: digestOf(hashes) }))]);
         this.#snapshotting = false;
         this.#finished = { point, snapshot: number };
       },
       abort: async () => {
         this.#snapshotting = false;
-        await this.#backend.commit(removeSnapshots(this.#inUse));
+        await this.#backend.commit(this.#removeUnused());
       },
     };
   }
 
-  get #inUse(): readonly number[] {
-    return [this.#base.snapshot, this.#nextBase?.snapshot ?? this.#base.snapshot];
+  #removeUnused(): Change[] {
+    return removeSnapshots([this.#base, this.#nextBase, this.#finished]);
   }
 
   close(): Promise<void> {
@@ -225,10 +225,10 @@ class LogStore implements Store {
 }
 
 /** Removes all snapshots but these. */
-function removeSnapshots(but: readonly number[]): Change[] {
+function removeSnapshots(but: readonly (Pick<BaseRecord, "snapshot"> | undefined)[]): Change[] {
   const changes: Change[] = [];
   let from = "snapshot/";
-  for (const number of Array.from(new Set(but)).sort((a, b) => a - b)) {
+  for (const number of Array.from(new Set(but.flatMap((kept) => kept?.snapshot ?? []))).sort((a, b) => a - b)) {
     changes.push({ type: "removeRange", from, to: keys.snapshot(number) });
     from = `${keys.snapshot(number)}${past}`;
   }
