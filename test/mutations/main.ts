@@ -123,9 +123,10 @@ async function run(options: Wanted): Promise<boolean> {
 }
 
 function summarise(results: readonly Result[]): string {
-  const of = (by: Mutation["caught"]["by"]): number => results.filter(({ mutation, good }) => good && mutation.caught.by === by).length;
+  const by = (kind: Result["by"]): number => results.filter((result) => result.good && result.by === kind).length;
   const bad = results.filter(({ good }) => !good).length;
-  return `${results.length} mistakes: ${of("histories")} found in random histories, ${of("scenario") + of("test")} by transcripts and tests of single parts, ${of("nothing")} that change nothing, ${bad} not found.`;
+  const nothing = results.filter(({ mutation, good }) => good && mutation.caught.by === "nothing").length;
+  return `${results.length} mistakes: ${by("histories")} found in random histories, ${by("scenario") + by("test")} by transcripts and tests of single parts, ${nothing} that change nothing, ${bad} not found.`;
 }
 
 try {

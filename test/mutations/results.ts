@@ -6,6 +6,8 @@ import { nameOf, type Outcome, type Trial } from "./trial.js";
 export interface Result {
   readonly mutation: Mutation;
   readonly good: boolean;
+  /** What found it, if something did. */
+  readonly by?: Trial["kind"];
   /** For the table: by what, and after how long. */
   readonly verdict: string;
   /** For the console. */
@@ -21,13 +23,13 @@ export function judge(mutation: Mutation, trial: Trial, outcome: Outcome): Resul
     return { mutation, good: false, verdict: `**changes something**: ${nameOf(trial)}, number ${outcome.histories}`, details: outcome.what };
   }
   if (outcome.kind === "survived") return { mutation, good: false, verdict: `**not found** in ${where}`, details: undefined };
-  return { mutation, good: true, verdict: trial.kind === "histories" ? `${nameOf(trial)}: number ${outcome.histories}, ${ruleOf(outcome.what)}` : where, details: firstLine(outcome.what) };
+  return { mutation, good: true, by: trial.kind, verdict: trial.kind === "histories" ? `${nameOf(trial)}: number ${outcome.histories}, ${ruleOf(outcome.what)}` : where, details: firstLine(outcome.what) };
 }
 
 /** The rule's name, which a violation's message begins with. */
 function ruleOf(what: string): string {
-  const stopped = /stopped: (\w+)/.exec(what);
-  if (stopped !== null) return `own assertion ${stopped[1]}`;
+  const stopped = /stopped: ([A-Z_]{4,})?/.exec(what);
+  if (stopped !== null) return stopped[1] === undefined ? "own assertion" : `own assertion ${stopped[1]}`;
   if (what.startsWith("a history that does not end")) return "a history that does not end";
   if (what.includes("was decided twice")) return "invariant 3";
   if (what.includes("which its log does not hold")) return "invariant 7";

@@ -39,7 +39,12 @@ export const durability: readonly Mutation[] = [
     id: "promises-before-the-disk-has-it",
     rule: "A promise is sent when it is on disk.",
     section,
-    edits: [{ file: "core/promise.ts", find: "  if (compareBallots(disk.flushed.head.promised, ballot) < 0) return;\n", replace: "  if (compareBallots(disk.issued.head.promised, ballot) < 0) return;\n" }],
+    edits: [
+      { file: "core/promise.ts", find: "  if (compareBallots(disk.flushed.head.promised, ballot) < 0) return;\n", replace: "" },
+      { file: "core/promise.ts", find: "import { compareBallots, equalBallots } from", replace: "import { equalBallots } from" },
+      { file: "core/install.ts", find: "promised: new Set(), sent: false };\n", replace: "promised: new Set(), sent: false };\n  sendPromise(state);\n" },
+      { file: "core/install.ts", find: "import { countPromise } from", replace: "import { countPromise, sendPromise } from" },
+    ],
     caught: { ...byReplicaHistories, otherwise: "durable-a-ballot-is-taken-when-a-majority-has-written-down-its-promise" },
   },
   {
