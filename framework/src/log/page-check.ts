@@ -89,7 +89,10 @@ class PageCheck {
     for (const list of lists) this.#takeFreePages(list);
   }
 
-  /** Transactions write the two first pages by turns: whatever else their numbers say is damage, or the older would be taken for the newer. */
+  /**
+   * Transactions write the two first pages by turns: whatever else their numbers say is damage, or the older would be taken for the
+   * newer. (Not if one is just two behind: LMDB itself leaves that when it could not write it.)
+   */
   #newestMeta(): Meta {
     const first = readMeta(this.#read(0, metaBytes));
     const second = readMeta(this.#read(first.pageBytes, metaBytes));
