@@ -33,7 +33,7 @@ const preamble = `
 export function storeProcess(directory: string, body: string, launcher: readonly string[] = []): ChildProcess {
   const lines = Object.entries(imports).map(([names, path]) => `import ${names} from ${JSON.stringify(new URL(path, dist).href)};`);
   const source = [...lines, preamble, `const directory = ${JSON.stringify(directory)};`, body].join("\n");
-  const [command, ...args] = [...launcher, process.execPath, "--input-type=module", "-e", source] as [string, ...string[]];
+  const [command, ...args] = [...launcher, process.execPath, "--input-type=module", "-e", source];
   // LMDB writes what failed to standard error as well.
   return spawn(command, args, { stdio: ["ignore", "pipe", launcher.length > 0 ? "ignore" : "inherit"] });
 }
