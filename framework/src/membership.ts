@@ -312,9 +312,7 @@ export class Membership {
   flush(): void {
     const { submissions, limits } = this.#parts;
     if (!this.#open || this.#running || !canPropose(this.core)) return;
-    // A log that was recovered knows the time, as soon as it is applied: only a group's very first entry takes it from a wall clock.
-    const timeIsKnown = this.#parts.clock.now() !== undefined || this.core.log.end === 0;
-    if (this.#membersToPropose !== undefined && timeIsKnown) this.#proposeMembers(this.#membersToPropose);
+    if (this.#membersToPropose !== undefined) this.#proposeMembers(this.#membersToPropose);
     // Until the first entry of a group is applied there is no cluster time to stamp others with.
     while (submissions.pressing && this.#parts.clock.now() !== undefined && inFlight(this.core) < limits.inFlightBatches) this.#proposeBatch();
   }

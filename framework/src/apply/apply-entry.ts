@@ -3,7 +3,7 @@
  * A function of its arguments: no clock, no I/O, no randomness of its own, nothing changed outside.
  */
 import type { Draft } from "immer";
-import type { CommandCall, CommittedEntry } from "../log/entry.js";
+import type { CommandCall, CommittedEntry, Entry } from "../log/entry.js";
 import { seal } from "../machine/seal.js";
 import type { AnyMachine, Context } from "../machine/types.js";
 import { AnswerRun, type AnswerIndex } from "./answers.js";
@@ -51,7 +51,7 @@ class EntryRun<S> {
     this.#base = base;
     this.#committed = committed;
     this.#answers = new AnswerRun(base, index, machine.requestRetention.maxRequests);
-    this.#now = Math.max(base.now ?? committed.entry.timeMs, committed.entry.timeMs);
+    this.#now = timeAfter(base.now, committed.entry);
     this.#current = base;
   }
 
@@ -151,4 +151,13 @@ class EntryRun<S> {
       ...this.#answers.finish(),
     };
   }
+}
+
+/**
+ * Time never goes back, and begins with the group's first entry. An entry about members does not move it on: before the first
+ * one is applied several replicas may have sent one, each by its own wall clock.
+ */
+function timeAfter(before: number | undefined, { timeMs, members }: Entry): number {
+  if (before === undefined) return timeMs;
+  return members === undefined ? Math.max(before, timeMs) : before;
 }

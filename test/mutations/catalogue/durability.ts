@@ -109,7 +109,7 @@ export const durability: readonly Mutation[] = [
     id: "takes-the-time-from-a-wall-after-a-restart",
     rule: "Cluster time comes from a wall clock once, at a group's very first entry.",
     section: "Time and chance",
-    edits: [{ file: "membership.ts", find: "this.#parts.clock.now() !== undefined || this.core.log.end === 0;", replace: "this.core.log.end >= 0;" }],
+    edits: [{ file: "apply/apply-entry.ts", find: "members === undefined ? Math.max(before, timeMs) : before;", replace: "members === undefined ? Math.max(before, timeMs) : Math.max(before, timeMs);" }],
     caught: byReplicaHistories,
   },
 ];
