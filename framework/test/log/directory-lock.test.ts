@@ -1,7 +1,8 @@
 /** Processes that want one directory: never two have it, whoever dies when. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ChildProcess } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DirectoryLock } from "../../src/log/directory-lock.js";
@@ -55,6 +56,21 @@ describe("the lock of a directory", () => {
       expect(sockets()).toHaveLength(1);
       await lock.release();
     }
+  });
+
+  it("is not had by one whose name was taken away by another, who thought it dead", async () => {
+    // That it looks at, so that there is time.
+    for (let pid = 1; pid < 10; pid++) writeFileSync(join(directory, `lock-${pid}-0123456789abcdef`), "");
+    const taking = DirectoryLock.take(directory);
+    let own: string | undefined;
+    while (own === undefined) {
+      await nextTurn();
+      own = sockets().find((name) => name.startsWith(`lock-${process.pid}-`));
+    }
+    rmSync(join(directory, own));
+    const lock = await taking;
+    await expect(DirectoryLock.take(directory)).rejects.toMatchObject(locked);
+    await lock.release();
   });
 
   it("is never had by two of those who fight for it, while some are killed", async () => {

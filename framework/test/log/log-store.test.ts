@@ -171,7 +171,12 @@ describe("the store of a replica", () => {
       records.full = false;
       const writer = store.beginSnapshot(later);
       await writer.write(Buffer.from("six"));
-      if (finish) await writer.finish();
+      if (finish) {
+        await writer.finish();
+        const another = store.beginSnapshot(later);
+        await another.write(Buffer.from("six again"));
+        await another.abort();
+      }
       await store.write({ base, entries: [], head });
       expect(found(records)).toMatchObject({ base: 5, slices: ["four", "five"], positions: [6] });
       if (!finish) await writer.finish();
