@@ -20,6 +20,8 @@ const metaBytes = 160;
 /** The tree of free pages has numbers as keys; and the flag MDB_NOSUBDIR of the whole is kept with it. */
 const freeFlags = 0x4008;
 const noPage = 0xffff_ffff_ffff_ffffn;
+/** More is no address. */
+const maxMapBytes = 2 ** 46;
 /** Deeper trees would have more pages than a file can. */
 const maxDepth = 32;
 
@@ -100,9 +102,8 @@ class PageCheck {
     const blank = a === 0 && b === 0;
     if (first.pageBytes !== second.pageBytes || (!blank && (a % 2 !== 0 || Math.abs(a - b) !== 1))) damaged(`its first pages are of transactions ${a} and ${b}`);
     const newest = b > a ? second : first;
-    const bytes = (newest.lastPage + 1) * newest.pageBytes;
-    // Free pages at its end may never have been written.
-    if (!Number.isSafeInteger(bytes) || newest.mapBytes > 2 ** 46 || newest.lastPage < 1) damaged("its first pages contradict themselves");
+    // The file may be shorter: free pages at its end need never have been written.
+    if ((newest.lastPage + 1) * newest.pageBytes > newest.mapBytes || newest.mapBytes > maxMapBytes) damaged("its first pages contradict themselves");
     return newest;
   }
 
@@ -110,8 +111,8 @@ class PageCheck {
     const found = { branches: 0, leaves: 0, overflows: 0, entries: 0 };
     const walk = (number: number, depth: number, from: Buffer | undefined, to: Buffer | undefined): void => {
       const page = this.#treePage(number, depth === tree.depth ? pageFlags.leaf : pageFlags.branch);
-      const nodes = nodesOf(page, number);
       const leaf = depth === tree.depth;
+      const nodes = nodesOf(page, number, leaf);
       found[leaf ? "leaves" : "branches"]++;
       // The first key of a branch page is that of its parent, and left out.
       const keys = nodes.map(({ key }, index) => !leaf && index === 0 ? from : key);
@@ -148,13 +149,9 @@ class PageCheck {
 
   /** The number of pages of its own that a value has. */
   #checkValue(page: Buffer, { at, key, flags }: Node, number: number): number {
+    if (flags !== bigData) return 0;
     const start = at + nodeHeaderBytes + key.byteLength;
     const size = page.readUInt32LE(at);
-    if (flags === 0) {
-      if (start + size > page.byteLength) damaged(`a value leaves page ${number}`);
-      return 0;
-    }
-    if (flags !== bigData || start + bigDataBytes > page.byteLength) return damaged(`page ${number} has a node of an unknown kind`);
     const first = readNumber(page, start);
     const count = readNumber(page, start + 16);
     if (count !== Math.ceil((headerBytes + size) / this.#meta.pageBytes)) damaged(`a value of page ${number} has ${count} pages for ${size} bytes`);
@@ -228,20 +225,31 @@ interface Node {
   readonly flags: number;
 }
 
-function nodesOf(page: Buffer, number: number): Node[] {
+function nodesOf(page: Buffer, number: number, leaf: boolean): Node[] {
   const [lower, upper] = [page.readUInt16LE(20), page.readUInt16LE(22)];
   if (lower === 0 || lower % 2 !== 0 || lower > upper || headerBytes + upper > page.byteLength) return damaged(`page ${number} contradicts itself`);
   const nodes: Node[] = [];
   for (let offset = headerBytes; offset < headerBytes + lower; offset += 2) {
-    const pointer = page.readUInt16LE(offset);
-    const at = headerBytes + pointer;
-    if (pointer < upper || at + nodeHeaderBytes > page.byteLength) return damaged(`a node leaves page ${number}`);
+    const at = headerBytes + page.readUInt16LE(offset);
+    if (at + nodeHeaderBytes > page.byteLength) return damaged(`a node leaves page ${number}`);
     const keyAt = at + nodeHeaderBytes;
-    const keyEnd = keyAt + page.readUInt16LE(at + 6);
-    if (keyEnd > page.byteLength) return damaged(`a key leaves page ${number}`);
-    nodes.push({ at, key: page.subarray(keyAt, keyEnd), flags: page.readUInt16LE(at + 4) });
+    nodes.push({ at, key: page.subarray(keyAt, keyAt + page.readUInt16LE(at + 6)), flags: leaf ? page.readUInt16LE(at + 4) : 0 });
   }
+  checkPacking(page, number, nodes, leaf);
   return nodes;
+}
+
+/** Nodes follow each other to the end of their page. LMDB relies on it when it moves them. */
+function checkPacking(page: Buffer, number: number, nodes: readonly Node[], leaf: boolean): void {
+  let end = headerBytes + page.readUInt16LE(22);
+  for (const { at, flags } of nodes.toSorted((a, b) => a.at - b.at)) {
+    if (at !== end) damaged(`the nodes of page ${number} overlap, or leave gaps`);
+    if (flags !== 0 && flags !== bigData) damaged(`page ${number} has a node of an unknown kind`);
+    const valueBytes = flags === bigData ? bigDataBytes : page.readUInt32LE(at);
+    const bytes = nodeHeaderBytes + page.readUInt16LE(at + 6) + (leaf ? valueBytes : 0);
+    end += bytes + bytes % 2;
+  }
+  if (end !== page.byteLength) damaged(`the nodes of page ${number} overlap, or leave gaps`);
 }
 
 /** Ascending, from `from` on and below `to`. */
