@@ -96,6 +96,7 @@ const oneByOne: readonly (readonly [name: string, damage: (file: Buffer, layout:
   ["a tree of another depth", (file, { meta }) => file.writeUInt16LE(3, meta + 102), /page \d+ is not what it should be/],
   ["a tree without pages, with records", (file, { meta }) => file.writeUInt16LE(0, meta + 102), /the tree of records contradicts itself/],
   ["fewer pages than are in use", (file, { meta }) => file.writeUInt32LE(20, meta + 144), /there is no page/],
+  ["more pages than the map has", (file, { meta }) => file.writeUInt32LE(4, meta + 148), /its first pages contradict themselves/],
   ["another kind of keys", (file, { meta }) => file.writeUInt16LE(4, meta + 100), /its first pages contradict themselves/],
   ["a map larger than any memory", (file, { meta }) => file.writeUInt16LE(1, meta + 46), /its first pages contradict themselves/],
   ["another version of the format", (file) => file.writeUInt32LE(3, 28), /version 3 of LMDB's format/],
