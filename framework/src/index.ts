@@ -8,7 +8,7 @@ export type { KeyPart, TableKey } from "./machine/table-key.js";
 export type { ScanOptions } from "./machine/table-scan.js";
 export type { Draft } from "immer";
 export type * from "./machine/types.js";
-export { createReplica } from "./replica.js";
+export { createReplica } from "./create-replica.js";
 export type { QuorumOption, ReplicaOptions } from "./replica-options.js";
 export type * from "./replica-api.js";
 export { systemClock } from "./apply/cluster-clock.js";

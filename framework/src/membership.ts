@@ -22,6 +22,7 @@ import type { Persistence } from "./log/persistence.js";
 import type { Logger } from "./logger.js";
 import type { ProtocolObserver } from "./observer.js";
 import type { Cancel, Scheduler } from "./scheduler.js";
+import { MembersNotice } from "./submit/members-notice.js";
 import { Outbox } from "./submit/outbox.js";
 import type { Submissions } from "./submit/submissions.js";
 import { Transfers } from "./sync/transfers.js";
@@ -57,9 +58,7 @@ export class Membership {
   #running = false;
   #flushScheduled = false;
   #lastN = 0;
-  #membersToPropose: readonly ReplicaIdentity[] | undefined;
-  /** The view's members, as long as no entry tells the machine of them, and when to propose one in the place of who should have. */
-  #membersDue: { readonly members: readonly ReplicaIdentity[]; readonly after: number; readonly atMs: number } | undefined;
+  readonly #membersNotice: MembersNotice;
   #cancelLateAck: Cancel | undefined;
   #open = true;
   viewChanges = 0;
@@ -68,6 +67,7 @@ export class Membership {
     const { core, transport, applier, limits } = parts;
     this.#parts = parts;
     this.#outbox = new Outbox(transport);
+    this.#membersNotice = new MembersNotice(limits.silenceTimeoutMs);
     this.#reassembler = new Reassembler(largestMessage(limits));
     this.#transfers = new Transfers({
       log: core.log, applier, limits, incarnation: core.config.incarnation,
@@ -125,7 +125,7 @@ export class Membership {
 
   tick(nowMs: number): void {
     this.#dispatch({ type: "tick", nowMs });
-    this.#watchMembers(nowMs);
+    if (canPropose(this.core)) this.#membersNotice.tick(nowMs);
     this.flush();
   }
 
@@ -195,8 +195,7 @@ export class Membership {
       case "suspended":
         this.#outbox.withdrawView();
         this.#reassembler.reset();
-        this.#membersToPropose = undefined;
-        this.#membersDue = undefined;
+        this.#membersNotice.viewEnded();
         return this.#transfers.cancel();
       case "acknowledgeLater":
         this.#cancelLateAck ??= this.#parts.scheduler.after(this.#parts.limits.lateAckMs, () => {
@@ -210,7 +209,7 @@ export class Membership {
         return this.scheduleFlush();
       case "viewInstalled": return this.#viewInstalled(effect);
       case "proposeMembers":
-        this.#membersToPropose = effect.members;
+        this.#membersNotice.send(effect.members);
         return this.scheduleFlush();
       case "donate": return this.#transfers.donate(effect);
       case "receiveTransfer": return this.#transfers.expect(effect);
@@ -244,22 +243,10 @@ export class Membership {
 
   #viewInstalled({ ballot, members, loud }: Extract<Effect, { type: "viewInstalled" }>): void {
     this.viewChanges++;
-    this.#membersDue = { members, after: this.core.view?.target.position ?? 0, atMs: this.core.nowMs + this.#membersPatienceMs(members) };
+    this.#membersNotice.viewInstalled(members, this.core.config.slot, this.core.view?.target.position ?? 0, this.core.nowMs);
     const fields = { ballot: formatBallot(ballot), slots: members.map((member) => member.slot) };
     if (loud === undefined) this.#parts.logger.info(fields, "a primary view was installed");
     else this.#parts.logger.warn({ ...fields, why: loud }, "a primary view was installed without a majority that remembers");
-  }
-
-  /** One after the other, should the lowest be frozen. */
-  #membersPatienceMs(members: readonly ReplicaIdentity[]): number {
-    return (1 + members.findIndex(({ slot }) => slot === this.core.config.slot)) * this.#parts.limits.silenceTimeoutMs;
-  }
-
-  #watchMembers(nowMs: number): void {
-    const due = this.#membersDue;
-    if (due === undefined || nowMs < due.atMs || !canPropose(this.core)) return;
-    this.#membersDue = undefined;
-    this.#membersToPropose = due.members;
   }
 
   // Applying.
@@ -271,7 +258,7 @@ export class Membership {
       const logged = core.log.at(position);
       if (logged === undefined) throw new LockstepError("INVARIANT_VIOLATED", `position ${position} is committed and not in the log`);
       const entry = this.#decode(logged.record.bytes, logged.record.n, logged.record.incarnation);
-      if (entry.members !== undefined && position > (this.#membersDue?.after ?? 0)) this.#membersDue = undefined;
+      if (entry.members !== undefined) this.#membersNotice.applied(position);
       const applied = applier.apply({ position, hash: logged.hash, entry });
       clock.observe(applied.now);
       if (logged.record.incarnation === core.config.incarnation && !applied.skipped) {
@@ -312,13 +299,13 @@ export class Membership {
   flush(): void {
     const { submissions, limits } = this.#parts;
     if (!this.#open || this.#running || !canPropose(this.core)) return;
-    if (this.#membersToPropose !== undefined) this.#proposeMembers(this.#membersToPropose);
+    const members = this.#membersNotice.take();
+    if (members !== undefined) this.#proposeMembers(members);
     // Until the first entry of a group is applied there is no cluster time to stamp others with.
     while (submissions.pressing && this.#parts.clock.now() !== undefined && inFlight(this.core) < limits.inFlightBatches) this.#proposeBatch();
   }
 
   #proposeMembers(members: readonly ReplicaIdentity[]): void {
-    this.#membersToPropose = undefined;
     const record = encodeMembers(this.#header(this.#parts.clock.start()), members);
     this.#dispatch({ type: "propose", record });
     // It tells of this view only: sent again in the next one it would contradict that one's own.

@@ -1,22 +1,21 @@
-/** createReplica: a machine, a group, a transport; and what an application holds of them. */
+/** A replica: what an application holds of its machine in a group, put together from the parts. */
 import { LockstepError, isLockstepError } from "./errors.js";
 import { ClusterClock } from "./apply/cluster-clock.js";
 import { EventLog } from "./apply/event-log.js";
 import type { AppliedEntry } from "./apply/types.js";
 import { encodeCommand } from "./codec/entry-codec.js";
-import { wireParts, type ReplicaParts } from "./container.js";
-import { formatBallot, formatRing } from "./core/ballot.js";
+import type { ReplicaParts } from "./container.js";
+import { formatBallot } from "./core/ballot.js";
 import type { Phase } from "./core/events.js";
 import { GroupConnection } from "./group-connection.js";
-import { resolveLimits } from "./limits.js";
+import { inspectCore, positionsOf } from "./inspection.js";
 import { Persistence } from "./log/persistence.js";
 import { restoreState } from "./log/recovery.js";
-import type { Store, StoreIdentity } from "./log/store.js";
-import { defaultLogger } from "./logger.js";
-import type { AnyCommand, AnyMachine, AnyQuery, Machine } from "./machine/types.js";
+import type { Store } from "./log/store.js";
+import type { AnyCommand, AnyQuery, Machine } from "./machine/types.js";
+import { Readiness } from "./readiness.js";
 import type { Inspection, QueryOptions, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit, SubmitOptions } from "./replica-api.js";
 import { splitOptions } from "./query-options.js";
-import { checkGroup, checkSlots, openStoreOf, policyOf, type ReplicaOptions } from "./replica-options.js";
 import type { Cancel } from "./scheduler.js";
 import { Submissions, type WaitOptions } from "./submit/submissions.js";
 
@@ -25,41 +24,7 @@ const ticksPerRank = 10;
 /** As long as an HTTP header's customary idempotency keys; kept in the replicated state, so bounded. */
 const maxRequestIdLength = 128;
 
-/**
- * Joins the group, and resolves when this replica is a member of it. Synchronising and the first primary view may come
- * later: await ready().
- * @throws LockstepError CONFIGURATION_INVALID, COROSYNC_UNAVAILABLE, SLOT_TAKEN, and what the transport's join() throws.
- */
-export async function createReplica<
-  S,
-  C extends Readonly<Record<string, AnyCommand<S>>>,
-  Q extends Readonly<Record<string, AnyQuery<S>>>,
->(machine: Machine<S, C, Q>, options: ReplicaOptions): Promise<Replica<S, C, Q>> {
-  checkGroup(options.group);
-  const parts = wireParts({
-    machine: machine as unknown as AnyMachine<unknown>,
-    checkDeterminism: options.checkDeterminism ?? false,
-    transport: options.transport,
-    openStore: openStoreOf(options),
-    policy: policyOf(options.quorum),
-    limits: resolveLimits(options.limits),
-    logger: () => options.logger ?? defaultLogger(),
-    provide: options.provide ?? {},
-  });
-  const slots = checkSlots(options.slots ?? (await parts.transport.configuredNodes()));
-  const store = await openStore(parts, { group: options.group, machine: machine.name, slots });
-  const node = new ReplicaNode(machine, options.group, slots, parts, store);
-  await node.start();
-  return node;
-}
-
-async function openStore({ openStore: open, transport, policy }: ReplicaParts, whose: Pick<StoreIdentity, "group" | "machine" | "slots">): Promise<Store | undefined> {
-  if (open === undefined) return undefined;
-  if (transport.localNode === undefined) throw new LockstepError("CONFIGURATION_INVALID", "this transport does not tell its node's id, which a durable replica must know: use corosync() or memory(), or no directory");
-  return open({ ...whose, slot: await transport.localNode(), policy: policy.name });
-}
-
-class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extends Readonly<Record<string, AnyQuery<S>>>> implements Replica<S, C, Q> {
+export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extends Readonly<Record<string, AnyQuery<S>>>> implements Replica<S, C, Q> {
   readonly submit: Submit<C>;
   readonly query: RunQuery<Q>;
   readonly stopped: Promise<Error | undefined>;
@@ -74,8 +39,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   readonly #store: Store | undefined;
   readonly #persistence: Persistence | undefined;
   readonly #roleListeners = new Set<(role: ReplicaRole, reason: string | undefined) => void>();
-  /** What waits in ready() for entries to be applied. */
-  readonly #awaitingState = new Set<() => void>();
+  readonly #readiness: Readiness;
   readonly #totals = { submitted: 0, appliedEntries: 0, appliedCommands: 0 };
   #role: ReplicaRole = "joining";
   #reason: string | undefined;
@@ -92,8 +56,13 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
     this.#submissions = new Submissions(parts.limits, (n) => this.#connection.membership?.abandon(n));
     this.#events = new EventLog(parts.limits.eventEntries);
     const { applier, limits, logger, scheduler } = parts;
+    this.#readiness = new Readiness({ scheduler, isReady: () => this.#isUpToDate(), role: () => ({ role: this.#role, reason: this.#reason }) });
     this.#store = store;
-    if (store !== undefined) this.#persistence = new Persistence({ store, applier, limits, logger, scheduler, tellCore: (event) => this.#connection.tellCore(event) });
+    if (store !== undefined) {
+      this.#persistence = new Persistence({
+        store, applier, limits, logger, scheduler, tellCore: (event) => this.#connection.tellCore(event), failed: (error) => this.#fail(error),
+      });
+    }
     this.#connection = new GroupConnection({
       parts, group, slots, machine, submissions: this.#submissions, clock: this.#clock, persistence: this.#persistence,
       phaseChanged: (phase, reason) => this.#phaseChanged(phase, reason),
@@ -177,13 +146,14 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
     this.#reason = reason;
     this.#parts.logger.info({ group: this.#group, role, reason }, "the role changed");
     for (const listener of Array.from(this.#roleListeners)) listener(role, reason);
+    this.#readiness.changed();
   }
 
   #applied(entry: AppliedEntry): void {
     this.#totals.appliedEntries++;
     this.#totals.appliedCommands += entry.commands.length + entry.fired.length;
     this.#events.append(entry);
-    for (const check of this.#awaitingState) check();
+    this.#readiness.changed();
   }
 
   /** Active, with the state that the view began with: after a restart on a disk that is more than what is known to be committed at first. */
@@ -290,31 +260,7 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
   }
 
   ready(options: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<void> {
-    if (this.#isUpToDate()) return Promise.resolve();
-    const { signal, timeoutMs } = options;
-    return new Promise((resolve, reject) => {
-      const finish = (error?: Error): void => {
-        cancelTimer?.();
-        signal?.removeEventListener("abort", aborted);
-        this.#roleListeners.delete(changed);
-        this.#awaitingState.delete(applied);
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      const aborted = (): void => finish(new LockstepError("NOT_READY", "the signal was aborted before the replica was ready", { cause: signal?.reason }));
-      const changed = (role: ReplicaRole, reason?: string): void => {
-        if (this.#isUpToDate()) finish();
-        else if (role === "stopped") finish(new LockstepError("STOPPED", `the replica was stopped${reason === undefined ? "" : `: ${reason}`}`));
-      };
-      const applied = (): void => { if (this.#isUpToDate()) finish(); };
-      const tooLate = (): void => finish(new LockstepError("NOT_READY", `not ready after ${timeoutMs} ms: ${this.#role}${this.#reason === undefined ? "" : `, ${this.#reason}`}`));
-      const cancelTimer = timeoutMs === undefined ? undefined : this.#parts.scheduler.after(timeoutMs, tooLate);
-      this.#roleListeners.add(changed);
-      this.#awaitingState.add(applied);
-      signal?.addEventListener("abort", aborted, { once: true });
-      if (signal?.aborted === true) aborted();
-      else changed(this.#role, this.#reason);
-    });
+    return this.#readiness.wait(options);
   }
 
   events(options: { from?: number; signal?: AbortSignal } = {}): AsyncIterableIterator<ReplicaEvent> {
@@ -328,24 +274,11 @@ class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extend
 
   inspect(): Inspection {
     const { core, membership, viewChanges } = this.#connection;
-    const { applier } = this.#parts;
+    const { commands, bytes } = this.#submissions;
     return {
-      group: this.#group,
-      slot: core?.config.slot ?? 0,
-      incarnation: core?.config.incarnation ?? "",
-      role: this.#role,
-      reason: this.#reason,
-      slots: this.#slots,
-      members: core?.view?.members ?? [],
-      activeSlots: Array.from(core?.acks.keys() ?? []).sort((a, b) => a - b),
-      ballot: core === undefined ? "" : formatBallot(core.ballot),
-      ring: core?.ring === undefined ? undefined : formatRing(core.ring),
-      lineage: core?.lineage ?? false,
-      positions: {
-        base: core?.log.base ?? 0, applied: applier.position, committed: core?.committed ?? 0,
-        verified: core?.verified ?? 0, end: core?.log.end ?? 0,
-      },
-      queue: { commands: this.#submissions.commands, bytes: this.#submissions.bytes, inFlightBatches: membership?.inFlightBatches ?? 0 },
+      ...inspectCore(core), group: this.#group, role: this.#role, reason: this.#reason, slots: this.#slots,
+      positions: { ...positionsOf(core), applied: this.#parts.applier.position },
+      queue: { commands, bytes, inFlightBatches: membership?.inFlightBatches ?? 0 },
       totals: { ...this.#totals, viewChanges },
       now: this.#clock.now(),
     };

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createReplica } from "../src/replica.js";
+import { createReplica } from "../src/create-replica.js";
 import { memory, MemoryNetwork } from "../src/transport/memory/index.js";
 import { eventually } from "./support/eventually.js";
 import { TestGroup, counters, quickLimits, type TestReplica } from "./support/test-group.js";

@@ -1,6 +1,6 @@
 /** Whole replicas on the in-process transport: what an application is promised. */
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { createReplica } from "../src/replica.js";
+import { createReplica } from "../src/create-replica.js";
 import { majorityPolicy } from "../src/core/quorum-policy.js";
 import type { Clock } from "../src/apply/cluster-clock.js";
 import { isLockstepError, type ErrorCode } from "../src/errors.js";

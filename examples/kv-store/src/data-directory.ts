@@ -53,8 +53,7 @@ export async function refuseGroupData(directory: string): Promise<void> {
 /** On disk when it resolves, so that a loss of power does not leave data that nobody owns. */
 export async function makeDataDirectory(directory: string, owner: DataOwner): Promise<void> {
   try {
-    // As private as the data.
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectories(directory);
     await writeFile(join(directory, unfinishedFile), `${JSON.stringify({ format, ...owner })}\n`, { flush: true });
     await rename(join(directory, unfinishedFile), join(directory, ownerFile));
     await flushNames(directory);
@@ -62,6 +61,21 @@ export async function makeDataDirectory(directory: string, owner: DataOwner): Pr
   } catch (error) {
     throw new DataError(`The data directory cannot be made: ${messageOf(error)}. Choose another with --data, or keep nothing on disk with --memory.`, error);
   }
+}
+
+/**
+ * As private as the data. (mkdir's own `recursive` does not return where a directory that is there takes none, and says that it
+ * is not: /proc.)
+ */
+async function makeDirectories(directory: string): Promise<void> {
+  const missing = async (error: unknown): Promise<void> => {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || dirname(directory) === directory) throw error;
+    await makeDirectories(dirname(directory));
+    await mkdir(directory, { mode: 0o700 });
+  };
+  await mkdir(directory, { mode: 0o700 }).catch(missing);
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {

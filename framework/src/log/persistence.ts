@@ -1,10 +1,11 @@
 /**
  * Carries out what the core wants on disk: its writes, one after the other, and snapshots of the applied state, slice by
- * slice beside everything else. What fails is tried again: until it is on disk the core acknowledges nothing that it needs.
+ * slice beside everything else. What the disk does not take is tried again: until it has it the core acknowledges nothing that it needs.
  *
  * It outlives memberships: the disk is the replica's.
  */
 import type { Applier, SnapshotSource } from "../apply/types.js";
+import { isLockstepError } from "../errors.js";
 import type { CoreEvent } from "../core/events.js";
 import type { Limits } from "../limits.js";
 import type { Logger } from "../logger.js";
@@ -24,6 +25,8 @@ export interface PersistenceParts {
   readonly scheduler: Scheduler;
   /** For the core: that of now, or the next one. */
   readonly tellCore: (event: CoreEvent) => void;
+  /** Trying again does not help: this replica cannot go on. */
+  readonly failed: (error: Error) => void;
 }
 
 /** A snapshot being written. */
@@ -119,7 +122,11 @@ export class Persistence {
         return true;
       } catch (error) {
         if (givenUp()) return false;
-        this.#report(error instanceof Error ? error.message : String(error));
+        if (!isLockstepError(error, "STORE_FAILED")) {
+          this.#parts.failed(error instanceof Error ? error : new Error(String(error)));
+          return false;
+        }
+        this.#report(error.message);
       }
       await new Promise<void>((resolve) => { this.#parts.scheduler.after(pauseMs, resolve); });
     }

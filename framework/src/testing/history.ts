@@ -3,12 +3,12 @@
  *
  * The replicas are real ones; what is simulated is what they stand on: the group, the clocks, the processor, the clients.
  */
-import { formatBallot } from "../core/ballot.js";
-import { majorityOf } from "../core/quorum-policy.js";
-import { Violation, violated } from "./checkers/violation.js";
-import { faultNames, faults, repair, type FaultName } from "./faults.js";
+import { Violation } from "./checkers/violation.js";
+import { faultNames, faults, type FaultName } from "./faults.js";
 import { isLockstepError } from "../errors.js";
 import { Random } from "./random.js";
+import { Rest } from "./rest.js";
+import { settled } from "./settled.js";
 import type { SimulatedProcess } from "./simulated-process.js";
 import { Client } from "./workload/client.js";
 import type { CallRecord, Workload } from "./workload/workload.js";
@@ -51,14 +51,6 @@ interface Temper {
   readonly faults: number;
   readonly momentMs: number;
 }
-
-/** More than the exchange with a silent member, every wait for a transfer and every backoff take. */
-const roundsAllowed = 3_000;
-const roundMs = 100;
-
-/** Of processes that come and go: less than a member may be silent, and more than an exchange takes. */
-const roundsOfStay = 12;
-const roundsOfComing = 120;
 
 /** Moments of a history at most. */
 export const maxMoments = 200;
@@ -132,7 +124,11 @@ class History {
     if (random.chance(0.8)) for (let left = 5; left > 0; left--) await this.#round(0);
     for (let at = 0; at < this.#moments; at++) if (!this.#without.has(at)) await this.#live(at);
     this.#random = Random.of(this.#seed, this.#moments);
-    const roundsToRest = await this.#rest();
+    const rest = new Rest({
+      world: this.#world, clients: this.#clients, random: this.#random, trace: this.#trace,
+      round: (ms) => this.#round(ms), check: () => { this.#check(); }, heal: () => { this.#fault("heal"); },
+    });
+    const roundsToRest = await rest.come();
     this.#watch.compareStates(this.#world.all());
     this.#workload.check(this.#records, this.#anyState());
     const count = (ending: CallRecord["ending"]): number => this.#records.filter((record) => record.ending === ending).length;
@@ -242,114 +238,8 @@ class History {
     await settled();
   }
 
-  // When the faults have stopped.
-
-  async #rest(): Promise<number> {
-    const world = this.#world;
-    const frozen = this.#leaveOneFrozen();
-    const sleeper = frozen === undefined || this.#random.chance(0.5) ? undefined : world.processes.get(frozen);
-    // Some fall asleep only when the others already count on them.
-    if (sleeper !== undefined) sleeper.frozen = false;
-    await settled();
-    this.#fault("heal");
-    if (sleeper !== undefined) {
-      for (let rounds = this.#random.between(1, 12); rounds > 0; rounds--) await this.#round(10);
-      sleeper.frozen = true;
-    }
-    this.#trace?.(`the faults stop${frozen === undefined ? "" : `; slot ${frozen} stays frozen`}`);
-    const all = (): SimulatedProcess[] => world.all();
-    const awake = (): SimulatedProcess[] => all().filter(({ slot }) => slot !== frozen);
-    for (const process of awake()) process.writable();
-    let rounds = frozen === undefined || this.#random.chance(0.7) ? 0 : await this.#comeAndGo(frozen);
-    rounds += await this.#roundsUntil(awake, frozen);
-    for (const client of this.#clients) client.step();
-    rounds += await this.#roundsUntil(awake, frozen);
-    const late = frozen === undefined ? undefined : world.processes.get(frozen);
-    if (late !== undefined) {
-      this.#trace?.(`slot ${late.slot} wakes up`);
-      late.frozen = false;
-      for (const process of all()) process.writable();
-      rounds += await this.#roundsUntil(all, undefined);
-    }
-    return rounds;
-  }
-
-  /** At the end every daemon runs, every slot has a replica, and at most one of those that are not needed is frozen. */
-  #leaveOneFrozen(): number | undefined {
-    const world = this.#world;
-    const frozen = Array.from(world.processes.values()).find((process) => process.frozen && process.inGroup);
-    for (const process of world.all()) process.frozen = false;
-    for (const disk of world.disks.values()) disk.full = false;
-    for (const slot of world.options.slots) repair(world, this.#random, slot);
-    // Where not enough are sure to remember, nothing begins while somebody is listed who might. Outdated members may not know yet that they are.
-    const sure = world.options.quorum === "majority" && world.remembering().length >= majorityOf(world.options.slots.length);
-    if (!sure || world.wiped || this.#random.chance(0.5)) world.bury();
-    if (frozen === undefined || world.processes.get(frozen.slot) !== frozen) return undefined;
-    // Outdated members cannot go on without one that is not, and may not have learnt yet that they are.
-    if (world.options.quorum !== "majority") return undefined;
-    const others = world.remembering().filter((slot) => slot !== frozen.slot);
-    if (others.length < majorityOf(world.options.slots.length)) return undefined;
-    frozen.frozen = true;
-    return frozen.slot;
-  }
-
-  /** While one replica is frozen, a second process of another node comes and goes, too fast for a patience that begins anew each time. */
-  async #comeAndGo(frozen: number): Promise<number> {
-    const world = this.#world;
-    const first = this.#random.pick(Array.from(world.processes.values()).filter(({ slot }) => slot !== frozen && !world.seconds.has(slot)));
-    if (first === undefined) return 0;
-    this.#trace?.(`a second process of slot ${first.slot} comes and goes`);
-    if (world.disks.size > 0) return 0;
-    for (let round = 0; round < roundsOfComing; round++) {
-      const second = world.seconds.get(first.slot);
-      if (round % roundsOfStay !== 0) await this.#round(roundMs);
-      else if (second === undefined) world.start(first.slot, world.freePid(first.slot, first.address.pid + 1));
-      else world.end(second, "leave");
-      this.#check();
-      if (round > roundsOfComing / 2 && inPrimary(first)) return round;
-    }
-    return violated("invariant 8", `no view in ${roundsOfComing} rounds of ${roundMs} ms in which slot ${frozen} was frozen and processes came and went:\n  ${world.all().map(describe).join("\n  ")}`);
-  }
-
-  /** Until all these replicas are active at one position, every call has ended, but for those to a frozen replica, and no timer is waiting. */
-  async #roundsUntil(those: () => readonly SimulatedProcess[], frozen: number | undefined): Promise<number> {
-    const restless = (): readonly Client[] => this.#clients.filter((client) => !client.idle && (frozen === undefined || !client.waitsFor(frozen)));
-    for (let round = 0; round < roundsAllowed; round++) {
-      if (restless().length === 0 && atRest(those())) return round;
-      await this.#round(roundMs);
-      for (const client of this.#clients) client.finish();
-      this.#check();
-      for (const slot of this.#world.options.slots) if (!this.#world.processes.has(slot)) repair(this.#world, this.#random, slot);
-    }
-    const state = [...those().map(describe), ...restless().map((client) => client.describe())].join("\n  ");
-    return violated("invariant 8", `no rest after ${roundsAllowed} rounds of ${roundMs} ms:\n  ${state}`);
-  }
-
   #anyState(): unknown {
     const [process] = this.#world.processes.values();
     return process?.replica?.state;
   }
-}
-
-function inPrimary({ replica }: SimulatedProcess): boolean {
-  return replica?.role === "active" || replica?.role === "synchronising";
-}
-
-function atRest(processes: readonly SimulatedProcess[]): boolean {
-  const [first] = processes;
-  if (new Set(processes.map(({ slot }) => slot)).size < processes.length) return false;
-  return processes.every(({ core, replica, unheard, position, nextTimerAt }) =>
-    unheard === 0 && core !== undefined && replica?.role === "active" && replica.inspect().queue.commands === 0 && nextTimerAt === undefined
-    && position > 0 && position === core.log.end && position === first?.position);
-}
-
-function describe(process: SimulatedProcess): string {
-  const { core, replica, unheard, position, nextTimerAt } = process;
-  const log = core === undefined ? "no core" : `${formatBallot(core.ballot)} end ${core.log.end} verified ${core.verified} committed ${core.committed}${core.holed ? " holed" : ""}`;
-  return `${process.name} ${replica?.role ?? "starting"} ${log} applied ${position} unheard ${unheard} queue ${replica?.inspect().queue.commands ?? 0} timer ${nextTimerAt ?? "none"}`;
-}
-
-/** When everything that promises have to do is done. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => { setImmediate(resolve); });
 }

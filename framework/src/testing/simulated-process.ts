@@ -10,7 +10,7 @@ import { openLogStore } from "../log/log-store.js";
 import type { Logger } from "../logger.js";
 import type { AnyCommand, AnyQuery, Machine } from "../machine/types.js";
 import type { ProtocolObserver } from "../observer.js";
-import { createReplica } from "../replica.js";
+import { createReplica } from "../create-replica.js";
 import type { Replica } from "../replica-api.js";
 import type { QuorumOption } from "../replica-options.js";
 import type { MemberAddress, RingId } from "../transport/group-transport.js";

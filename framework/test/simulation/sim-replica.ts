@@ -11,6 +11,7 @@ import { initialCore, recoveredCore, resumedCore, type CoreConfig, type CoreStat
 import { step } from "../../src/core/step.js";
 import type { ReplicaIdentity } from "../../src/log/entry.js";
 import type { EntryRecord } from "../../src/log/log.js";
+import { MembersNotice } from "../../src/submit/members-notice.js";
 import { Transfers } from "../../src/sync/transfers.js";
 import { majorityOf } from "../../src/core/quorum-policy.js";
 import type { MemberAddress, RingId } from "../../src/transport/group-transport.js";
@@ -48,8 +49,7 @@ export class SimReplica {
   #events: CoreEvent[] = [];
   #running = false;
   #lastN = 0;
-  #membersToPropose: readonly ReplicaIdentity[] | undefined;
-  #membersDue: { readonly members: readonly ReplicaIdentity[]; readonly after: number; readonly atMs: number } | undefined;
+  readonly #membersNotice: MembersNotice;
   /** The transport takes nothing at the moment. */
   busy = false;
   frozen = false;
@@ -76,6 +76,7 @@ export class SimReplica {
     this.#limits = limits;
     this.applier = previous?.applier ?? new ListApplier();
     this.disk = disk;
+    this.#membersNotice = new MembersNotice(config.silenceTimeoutMs);
     this.core = previous === undefined ? this.#firstCore(config) : resumedCore(config, previous.core);
     this.nowMs = previous?.nowMs ?? 0;
     this.core.nowMs = this.nowMs;
@@ -165,7 +166,7 @@ export class SimReplica {
   tick(byMs: number): void {
     this.nowMs += byMs;
     this.dispatch({ type: "tick", nowMs: this.nowMs });
-    this.#watchMembers();
+    if (canPropose(this.core)) this.#membersNotice.tick(this.nowMs);
     this.flush();
   }
 
@@ -227,15 +228,14 @@ export class SimReplica {
       case "multicast": return this.#send(effect.message);
       case "suspended":
         this.#outbox = this.#outbox.filter(({ type }) => type !== "batch" && type !== "ack" && type !== "chunk" && type !== "needSync");
-        this.#membersToPropose = undefined;
-        this.#membersDue = undefined;
+        this.#membersNotice.viewEnded();
         return this.#transfers.cancel();
       case "acknowledgeLater":
         this.owesAck = true;
         return;
       case "committed": return this.#apply(effect.through);
       case "proposeMembers":
-        this.#membersToPropose = effect.members;
+        this.#membersNotice.send(effect.members);
         return;
       case "donate": return this.#transfers.donate(effect);
       case "receiveTransfer": return this.#transfers.expect(effect);
@@ -246,7 +246,7 @@ export class SimReplica {
         this.stopped = effect.error;
         return;
       case "viewInstalled":
-        this.#membersDue = { members: effect.members, after: this.core.view?.target.position ?? 0, atMs: this.nowMs + this.#membersPatienceMs(effect.members) };
+        this.#membersNotice.viewInstalled(effect.members, this.slot, this.core.view?.target.position ?? 0, this.nowMs);
         return;
       case "persist":
         this.#writing = effect;
@@ -257,17 +257,6 @@ export class SimReplica {
       case "phase": return;
       default: return effect satisfies never;
     }
-  }
-
-  #membersPatienceMs(members: readonly ReplicaIdentity[]): number {
-    return (1 + members.findIndex(({ slot }) => slot === this.slot)) * this.core.config.silenceTimeoutMs;
-  }
-
-  #watchMembers(): void {
-    const due = this.#membersDue;
-    if (due === undefined || this.nowMs < due.atMs || !canPropose(this.core)) return;
-    this.#membersDue = undefined;
-    this.#membersToPropose = due.members;
   }
 
   #end(entries: readonly number[], ending: Ending): void {
@@ -287,7 +276,7 @@ export class SimReplica {
       if (entry === undefined) throw new LockstepError("INVARIANT_VIOLATED", `position ${position} is committed and not in the log`);
       const { record, hash } = entry;
       const took = this.applier.apply(position, hash, record);
-      if (isMembersEntry(record) && position > (this.#membersDue?.after ?? 0)) this.#membersDue = undefined;
+      if (isMembersEntry(record)) this.#membersNotice.applied(position);
       this.#observer.applied(this, position, hash, record, took);
       if (took && record.incarnation === this.core.config.incarnation && this.awaited.delete(record.n)) this.#observer.ended(this, record.n, "answered");
     }
@@ -302,9 +291,8 @@ export class SimReplica {
   /** Sends what waits, as far as the window allows. */
   flush(): void {
     if (this.#running || this.stopped !== undefined || this.closed || !canPropose(this.core)) return;
-    if (this.#membersToPropose !== undefined) {
-      const members = this.#membersToPropose;
-      this.#membersToPropose = undefined;
+    const members = this.#membersNotice.take();
+    if (members !== undefined) {
       const record = encodeMembers(this.#header(), members);
       this.dispatch({ type: "propose", record });
       this.dispatch({ type: "abandon", n: record.n });

@@ -1,5 +1,5 @@
 /** Replicas of one small machine on an in-process network, for tests of whole replicas. */
-import { createReplica } from "../../src/replica.js";
+import { createReplica } from "../../src/create-replica.js";
 import { defineMachine } from "../../src/machine/define-machine.js";
 import { reject } from "../../src/machine/reject.js";
 import { Table } from "../../src/machine/table.js";

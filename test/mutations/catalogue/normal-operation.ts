@@ -93,7 +93,7 @@ export const normalOperation: readonly Mutation[] = [
     rule: "What was only appended counts for nobody before a claim of it was delivered.",
     section: "Where this differs from the first design",
     edits: [
-      { file, find: "Math.min(state.verified, state.log.durable)", replace: "state.log.durable" },
+      { file, find: "Math.min(state.verified, durableEnd(state))", replace: "durableEnd(state)" },
       { file, find: "  invariant(position <= state.verified, \"what is committed was acknowledged with a matching hash, and so verified\");\n", replace: "  state.verified = Math.max(state.verified, position);\n" },
     ],
     caught: { by: "nothing", level: "core", why: "another slot's claim is in every quorum of more than one slot, and with the same hash it verifies as far as it counts; a slot that is alone has delivered what it appends" },

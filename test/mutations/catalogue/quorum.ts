@@ -33,7 +33,7 @@ export const quorum: readonly Mutation[] = [
     id: "does-not-go-on-when-all-are-there",
     rule: "When all slots are present, the view is primary with whatever anybody remembers.",
     section: "Quorum policies, majority",
-    edits: [{ file, find: "    if (reports.length === slots.length) return allPresent(slots, reports);\n    const blank", replace: "    const blank" }],
+    edits: [{ file, find: "    if (this.nobodyMissing(slots, reports)) return allPresent(slots, reports);\n    const blank", replace: "    const blank" }],
     caught: byCoreHistories,
   },
   {

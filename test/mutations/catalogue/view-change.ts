@@ -177,7 +177,7 @@ export const viewChange: readonly Mutation[] = [
     id: "raises-the-era-without-everybody",
     rule: "If the ring's sequence went back, the era rises only with all slots present.",
     section: "View change, 3",
-    edits: [{ file: decide, find: "  return reports.length === slots.length ? { ...ballot", replace: "  return slots.length > 0 ? { ...ballot" }],
+    edits: [{ file: decide, find: "  return config.policy.nobodyMissing(slots, reports) ? { ...ballot", replace: "  return slots.length > 0 ? { ...ballot" }],
     caught: byScenario("the-ring-sequence-went-back"),
   },
   {
@@ -217,9 +217,8 @@ export const viewChange: readonly Mutation[] = [
     section: "View change, 5",
     edits: [{
       file: install,
-      find: "  state.verified = view.target.position;\n  setPhase(state, \"active\");\n",
+      find: "  state.verified = view.target.position;\n",
       replace: `  state.verified = view.target.position;
-  setPhase(state, "active");
   state.committed = view.target.position;
   state.effects.push({ type: "committed", through: state.committed });
 `,

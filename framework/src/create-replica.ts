@@ -1,0 +1,44 @@
+/** createReplica: checks the options, wires the parts, opens the disk, and joins. */
+import { wireParts, type ReplicaParts } from "./container.js";
+import { LockstepError } from "./errors.js";
+import { resolveLimits } from "./limits.js";
+import type { Store, StoreIdentity } from "./log/store.js";
+import { defaultLogger } from "./logger.js";
+import type { AnyCommand, AnyMachine, AnyQuery, Machine } from "./machine/types.js";
+import type { Replica } from "./replica-api.js";
+import { checkGroup, checkSlots, openStoreOf, policyOf, type ReplicaOptions } from "./replica-options.js";
+import { ReplicaNode } from "./replica.js";
+
+/**
+ * Joins the group, and resolves when this replica is a member of it. Synchronising and the first primary view may come
+ * later: await ready().
+ * @throws LockstepError CONFIGURATION_INVALID, COROSYNC_UNAVAILABLE, SLOT_TAKEN, and what the transport's join() throws.
+ */
+export async function createReplica<
+  S,
+  C extends Readonly<Record<string, AnyCommand<S>>>,
+  Q extends Readonly<Record<string, AnyQuery<S>>>,
+>(machine: Machine<S, C, Q>, options: ReplicaOptions): Promise<Replica<S, C, Q>> {
+  checkGroup(options.group);
+  const parts = wireParts({
+    machine: machine as unknown as AnyMachine<unknown>,
+    checkDeterminism: options.checkDeterminism ?? false,
+    transport: options.transport,
+    openStore: openStoreOf(options),
+    policy: policyOf(options.quorum),
+    limits: resolveLimits(options.limits),
+    logger: () => options.logger ?? defaultLogger(),
+    provide: options.provide ?? {},
+  });
+  const slots = checkSlots(options.slots ?? (await parts.transport.configuredNodes()));
+  const store = await openStore(parts, { group: options.group, machine: machine.name, slots });
+  const node = new ReplicaNode(machine, options.group, slots, parts, store);
+  await node.start();
+  return node;
+}
+
+async function openStore({ openStore: open, transport, policy }: ReplicaParts, whose: Pick<StoreIdentity, "group" | "machine" | "slots">): Promise<Store | undefined> {
+  if (open === undefined) return undefined;
+  if (transport.localNode === undefined) throw new LockstepError("CONFIGURATION_INVALID", "this transport does not tell its node's id, which a durable replica must know: use corosync() or memory(), or no directory");
+  return open({ ...whose, slot: await transport.localNode(), policy: policy.name });
+}
