@@ -48,6 +48,22 @@ describe("durable replicas", () => {
     expect(await again[1]?.submit.add({ key: "key 0", by: 1 })).toBe(11);
   });
 
+  it("are ready when what their disks held is applied, and not before", async () => {
+    const [first] = await startAll();
+    for (let n = 0; n < 20; n++) await first?.submit.add({ key: "x", by: 1 });
+    // It depends on which disk is first: once would show little.
+    for (let round = 0; round < 12; round++) {
+      await stopAll();
+      const seen: (number | undefined)[] = [];
+      await Promise.all(group.network.nodes.map(async (nodeId) => {
+        const replica = await start(nodeId);
+        await replica.ready();
+        seen.push(replica.state.values.get("x"));
+      }));
+      expect(seen, `round ${round}`).toEqual([20, 20, 20]);
+    }
+  });
+
   it("come back without one of them, and take it in when it comes", async () => {
     const [first] = await startAll();
     await first?.submit.add({ key: "x", by: 1 });

@@ -1,0 +1,86 @@
+/** Writing down what the core wants: what the disk does not take is tried again, what cannot be written at all ends the replica. */
+import { describe, expect, it } from "vitest";
+import { zeroBallot } from "../../src/core/ballot.js";
+import type { CoreEvent } from "../../src/core/events.js";
+import { createApplier } from "../../src/apply/applier.js";
+import { LockstepError } from "../../src/errors.js";
+import { defaultLimits } from "../../src/limits.js";
+import { genesisHash } from "../../src/log/chain-hash.js";
+import { Persistence } from "../../src/log/persistence.js";
+import type { Store, StoreWrite } from "../../src/log/store.js";
+import { systemScheduler } from "../../src/scheduler.js";
+import { eventually } from "../support/eventually.js";
+import { counters } from "../support/test-group.js";
+
+const change: StoreWrite = { entries: [], head: { ballot: zeroBallot, promised: zeroBallot, lineage: false, replaceState: false, known: [] } };
+const point = { position: 0, hash: genesisHash };
+
+/** @param attempt What becomes of each attempt, counted from 1, to write anything. */
+function bed(attempt: (count: number) => void) {
+  let attempts = 0;
+  const told: CoreEvent[] = [];
+  const failures: Error[] = [];
+  const errors: string[] = [];
+  const tried = async (): Promise<void> => {
+    attempts++;
+    attempt(attempts);
+  };
+  const store: Store = {
+    recover: () => undefined, write: tried, close: async () => undefined,
+    beginSnapshot: () => ({ write: tried, finish: async () => undefined, abort: async () => undefined }),
+  };
+  const persistence = new Persistence({
+    store, limits: defaultLimits, scheduler: systemScheduler, applier: createApplier(counters() as never),
+    logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: (_fields, message) => errors.push(message ?? "") },
+    tellCore: (event) => told.push(event), failed: (error) => failures.push(error),
+  });
+  return { persistence, told, failures, errors, attempts: () => attempts };
+}
+
+function full(): never {
+  throw new LockstepError("STORE_FAILED", "there is no room");
+}
+
+describe("what the core wants on disk", () => {
+  it("is tried again until the disk takes it, and told of then", async () => {
+    const { persistence, told, failures, errors } = bed((count) => { if (count < 3) full(); });
+    persistence.write(7, change);
+    await eventually(() => errors.length > 0, "the trouble to be said");
+    expect(persistence.trouble).toBe("there is no room");
+    await eventually(() => told.length > 0, "the write to be done");
+    expect(told).toEqual([{ type: "persisted", token: 7 }]);
+    expect([persistence.trouble, failures, errors.length]).toEqual([undefined, [], 1]);
+  });
+
+  it.each(["INVARIANT_VIOLATED", "STORE_DAMAGED"] as const)("ends the replica with %s: trying again does not help", async (code) => {
+    const { persistence, told, failures, attempts } = bed(() => { throw new LockstepError(code, "never"); });
+    persistence.write(1, change);
+    await eventually(() => failures.length > 0, "the replica to be told");
+    expect(failures).toMatchObject([{ code }]);
+    expect([told, attempts()]).toEqual([[], 1]);
+  });
+
+  it("is a snapshot that begins again from its first slice after a failure", async () => {
+    const { persistence, told, attempts } = bed((count) => { if (count === 1) full(); });
+    persistence.storeSnapshot(point);
+    await eventually(() => told.length > 0, "the snapshot to be stored");
+    expect(told).toEqual([{ type: "snapshotStored", point }]);
+    expect(attempts()).toBeGreaterThan(1);
+  });
+
+  it("is the newest of two snapshots: nobody hears of the one that it replaced", async () => {
+    const { persistence, told } = bed((count) => { if (count === 1) full(); });
+    persistence.storeSnapshot(point);
+    persistence.storeSnapshot({ ...point, hash: "1".repeat(32) });
+    await eventually(() => told.length > 0, "the second to be stored");
+    expect(told).toEqual([{ type: "snapshotStored", point: { ...point, hash: "1".repeat(32) } }]);
+  });
+
+  it("is given up when the replica closes", async () => {
+    const { persistence, told, attempts } = bed(full);
+    persistence.write(1, change);
+    await eventually(() => attempts() === 1, "the first attempt");
+    await persistence.close();
+    expect(told).toEqual([]);
+  });
+});
