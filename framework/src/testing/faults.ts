@@ -84,6 +84,16 @@ export const faults = {
     world.loseDisk(slot);
     return `slot ${slot}`;
   },
+  /** A process ends, and what its disk was writing is there in part: to be refused, or nothing that was acknowledged. */
+  tearDisk: (world, random) => {
+    const slot = random.pick(world.options.slots.filter((one) => (world.disks.get(one)?.waiting ?? 0) > 0));
+    if (slot === undefined || !world.mayLoseDisk(slot)) return undefined;
+    if (world.disks.get(slot)?.tear(random) !== true) return undefined;
+    for (const process of world.on(slot)) world.end(process, "procdown");
+    world.rotten.add(slot);
+    world.loseDisk(slot);
+    return `slot ${slot}`;
+  },
   fullDisk: (world, random) => {
     const slot = random.pick(world.options.slots);
     const disk = slot === undefined ? undefined : world.disks.get(slot);

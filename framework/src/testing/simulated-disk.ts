@@ -68,6 +68,23 @@ export class SimulatedDisk {
     this.#open = undefined;
   }
 
+  /**
+   * The process is gone in the middle of a write, and the disk does not keep its order: some of a change's records are there,
+   * the last of them cut short. False if nothing was being written.
+   */
+  tear(random: Random): boolean {
+    const torn = this.#pending.splice(random.between(0, Math.max(0, this.#pending.length - 1)))[0];
+    if (torn === undefined) return false;
+    for (const { changes } of this.#pending) apply(this.#flushed, changes);
+    const written = random.shuffled(torn.changes).slice(0, random.between(1, torn.changes.length));
+    apply(this.#flushed, written.map((change, index) => index < written.length - 1 || change.type !== "put" ? change
+      : { ...change, value: change.value.subarray(0, random.between(0, change.value.byteLength)) }));
+    this.#pending = [];
+    this.#visible = new Map(this.#flushed);
+    this.#open = undefined;
+    return true;
+  }
+
   /** A bit of a stored record flips, while nobody has it open. False if there is nothing. */
   rot(random: Random): boolean {
     const key = random.pick(Array.from(this.#flushed.keys()));
