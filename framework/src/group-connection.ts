@@ -143,7 +143,7 @@ export class GroupConnection {
     const config: CoreConfig = {
       slot, slots, policy, durability: persistence === undefined ? "memory" : "disk", incarnation: parts.newIncarnation(), machine: machine.name, version: machine.version,
       silenceTimeoutMs: limits.silenceTimeoutMs, transferTimeoutMs: limits.transferTimeoutMs,
-      heldBytes: limits.heldBytes, logRetentionBytes: limits.logRetentionBytes,
+      heldBytes: limits.heldBytes, logRetentionBytes: limits.logRetentionBytes, unwrittenBytes: limits.unwrittenBytes,
     };
     const core = this.#lastCore === undefined ? firstCore(config, this.#recovered, parts.log) : resumedCore(config, this.#lastCore);
     core.nowMs = this.#coreTimeMs;

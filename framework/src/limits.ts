@@ -22,8 +22,14 @@ export interface Limits {
   readonly inFlightChunks: number;
   /** Applied entries kept for members that come back, bytes. */
   readonly logRetentionBytes: number;
+  /** A member that lacks no more than this gets the entries, bytes, even where the state is smaller. */
+  readonly incrementalBytes: number;
   /** With a durable log: applied entries after which a snapshot of the state takes their place on disk, bytes. */
   readonly snapshotLogBytes: number;
+  /** With a durable log: the same after this time, milliseconds, if anything was applied. */
+  readonly snapshotIntervalMs: number;
+  /** With a durable log: entries kept in memory for a disk that does not take them, bytes; beyond, a snapshot of the state is to take their place. */
+  readonly unwrittenBytes: number;
   /** Batches held by a synchronising member, bytes; beyond it asks for a later snapshot. */
   readonly heldBytes: number;
   /** Applied entries kept for events({ from }). */
@@ -57,8 +63,14 @@ export const defaultLimits: Limits = {
   inFlightChunks: 4,
   // A minute's absence at 1 MB/s of commands.
   logRetentionBytes: 64 * 1024 * 1024,
+  // A moment of the wire; with a snapshot a member loses what its own commands came to.
+  incrementalBytes: 1024 * 1024,
   // Read and applied again at a restart, in about ten seconds; written again with every snapshot, so not less than the state of most groups.
   snapshotLogBytes: 64 * 1024 * 1024,
+  // A restart of a group with little to do should not read a day's log; a state of a gigabyte an hour is nothing to a disk.
+  snapshotIntervalMs: 60 * 60 * 1000,
+  // As much again as is kept of applied entries: a full disk is a matter of minutes, and must not fill the memory as well.
+  unwrittenBytes: 64 * 1024 * 1024,
   heldBytes: 256 * 1024 * 1024,
   eventEntries: 10_000,
   // Many times the longest pause of a healthy event loop, short beside the answer time-out.

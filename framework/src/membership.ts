@@ -64,13 +64,14 @@ export class Membership {
   viewChanges = 0;
 
   constructor(parts: MembershipParts) {
-    const { core, transport, applier, limits } = parts;
+    const { core, transport, applier, limits, logger, persistence } = parts;
     this.#parts = parts;
     this.#outbox = new Outbox(transport);
     this.#membersNotice = new MembersNotice(limits.silenceTimeoutMs);
     this.#reassembler = new Reassembler(largestMessage(limits));
     this.#transfers = new Transfers({
-      log: core.log, applier, limits, incarnation: core.config.incarnation,
+      log: core.log, applier, limits, logger, incarnation: core.config.incarnation,
+      entriesBetween: (from, to) => persistence?.entriesBetween(from, to),
       send: (message) => this.#outbox.send(message),
       blocked: () => this.#outbox.blocked,
       tellCore: (event) => this.#dispatch(event),
@@ -159,9 +160,9 @@ export class Membership {
       if (whole === undefined) return;
       const message = decodeMessage(whole);
       const { slot } = core.config;
+      if (message.type === "digest") return digestCheck.received(sender.nodeId, message.position, message.digest);
+      this.#dispatch({ type: "message", sender, message });
       if (message.type === "chunk") this.#transfers.delivered(sender.nodeId === slot && sender.pid === core.self?.pid, message.to === slot, message);
-      else if (message.type === "digest") digestCheck.received(sender.nodeId, message.position, message.digest);
-      else this.#dispatch({ type: "message", sender, message });
     } catch (error) {
       if (!isLockstepError(error, "MALFORMED_MESSAGE")) throw error;
       // Every member sees the same bytes and ignores them alike.
@@ -212,6 +213,7 @@ export class Membership {
         this.#membersNotice.send(effect.members);
         return this.scheduleFlush();
       case "donate": return this.#transfers.donate(effect);
+      case "stopDonating": return this.#transfers.stopDonating(effect.to);
       case "receiveTransfer": return this.#transfers.expect(effect);
       case "adoptState": return this.#adoptState(effect.position);
       case "persist": return this.#persistence().write(effect.token, effect.write);

@@ -11,7 +11,7 @@ import { digestOf } from "./digest.js";
 import { withMessage } from "./outcomes.js";
 import { initialReplicated, type Replicated } from "./replicated.js";
 import { runHandler } from "./run-handler.js";
-import { sliceSnapshot } from "./snapshot-source.js";
+import { aboutBytes, sliceSnapshot } from "./snapshot-source.js";
 import { receiveSnapshot, replicatedOf } from "./snapshot-sink.js";
 import { nextTimerAt } from "./timers.js";
 import type { Applier, AppliedEntry, CommandOutcome, DigestRun, RestoredState, SnapshotSink, SnapshotSource } from "./types.js";
@@ -77,7 +77,11 @@ class MachineApplier<S> implements Applier<S> {
 
   capture(): SnapshotSource {
     const captured = this.#replicated;
-    return { position: captured.position, slices: (sliceBytes) => sliceSnapshot(this.#machine, captured, sliceBytes) };
+    return {
+      position: captured.position,
+      slices: (sliceBytes) => sliceSnapshot(this.#machine, captured, sliceBytes),
+      aboutBytes: () => aboutBytes(captured),
+    };
   }
 
   receive(): SnapshotSink {

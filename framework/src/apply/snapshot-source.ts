@@ -18,6 +18,9 @@ export interface MachineIdentity {
 /** First elements of records: part of the format. */
 export const recordKind = { header: 0, state: 1, table: 2, row: 3, end: 4 } as const;
 
+/** Rows of a Table that stand for all of them where a size is estimated. */
+const sampledRows = 32;
+
 /** @param sliceBytes A slice ends with the record that makes it at least this large. */
 export function* sliceSnapshot(machine: MachineIdentity, captured: Replicated<unknown>, sliceBytes: number): IterableIterator<Uint8Array> {
   let slice: Uint8Array[] = [];
@@ -47,6 +50,22 @@ function* encodeRecords({ name, version }: MachineIdentity, captured: Replicated
     count += 1 + table.size;
   }
   yield encodeValue([recordKind.end, count, tables.length]);
+}
+
+/** How large a snapshot will be: its rows are taken to be like the first of their Table. */
+export function aboutBytes(captured: Replicated<unknown>): number {
+  const { tables, referenceOf } = numberTables();
+  let bytes = encodeValue([recordKind.state, writtenForm(captured)], referenceOf).byteLength;
+  for (const table of tables) {
+    let [rows, ofRows] = [0, 0];
+    for (const [key, value] of table) {
+      if (rows === sampledRows) break;
+      rows++;
+      ofRows += 4 + encodeValue([recordKind.row, key, value], referenceOf).byteLength;
+    }
+    if (rows > 0) bytes += ofRows / rows * table.size;
+  }
+  return bytes;
 }
 
 /** Numbers Tables in the order in which they are met; one that is met again keeps its number. */

@@ -35,6 +35,8 @@ export interface AppliedEntry {
 export interface SnapshotSource {
   readonly position: number;
   slices(sliceBytes: number): Iterator<Uint8Array>;
+  /** How large it will be, in bytes, going by a few rows of each Table. Costs as long as all that is not in Tables. */
+  aboutBytes(): number;
 }
 
 /** Takes the slices of one snapshot in order and builds the state aside; nothing changes until restore(). */

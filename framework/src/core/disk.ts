@@ -29,7 +29,7 @@ export interface Disk {
   writes: number;
   /** The log in memory is the log on disk, as issued, up to here; -1: not even its base. */
   agrees: number;
-  /** A state was taken over: nothing of the log can be written before a snapshot of it is. */
+  /** A state was taken over, or entries were given up: nothing of the log can be written before a snapshot of the state is. */
   adopted: LogPoint | undefined;
   /** A finished snapshot that the log on disk shall begin with. */
   nextBase: LogPoint | undefined;
@@ -68,13 +68,23 @@ export function cutOnDisk({ disk }: CoreState, position: number): void {
   if (disk !== undefined) disk.agrees = Math.min(disk.agrees, position);
 }
 
-/** Log and state in memory were replaced by others. */
+/** Log and state in memory do not follow what is on disk any more. */
 export function adoptOnDisk(state: CoreState, point: LogPoint): void {
   if (state.disk === undefined) return;
   state.disk.agrees = -1;
   state.disk.adopted = point;
   state.disk.nextBase = undefined;
   state.effects.push({ type: "storeSnapshot", point });
+}
+
+/**
+ * More waits for the disk than shall be kept in memory: it is full, or too slow. A snapshot of what is applied is to take the place
+ * of those entries; until it is there nothing is acknowledged, and the disk keeps what it has.
+ */
+export function giveUpWriting(state: CoreState, applied: number): void {
+  const hash = state.log.hashAt(applied);
+  if (state.disk === undefined || applied <= writtenThrough(state) || hash === undefined) return;
+  adoptOnDisk(state, { position: applied, hash });
 }
 
 /** A snapshot of the state at a point is finished. */

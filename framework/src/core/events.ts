@@ -29,6 +29,8 @@ export type CoreEvent =
   | { readonly type: "transferFailed"; readonly reason: string }
   /** This write will survive a loss of power. */
   | { readonly type: "persisted"; readonly token: number }
+  /** The disk takes nothing at the moment, or takes what is written again. */
+  | { readonly type: "diskTrouble"; readonly failing: boolean }
   /** A snapshot of the state at this point of the log is on disk, whole. */
   | { readonly type: "snapshotStored"; readonly point: LogPoint }
   /** The state was found to differ from the group's: give it up and take the group's. */
@@ -65,6 +67,8 @@ export type Effect =
   | { readonly type: "proposeMembers"; readonly members: readonly ReplicaIdentity[] }
   /** Send a member what it lacks, up to `through`. */
   | { readonly type: "donate"; readonly to: number; readonly turn: number; readonly ballot: Ballot; readonly have: readonly LogPoint[]; readonly through: number }
+  /** A member asks somebody, perhaps this replica again: what it is being sent is of no use any more. */
+  | { readonly type: "stopDonating"; readonly to: number }
   /** Expect chunks of this turn; forget those of earlier ones. */
   | { readonly type: "receiveTransfer"; readonly ballot: Ballot; readonly turn: number }
   /** Replace the applied state with the staged one, which is of this position. */

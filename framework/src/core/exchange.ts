@@ -141,11 +141,24 @@ function beginExchange(state: CoreState): void {
 /** Multicasts the own State, once an exchange; with votequorum in charge, not before it has spoken about this ring. */
 export function multicastState(state: CoreState, patience: "withVotes" | "withoutVotes" = "withVotes"): void {
   const { exchange, config } = state;
-  if (exchange === undefined || exchange.reported || !exchange.takesPart || awaitedNewcomer(state) !== undefined) return;
+  if (exchange === undefined || exchange.reported || !exchange.takesPart || awaitedNewcomer(state) !== undefined || staysSilent(state)) return;
   const quorum = quorumOfRing(state);
   if (config.policy.needsVotes && quorum === undefined && patience === "withVotes") return;
   exchange.reported = true;
   state.effects.push({ type: "multicast", message: { type: "state", exchange: exchange.key, report: stateReport(state, quorum) } });
+}
+
+/**
+ * Where every active member must acknowledge, one whose disk takes nothing would hold up all: it lets the others exclude it, and asks back
+ * in when there is room.
+ */
+export function staysSilent({ diskFails, config }: CoreState): boolean {
+  return diskFails && config.policy.outdates;
+}
+
+export function diskTroubleChanged(state: CoreState, failing: boolean): void {
+  state.diskFails = failing;
+  multicastState(state);
 }
 
 /**

@@ -101,19 +101,29 @@ function resubmit(state: CoreState): void {
 }
 
 function requestTransfer(state: CoreState, view: View): void {
-  const { joining, log } = state;
+  const { joining } = state;
   invariant(joining !== undefined, "a transfer is asked for by a member that synchronises");
   joining.lastProgressMs = state.nowMs;
-  const have: LogPoint[] = [];
-  for (const position of state.replaceState ? [] : new Set([state.verified, state.committed])) {
-    const hash = log.hashAt(position);
-    if (hash !== undefined && position <= view.target.position) have.push({ position, hash });
-  }
   const { turn, reach } = joining;
+  const have = state.replaceState ? [] : placesToGoOnFrom(state).filter(({ position }) => position <= view.target.position);
   state.effects.push(
     { type: "receiveTransfer", ballot: view.ballot, turn },
     { type: "multicast", message: { type: "needSync", ballot: view.ballot, turn, have, reach: reach.position } },
   );
+}
+
+/**
+ * The verified end, the committed one, and places between them, ever farther apart: a log from disk, of which nothing is known to be
+ * committed yet, may differ from the group's in its last entries only.
+ */
+function placesToGoOnFrom({ log, verified, committed }: CoreState): LogPoint[] {
+  const positions = [verified];
+  for (let back = 1; verified - back > committed; back *= 2) positions.push(verified - back);
+  if (committed < verified) positions.push(committed);
+  return positions.flatMap((position) => {
+    const hash = log.hashAt(position);
+    return hash === undefined ? [] : [{ position, hash }];
+  });
 }
 
 /** Asks the next donor. */
@@ -129,6 +139,7 @@ export function needSyncReceived(state: CoreState, needer: number, message: Need
   // What is taken and not yet on disk can be given all the same.
   const holds = state.phase === "active" || state.entering;
   if (view === undefined || !equalBallots(view.ballot, message.ballot) || !holds) return;
+  if (message.turn > 0) state.effects.push({ type: "stopDonating", to: needer });
   const donors = Array.from(new Set([...view.holders, ...state.acks.keys()])).filter((slot) => slot !== needer).sort((a, b) => a - b);
   if (donors.length === 0) return;
   const rank = Math.max(0, view.members.findIndex((member) => member.slot === needer));

@@ -29,6 +29,8 @@ export interface CoreConfig {
   readonly heldBytes: number;
   /** Applied entries beyond this many bytes are forgotten. */
   readonly logRetentionBytes: number;
+  /** With a disk: entries that wait for it, beyond those. */
+  readonly unwrittenBytes: number;
 }
 
 /** A state exchange under way, or the last one. */
@@ -124,6 +126,8 @@ export interface CoreState {
   // What this replica holds.
   /** undefined: in memory only. */
   disk: Disk | undefined;
+  /** The disk takes nothing at the moment. */
+  diskFails: boolean;
   /** Slots that were active in its views; only with a disk. */
   known: readonly number[];
   lineage: boolean;
@@ -179,6 +183,7 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
     joining: undefined,
     k: 0,
     disk: config.durability === "disk" ? recoveredDisk(blankRecovery, 0) : undefined,
+    diskFails: false,
     known: [],
     lineage: false,
     replaceState: false,
@@ -203,9 +208,9 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
  * must not claim to remember, for what it acknowledged might be committed and missing here.
  */
 export function resumedCore(config: CoreConfig, previous: CoreState): CoreState {
-  const { log, ballot, promised, verified, committed, replaceState, disk, known } = previous;
+  const { log, ballot, promised, verified, committed, replaceState, disk, diskFails, known } = previous;
   const lineage = previous.lineage && previous.acknowledged <= previous.verified;
-  return { ...initialCore(config, log), lineage, ballot, promised, verified, committed, replaceState, disk, known };
+  return { ...initialCore(config, log), lineage, ballot, promised, verified, committed, replaceState, disk, diskFails, known };
 }
 
 /**

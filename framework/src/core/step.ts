@@ -5,8 +5,8 @@
  * events give equal effects, which is what simulations and transcripts rest on.
  */
 import { LockstepError, invariant, isLockstepError } from "../errors.js";
-import { configurationChanged, askRejoin, excludeReceived, quorumChanged, rejoinReceived, ringChanged, stateReceived } from "./exchange.js";
-import { snapshotStored, writeDown, written, writtenThrough } from "./disk.js";
+import { configurationChanged, askRejoin, diskTroubleChanged, excludeReceived, quorumChanged, rejoinReceived, ringChanged, stateReceived } from "./exchange.js";
+import { giveUpWriting, snapshotStored, writeDown, written, writtenThrough } from "./disk.js";
 import type { CoreEvent, Effect } from "./events.js";
 import { enterIfDurable, needSyncReceived, promiseReceived, retryTransfer, transferred } from "./install.js";
 import type { Message } from "./messages.js";
@@ -15,7 +15,7 @@ import { sendPromise } from "./promise.js";
 import { ackReceived, acknowledge, acknowledgeNow, acknowledgeOwn, advanceCommit, batchReceived, propose } from "./replicate.js";
 import type { CoreState } from "./state.js";
 import type { MemberAddress } from "../transport/group-transport.js";
-import { ticked } from "./watch.js";
+import { chunkPassed, ticked } from "./watch.js";
 
 export interface Step {
   readonly state: CoreState;
@@ -57,6 +57,7 @@ function take(state: CoreState, event: CoreEvent): void {
       if (written(state, event.token)) flushed(state);
       return;
     case "snapshotStored": return snapshotStored(state, event.point);
+    case "diskTrouble": return diskTroubleChanged(state, event.failing);
     case "stateDiffers": return giveUpState(state, event.position);
     default: return event satisfies never;
   }
@@ -72,7 +73,7 @@ function messageReceived(state: CoreState, sender: MemberAddress, message: Messa
     case "promise": return promiseReceived(state, sender.nodeId, message);
     case "needSync": return needSyncReceived(state, sender.nodeId, message);
     // Contents of a transfer and digests are the replica's business; the core hears what came of them.
-    case "chunk":
+    case "chunk": return chunkPassed(state, message);
     case "digest": return;
     default: return message satisfies never;
   }
@@ -99,6 +100,7 @@ function abandon(state: CoreState, n: number): void {
 function retain(state: CoreState, applied: number): void {
   const { log, config } = state;
   invariant(applied <= state.committed, "nothing uncommitted is applied");
+  if (log.bytes > config.logRetentionBytes + config.unwrittenBytes) giveUpWriting(state, applied);
   const droppable = Math.min(applied, writtenThrough(state));
   while (log.bytes > config.logRetentionBytes && log.base < droppable) log.dropThrough(log.base + 1);
 }

@@ -1,9 +1,11 @@
 /** What happens when nothing does: the watchdogs, driven by ticks. */
-import { askRejoin, askRejoinLater, attemptKey, multicastState } from "./exchange.js";
+import { equalBallots } from "./ballot.js";
+import { askRejoin, askRejoinLater, attemptKey, multicastState, staysSilent } from "./exchange.js";
 import { retryTransfer } from "./install.js";
+import type { ChunkMessage } from "./messages.js";
 import { acknowledgeNow } from "./replicate.js";
 import { silentForMs } from "./silence.js";
-import { addressKey, type CoreState, type Joining } from "./state.js";
+import { addressKey, quorumOfRing, type CoreState, type Joining } from "./state.js";
 
 /** How far the wait before asking back in may grow: an excluded member that is slow for good must not stall the group for ever. */
 const maxRejoinBackoffMs = 30_000;
@@ -30,12 +32,16 @@ function watchExchange(state: CoreState): void {
 }
 
 function watchExclusion(state: CoreState): void {
-  if (state.rejoin.atMs === undefined || state.nowMs < state.rejoin.atMs) return;
+  if (state.rejoin.atMs === undefined || state.nowMs < state.rejoin.atMs || isExcludedAndSilent(state)) return;
   state.rejoin.atMs = undefined;
   state.rejoin.backoffMs = Math.min(maxRejoinBackoffMs, Math.max(250, state.rejoin.backoffMs * 2));
   askRejoin(state, `slot ${state.config.slot} asks to be taken back`);
   // Asked again should this be lost with a ring; forgotten as soon as an exchange begins.
   if (state.self !== undefined && state.excluded.has(addressKey(state.self))) askRejoinLater(state);
+}
+
+function isExcludedAndSilent(state: CoreState): boolean {
+  return staysSilent(state) && state.self !== undefined && state.excluded.has(addressKey(state.self));
 }
 
 function watchTransfer(state: CoreState): void {
@@ -55,6 +61,23 @@ function nextDonor(state: CoreState, joining: Joining): void {
     askRejoinLater(state);
   }
   retryTransfer(state);
+}
+
+/**
+ * A part of a transfer came by. Where too few hold the log for a commit, whoever is being brought up to date is what commits wait for:
+ * to exchange states meanwhile would begin its transfer anew, and a long one would never end.
+ */
+export function chunkPassed(state: CoreState, { ballot }: ChunkMessage): void {
+  if (state.view !== undefined && equalBallots(state.view.ballot, ballot) && !enoughAreActive(state)) state.lastCommitMs = state.nowMs;
+}
+
+/** Those that hold the log could commit, if they all answered. */
+function enoughAreActive(state: CoreState): boolean {
+  const { view, config, log, acks } = state;
+  if (view === undefined) return false;
+  const answers = new Map([...view.holders, ...acks.keys()].map((slot) => [slot, log.end]));
+  const quorum = config.policy.needsVotes ? quorumOfRing(state) : undefined;
+  return config.policy.committed({ slots: config.slots, acks: answers, holders: view.holders, quorum }) >= log.end;
 }
 
 /** A view that holds entries and cannot commit them (a frozen member is needed, a hole), or lacks promises, exchanges states again. */

@@ -14,8 +14,9 @@ import type { Backend, Change } from "./store.js";
 
 type Database = RootDatabase<Uint8Array, string>;
 
-/** Records read at a time. */
-const rangePortion = 256;
+/** Read at a time: records that are large are few. */
+const portionRecords = 256;
+const portionBytes = 1024 * 1024;
 
 /**
  * Makes the directory if it is missing.
@@ -99,12 +100,27 @@ class LmdbBackend implements Backend {
   *range(from: string, to: string): Iterable<{ readonly key: string; readonly value: Uint8Array }> {
     // In portions: a reader that stays open for long keeps old pages alive.
     for (let next = from; ;) {
-      const portion = this.#reading(() => Array.from(this.#database.getRange({ start: next, end: to, limit: rangePortion })));
+      const portion = this.#reading(() => this.#portion(next, to));
       yield* portion;
       const last = portion.at(-1);
-      if (last === undefined || portion.length < rangePortion) return;
+      if (last === undefined) return;
       next = `${last.key}\u0001`;
     }
+  }
+
+  #portion(from: string, to: string): { key: string; value: Uint8Array }[] {
+    const portion: { key: string; value: Uint8Array }[] = [];
+    let bytes = 0;
+    for (const record of this.#database.getRange({ start: from, end: to, limit: portionRecords })) {
+      portion.push(record);
+      bytes += record.value.byteLength;
+      if (bytes >= portionBytes) break;
+    }
+    return portion;
+  }
+
+  keys(from: string, to: string, limit: number): readonly string[] {
+    return limit === 0 ? [] : this.#reading(() => Array.from(this.#database.getKeys({ start: from, end: to, limit })));
   }
 
   #reading<T>(read: () => T): T {
@@ -144,6 +160,10 @@ class LmdbBackend implements Backend {
     for (const change of changes) {
       if (change.type === "put") {
         outcome.set(change.key, change.value);
+        continue;
+      }
+      if (change.type === "remove") {
+        outcome.set(change.key, undefined);
         continue;
       }
       for (const key of outcome.keys()) if (key >= change.from && key < change.to) outcome.set(key, undefined);

@@ -4,37 +4,25 @@
  *   identity                          whose it is
  *   head                              ballot, promise, …, and where the log ends
  *   base                              where the log begins
- *   log/POSITION                      an entry
+ *   log/POSITION                      an entry; those from the base before the present one on are kept
  *   snapshot/NUMBER/end               a snapshot of the state is whole
  *   snapshot/NUMBER/slice/INDEX       a part of it
  */
 import { LockstepError, invariant } from "../errors.js";
 import { chainHash, contentHash, genesisHash } from "./chain-hash.js";
 import type { LogEntry, LogPoint } from "./log.js";
-import type { Backend, Change, Recovered, SnapshotWriter, Store, StoreIdentity, StoreWrite } from "./store.js";
+import { entriesAfter, keys, past, unneeded } from "./store-keys.js";
+import type { Backend, Change, Recovered, SnapshotWriter, Store, StoredEntries, StoreIdentity, StoreWrite } from "./store.js";
 import {
   damaged, decodeBase, decodeEntry, decodeHead, decodeIdentity, decodeSlice, decodeSnapshot, encodeBase, encodeEntry, encodeHead, encodeIdentity, encodeSlice,
   encodeSnapshot, type BaseRecord,
 } from "./store-codec.js";
 
-const digits = 16;
 const genesis: LogPoint = { position: 0, hash: genesisHash };
-/** Above every character of a key: the end of a range. */
-const past = "~";
+/** Records that nobody needs any more, removed with each write: so that removing a large log or snapshot holds nothing up. */
+const sweptAtOnce = 256;
 
-function padded(number: number): string {
-  return String(number).padStart(digits, "0");
-}
-
-const keys = {
-  identity: "identity",
-  head: "head",
-  base: "base",
-  entry: (position: number): string => `log/${padded(position)}`,
-  snapshot: (number: number): string => `snapshot/${padded(number)}/`,
-  snapshotEnd: (number: number): string => `${keys.snapshot(number)}end`,
-  slice: (number: number, index: number): string => `${keys.snapshot(number)}slice/${padded(index)}`,
-} as const;
+type Snapshot = Omit<BaseRecord, "since">;
 
 export function openLogStore(backend: Backend, identity: StoreIdentity): Store {
   return new LogStore(backend, identity);
@@ -44,16 +32,23 @@ class LogStore implements Store {
   readonly #backend: Backend;
   readonly #identity: StoreIdentity;
   /** Snapshot 0: the genesis, of which there is none. */
-  #base: BaseRecord = { point: genesis, snapshot: 0 };
+  #base: BaseRecord = { point: genesis, snapshot: 0, since: genesis };
   #end = genesis;
   /** That of a write under way; or of one that failed, and is tried again. */
   #nextBase: BaseRecord | undefined;
   /** The newest snapshot that is whole. */
-  #finished: BaseRecord | undefined;
+  #finished: Snapshot | undefined;
+  /** Entries that went through here, for their average size. */
+  #seen = { entries: 0, bytes: 0 };
   #lastSnapshot = 0;
   #recovered = false;
+  /** There is no log, and no base. */
+  #blank = true;
   #writing = false;
-  #snapshotting = false;
+  /** The number of a snapshot under way. */
+  #snapshotting: number | undefined;
+  /** There may be records that nobody needs any more: an earlier process's, at first. */
+  #littered = true;
 
   constructor(backend: Backend, identity: StoreIdentity) {
     this.#backend = backend;
@@ -72,23 +67,23 @@ class LogStore implements Store {
       return damaged("it has a log, and no head");
     }
     const { head, end } = decodeHead(keys.head, headRecord);
-    if (baseRecord !== undefined) this.#base = decodeBase(keys.base, baseRecord);
+    this.#base = decodeBase(keys.base, baseRecord ?? damaged("it does not say where its log begins"));
+    this.#blank = false;
     this.#end = end;
     const { point, snapshot } = this.#base;
     this.#lastSnapshot = snapshot;
-    return { head, base: point, snapshot: snapshot === 0 ? undefined : this.#slices(this.#base), entries: this.#entries(point, end) };
+    return { head, base: point, snapshot: snapshot === 0 ? undefined : this.#slices(this.#base), entries: this.#entries(this.#base, end) };
   }
 
   #holdsEntries(): boolean {
-    for (const { key } of this.#backend.range("log/", `log/${past}`)) if (key !== "") return true;
-    return false;
+    return this.#backend.keys("log/", `log/${past}`, 1).length > 0;
   }
 
   #checkIdentity(): void {
     const record = this.#backend.get(keys.identity);
     if (record === undefined) {
-      for (const { key } of this.#backend.range("", "~")) return damaged(`it has ${key}, and does not say whose it is`);
-      return;
+      const [key] = this.#backend.keys("", past, 1);
+      return key === undefined ? undefined : damaged(`it has ${key}, and does not say whose it is`);
     }
     const { group, slot, machine, slots, policy } = decodeIdentity(keys.identity, record);
     const own = this.#identity;
@@ -126,17 +121,54 @@ class LogStore implements Store {
     if (digestOf(hashes) !== digest) damaged(`snapshot ${snapshot} is not what was written`);
   }
 
-  *#entries(base: LogPoint, end: LogPoint): Generator<LogEntry & { readonly position: number }> {
-    let { position, hash } = base;
-    for (const { key, value } of this.#backend.range(keys.entry(base.position + 1), `log/${past}`)) {
+  /** Those after the base; the ones before it are looked at too. */
+  *#entries({ point, since }: BaseRecord, end: LogPoint): Generator<LogEntry & { readonly position: number }> {
+    let last = since;
+    for (const entry of this.#read(since, Number.POSITIVE_INFINITY)) {
+      if (last.position === point.position && last.hash !== point.hash) damaged(`the state of position ${point.position} is of another log`);
+      last = entry;
+      if (entry.position > point.position) yield entry;
+    }
+    if (last.position !== end.position || last.hash !== end.hash) damaged(`the log ends at position ${last.position} instead of ${end.position}`);
+  }
+
+  /** Every checksum and every chain hash is looked at. */
+  *#read(from: LogPoint, through: number): Generator<LogEntry & { readonly position: number }> {
+    let { position, hash } = from;
+    for (const { key, value } of this.#backend.range(keys.entry(position + 1), through === Number.POSITIVE_INFINITY ? entriesAfter(position).to : keys.entry(through + 1))) {
       position++;
       if (key !== keys.entry(position)) damaged(`the entry of position ${position} is missing`);
       const entry = decodeEntry(key, value);
       hash = chainHash(hash, entry.ballot, entry.record.bytes);
       if (hash !== entry.hash) damaged(`the entry of position ${position} does not follow the one before it`);
+      this.#count(entry);
       yield { ...entry, position };
     }
-    if (position !== end.position || hash !== end.hash) damaged(`the log ends at position ${position} instead of ${end.position}`);
+  }
+
+  #count({ record }: LogEntry): void {
+    this.#seen.entries++;
+    this.#seen.bytes += record.bytes.byteLength;
+  }
+
+  entriesBetween(from: LogPoint, to: LogPoint): StoredEntries | undefined {
+    if (from.position < this.#base.since.position || from.position > to.position || to.position > this.#end.position) return undefined;
+    if (this.#pointAt(from.position).hash !== from.hash || this.#pointAt(to.position).hash !== to.hash) return undefined;
+    const average = this.#seen.bytes / Math.max(1, this.#seen.entries);
+    return { aboutBytes: average * (to.position - from.position), entries: this.#readBetween(from, to) };
+  }
+
+  *#readBetween(from: LogPoint, to: LogPoint): Generator<LogEntry> {
+    let { position } = from;
+    try {
+      for (const entry of this.#read(from, to.position)) {
+        position = entry.position;
+        yield entry;
+      }
+    } catch (error) {
+      if (position >= this.#base.since.position) throw error;
+    }
+    if (position !== to.position) throw new LockstepError("STORE_FAILED", `the log after position ${position} was dropped while it was read`);
   }
 
   async write(change: StoreWrite): Promise<void> {
@@ -146,6 +178,8 @@ class LogStore implements Store {
     this.#nextBase = base;
     try {
       await this.#backend.commit(changes);
+      this.#littered ||= base !== this.#base;
+      this.#blank = false;
       this.#base = base;
       this.#end = end;
       this.#nextBase = undefined;
@@ -156,25 +190,44 @@ class LogStore implements Store {
 
   #plan({ cutAfter, base: newBase, entries, head }: StoreWrite): { base: BaseRecord; end: LogPoint; changes: Change[] } {
     const changes: Change[] = [put(keys.identity, encodeIdentity(keys.identity, this.#identity))];
-    const base = newBase === undefined ? this.#base : this.#wholeSnapshot(newBase);
     const kept = Math.min(this.#end.position, cutAfter ?? Number.POSITIVE_INFINITY);
-    if (kept < this.#end.position) changes.push({ type: "removeRange", from: keys.entry(kept + 1), to: `log/${past}` });
+    const base = newBase === undefined ? this.#base : this.#newBase(newBase, kept);
+    // What lies at or below the base that it gets is swept up later.
+    const cut = Math.max(kept, base.since.position);
+    if (cut < this.#end.position) changes.push({ type: "removeRange", ...entriesAfter(cut) });
+    if (newBase !== undefined || this.#blank) changes.push(put(keys.base, encodeBase(keys.base, base)));
     if (newBase !== undefined) {
-      changes.push({ type: "removeRange", from: "log/", to: keys.entry(newBase.position + 1) }, ...removeSnapshots([base, this.#finished, { snapshot: this.#lastSnapshot }]), put(keys.base, encodeBase(keys.base, base)));
-      invariant(kept <= newBase.position || this.#pointAt(newBase.position).hash === newBase.hash, "the log that is kept follows the state that it shall begin with");
+      invariant(kept <= newBase.position || base.since.position < newBase.position, "the log that is kept follows the state that it shall begin with");
     }
     // What was kept at the base's own position may be another log's.
     let end = kept <= base.point.position ? base.point : this.#pointAt(kept);
     for (const entry of entries) {
       invariant(entry.position === end.position + 1, `entry ${entry.position} follows ${end.position}`);
       changes.push(put(keys.entry(entry.position), encodeEntry(keys.entry(entry.position), entry)));
+      this.#count(entry);
       end = { position: entry.position, hash: entry.hash };
     }
-    changes.push(put(keys.head, encodeHead(keys.head, { head, end })));
+    changes.push(put(keys.head, encodeHead(keys.head, { head, end })), ...this.#sweep());
     return { base, end, changes };
   }
 
-  #wholeSnapshot({ position, hash }: LogPoint): BaseRecord {
+  /** A part of what nobody needs any more. */
+  #sweep(): Change[] {
+    if (!this.#littered) return [];
+    const snapshots = [this.#base.snapshot, this.#nextBase?.snapshot, this.#finished?.snapshot, this.#snapshotting].flatMap((number) => number ?? []);
+    const found: string[] = [];
+    for (const { from, to } of unneeded(this.#base.since.position, snapshots)) found.push(...this.#backend.keys(from, to, sweptAtOnce - found.length));
+    this.#littered = found.length > 0;
+    return found.map((key) => ({ type: "remove", key }));
+  }
+
+  /** If the log here leads to it, what leads to it from the base before is kept. */
+  #newBase(point: LogPoint, kept: number): BaseRecord {
+    const continues = point.position >= this.#base.point.position && point.position <= kept && this.#pointAt(point.position).hash === point.hash;
+    return { ...this.#wholeSnapshot(point), since: continues ? this.#base.point : point };
+  }
+
+  #wholeSnapshot({ position, hash }: LogPoint): Snapshot {
     const whole = [this.#finished, this.#nextBase].find((snapshot) => snapshot?.point.position === position && snapshot.point.hash === hash);
     invariant(whole !== undefined, "a log begins with a snapshot that is whole");
     return whole;
@@ -182,57 +235,50 @@ class LogStore implements Store {
 
   #pointAt(position: number): LogPoint {
     if (position === this.#end.position) return this.#end;
-    if (position === this.#base.point.position) return this.#base.point;
+    const known = [this.#base.point, this.#base.since].find((point) => point.position === position);
+    if (known !== undefined) return known;
     const key = keys.entry(position);
     return { position, hash: decodeEntry(key, this.#backend.get(key) ?? damaged(`${key} is missing`)).hash };
   }
 
   beginSnapshot(point: LogPoint): SnapshotWriter {
-    invariant(this.#recovered && !this.#snapshotting, "a store is recovered first, and writes one snapshot at a time");
-    this.#snapshotting = true;
-    this.#lastSnapshot++;
-    const number = this.#lastSnapshot;
+    invariant(this.#recovered && this.#snapshotting === undefined, "a store is recovered first, and writes one snapshot at a time");
+    const number = this.#freeNumber(this.#lastSnapshot + 1);
+    this.#lastSnapshot = number;
+    this.#snapshotting = number;
     const hashes: string[] = [];
-    // What earlier attempts left gives way to the first record.
-    const opening = (): Change[] => hashes.length > 0 ? [] : [put(keys.identity, encodeIdentity(keys.identity, this.#identity)), ...this.#removeUnused()];
+    const commit = (key: string, record: Uint8Array): Promise<void> =>
+      this.#backend.commit([put(keys.identity, encodeIdentity(keys.identity, this.#identity)), ...this.#sweep(), put(key, record)]);
     return {
       write: (slice) => {
         const key = keys.slice(number, hashes.length);
-        const changes = [...opening(), put(key, encodeSlice(key, slice))];
         hashes.push(contentHash(slice));
-        return this.#backend.commit(changes);
+        return commit(key, encodeSlice(key, slice));
       },
       finish: async () => {
         const key = keys.snapshotEnd(number);
-        await this.#backend.commit([...opening(), put(key, encodeSnapshot(key, { point, slices: hashes.length, digest: digestOf(hashes) }))]);
-        this.#snapshotting = false;
+        await commit(key, encodeSnapshot(key, { point, slices: hashes.length, digest: digestOf(hashes) }));
+        this.#snapshotting = undefined;
         this.#finished = { point, snapshot: number };
+        this.#littered = true;
       },
       abort: async () => {
-        this.#snapshotting = false;
-        await this.#backend.commit(this.#removeUnused());
+        this.#snapshotting = undefined;
+        this.#littered = true;
+        for (let changes = this.#sweep(); changes.length > 0; changes = this.#sweep()) await this.#backend.commit(changes);
       },
     };
   }
 
-  #removeUnused(): Change[] {
-    return removeSnapshots([this.#base, this.#nextBase, this.#finished]);
+  /** One under which an earlier process has left nothing. */
+  #freeNumber(number: number): number {
+    const taken = this.#backend.keys(keys.snapshot(number), `${keys.snapshot(number)}${past}`, 1).length > 0;
+    return taken ? this.#freeNumber(number + 1) : number;
   }
 
   close(): Promise<void> {
     return this.#backend.close();
   }
-}
-
-/** Removes all snapshots but these. */
-function removeSnapshots(but: readonly (Pick<BaseRecord, "snapshot"> | undefined)[]): Change[] {
-  const changes: Change[] = [];
-  let from = "snapshot/";
-  for (const number of Array.from(new Set(but.flatMap((kept) => kept?.snapshot ?? []))).sort((a, b) => a - b)) {
-    changes.push({ type: "removeRange", from, to: keys.snapshot(number) });
-    from = `${keys.snapshot(number)}${past}`;
-  }
-  return [...changes, { type: "removeRange", from, to: `snapshot/${past}` }];
 }
 
 function put(key: string, value: Uint8Array): Change {

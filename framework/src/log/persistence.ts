@@ -9,9 +9,9 @@ import { isLockstepError } from "../errors.js";
 import type { CoreEvent } from "../core/events.js";
 import type { Limits } from "../limits.js";
 import type { Logger } from "../logger.js";
-import type { Scheduler } from "../scheduler.js";
+import type { Cancel, Scheduler } from "../scheduler.js";
 import type { LogPoint } from "./log.js";
-import type { Store, StoreWrite } from "./store.js";
+import type { Store, StoredEntries, StoreWrite } from "./store.js";
 
 /** Pauses before another attempt: a full disk is not helped by trying harder. */
 const firstRetryMs = 100;
@@ -29,6 +29,8 @@ export interface PersistenceParts {
   readonly failed: (error: Error) => void;
 }
 
+type HashAt = (position: number) => string | undefined;
+
 /** A snapshot being written. */
 interface Job {
   readonly point: LogPoint;
@@ -44,6 +46,8 @@ export class Persistence {
   #job: Job | undefined;
   /** A snapshot is finished, and the log does not begin with it yet. */
   #unused = false;
+  /** Until the next snapshot that is due by time. */
+  #cancelInterval: Cancel | undefined;
   /** Ends when the last job has. */
   #jobs: Promise<void> = Promise.resolve();
   #closed = false;
@@ -69,23 +73,39 @@ export class Persistence {
   storeSnapshot(point: LogPoint): void {
     if (this.#job !== undefined) this.#job.dropped = true;
     this.#bytesSince = 0;
+    this.#cancelInterval?.();
+    this.#cancelInterval = undefined;
     this.#unused = false;
     const job: Job = { point, source: this.#parts.applier.capture(), dropped: false };
     this.#job = job;
     this.#jobs = this.#jobs.then(() => this.#run(job));
   }
 
-  /** An entry of so many bytes was applied: now and then the log on disk gives way to the state that it led to. */
-  applied(bytes: number, hashAt: (position: number) => string | undefined): void {
+  /** An entry of so many bytes was applied: after a while, or many of them, the log on disk gives way to the state that it led to. */
+  applied(bytes: number, hashAt: HashAt): void {
+    const { limits, scheduler } = this.#parts;
     this.#bytesSince += bytes;
-    if (this.#bytesSince < this.#parts.limits.snapshotLogBytes || this.#job !== undefined || this.#unused) return;
+    this.#cancelInterval ??= scheduler.after(limits.snapshotIntervalMs, () => {
+      this.#cancelInterval = undefined;
+      this.#snapshotIsDue(hashAt);
+    });
+    if (this.#bytesSince >= limits.snapshotLogBytes) this.#snapshotIsDue(hashAt);
+  }
+
+  #snapshotIsDue(hashAt: HashAt): void {
+    if (this.#job !== undefined || this.#unused || this.#closed) return;
     const { position } = this.#parts.applier;
     const hash = hashAt(position);
     if (hash !== undefined) this.storeSnapshot({ position, hash });
   }
 
+  entriesBetween(from: LogPoint, to: LogPoint): StoredEntries | undefined {
+    return this.#parts.store.entriesBetween(from, to);
+  }
+
   close(): Promise<void> {
     this.#closed = true;
+    this.#cancelInterval?.();
     return this.#parts.store.close();
   }
 
@@ -136,6 +156,7 @@ export class Persistence {
   #report(trouble: string | undefined): void {
     if (trouble === this.trouble) return;
     this.trouble = trouble;
+    this.#parts.tellCore({ type: "diskTrouble", failing: trouble !== undefined });
     if (trouble === undefined) this.#parts.logger.info({}, "the disk takes what is written again");
     else this.#parts.logger.error({ trouble }, "the disk takes nothing: this replica acknowledges no entries until it does");
   }

@@ -30,10 +30,13 @@ export interface HeadRecord {
   readonly end: LogPoint;
 }
 
-/** Where the log begins, and the number of the snapshot of the state there. */
+/** Where the log begins. */
 export interface BaseRecord {
   readonly point: LogPoint;
+  /** The number of the snapshot of the state there. */
   readonly snapshot: number;
+  /** Entries after this point are kept, for members that come back: the base before this one. */
+  readonly since: LogPoint;
 }
 
 /** The end of a snapshot: it is whole. */
@@ -106,14 +109,14 @@ export function decodeHead(key: string, record: Uint8Array): HeadRecord {
   });
 }
 
-export function encodeBase(key: string, { point: at, snapshot }: BaseRecord): Uint8Array {
-  return seal(key, "base", encodeValue([[at.position, at.hash], snapshot]));
+export function encodeBase(key: string, { point: at, snapshot, since }: BaseRecord): Uint8Array {
+  return seal(key, "base", encodeValue([[at.position, at.hash], snapshot, [since.position, since.hash]]));
 }
 
 export function decodeBase(key: string, record: Uint8Array): BaseRecord {
   return read(key, "base", record, (payload) => {
-    const [at, snapshot] = array(decodeValue(payload));
-    return { point: point(at), snapshot: natural(snapshot) };
+    const [at, snapshot, since] = array(decodeValue(payload));
+    return { point: point(at), snapshot: natural(snapshot), since: point(since) };
   });
 }
 

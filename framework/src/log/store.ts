@@ -30,6 +30,13 @@ export interface StoreWrite {
   readonly head: StoreHead;
 }
 
+/** A part of the log, still on disk. */
+export interface StoredEntries {
+  readonly aboutBytes: number;
+  /** Read as it goes on. @throws LockstepError STORE_DAMAGED; STORE_FAILED if they were dropped meanwhile. */
+  readonly entries: Iterable<LogEntry>;
+}
+
 /** What a restart finds. */
 export interface Recovered {
   readonly head: StoreHead;
@@ -64,6 +71,11 @@ export interface Store {
   recover(): Recovered | undefined;
   /** Resolves when it will survive a loss of power. One at a time: the next one when this has resolved. Rejects if nothing of it was done. */
   write(change: StoreWrite): Promise<void>;
+  /**
+   * The entries after one point of the log up to another; undefined if it is not, or not any more, the log here between them. Those since
+   * the base before this one are kept for members that come back.
+   */
+  entriesBetween(from: LogPoint, to: LogPoint): StoredEntries | undefined;
   /** Writes a snapshot beside the one in use, which a later write() makes the base. At most one at a time. */
   beginSnapshot(point: LogPoint): SnapshotWriter;
   /** Gives up the directory. What was not resolved may or may not be there. */
@@ -84,6 +96,8 @@ export interface Backend {
   get(key: string): Uint8Array | undefined;
   /** Keys from `from` on, below `to`, ascending (by code unit; keys are ASCII). */
   range(from: string, to: string): Iterable<{ readonly key: string; readonly value: Uint8Array }>;
+  /** The first ones of such a range, `limit` at most. */
+  keys(from: string, to: string, limit: number): readonly string[];
   /** All of it or nothing, in the order of the calls; resolves when it will survive a loss of power. */
   commit(changes: readonly Change[]): Promise<void>;
   close(): Promise<void>;
@@ -91,5 +105,6 @@ export interface Backend {
 
 export type Change =
   | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: "remove"; readonly key: string }
   /** Keys from `from` on, below `to`. */
   | { readonly type: "removeRange"; readonly from: string; readonly to: string };

@@ -10,14 +10,17 @@ import type { CoreEvent, Effect } from "../core/events.js";
 import type { ChunkMessage, Message } from "../core/messages.js";
 import { equalBallots } from "../core/ballot.js";
 import type { Limits } from "../limits.js";
+import type { Logger } from "../logger.js";
 import type { Log } from "../log/log.js";
-import { Donation, type DonateEffect } from "./donation.js";
+import { Donation, type DonateEffect, type DonorParts } from "./donation.js";
 import { Reception, type Received } from "./reception.js";
 
 export interface TransferParts {
   readonly log: Log;
   readonly applier: Pick<Applier<unknown>, "capture" | "receive">;
-  readonly limits: Pick<Limits, "snapshotSliceBytes" | "inFlightChunks">;
+  readonly entriesBetween: DonorParts["entriesBetween"];
+  readonly limits: Pick<Limits, "snapshotSliceBytes" | "incrementalBytes" | "inFlightChunks">;
+  readonly logger: Logger;
   readonly incarnation: string;
   readonly send: (message: Message) => void;
   /** The way to the transport is blocked: send no chunk now. */
@@ -38,13 +41,16 @@ export class Transfers {
   }
 
   donate(request: DonateEffect): void {
-    const { log, applier, limits } = this.#parts;
     if (this.#ballot === undefined || !equalBallots(this.#ballot, request.ballot)) this.#inFlight = 0;
     this.#ballot = request.ballot;
-    // A member that asks again has given up the earlier transfer.
-    this.#donations = this.#donations.filter((donation) => donation.to !== request.to);
-    this.#donations.push(new Donation(request, log, applier, limits.snapshotSliceBytes));
+    this.stopDonating(request.to);
+    this.#donations.push(new Donation(request, this.#parts));
     this.pump();
+  }
+
+  /** A member that asks again has given up the earlier transfer, whoever gave it. */
+  stopDonating(to: number): void {
+    this.#donations = this.#donations.filter((donation) => donation.to !== to);
   }
 
   expect({ ballot, turn }: Extract<Effect, { type: "receiveTransfer" }>): void {
@@ -64,11 +70,22 @@ export class Transfers {
     while (this.#inFlight < this.#parts.limits.inFlightChunks && !this.#parts.blocked()) {
       const donation = this.#donations.shift();
       if (donation === undefined) return;
-      const chunk = donation.next();
+      const chunk = this.#next(donation);
       if (chunk === undefined) continue;
       this.#donations.push(donation);
       this.#inFlight++;
       this.#parts.send(chunk);
+    }
+  }
+
+  /** undefined: there is nothing more to give; if it was not all, the member asks another donor after a while. */
+  #next(donation: Donation): ChunkMessage | undefined {
+    try {
+      return donation.next();
+    } catch (error) {
+      if (!isLockstepError(error, "STORE_FAILED") && !isLockstepError(error, "STORE_DAMAGED")) throw error;
+      this.#parts.logger.error({ to: donation.to, error: error.message }, "a transfer to a member was broken off");
+      return undefined;
     }
   }
 

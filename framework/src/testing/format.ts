@@ -66,6 +66,7 @@ export function formatEvent(event: CoreEvent): string | undefined {
     case "transferFailed": return `transfer failed: ${event.reason}`;
     case "persisted": return `written ${event.token}`;
     case "snapshotStored": return `snapshot stored at ${formatPoint(event.point)}`;
+    case "diskTrouble": return event.failing ? "the disk takes nothing" : "the disk takes what is written again";
     case "stateDiffers": return `state differs at ${event.position}`;
     case "tick": return `tick to ${event.nowMs}`;
     case "abandon": return `abandon ${event.n}`;
@@ -87,6 +88,7 @@ export function formatEffect(effect: Effect): string {
     case "phase": return `${effect.phase}${effect.reason === undefined ? "" : `: ${effect.reason}`}`;
     case "viewInstalled": return `view ${formatBallot(effect.ballot)} of ${effect.members.map(({ slot }) => slot).join(" ")}${effect.loud === undefined ? "" : ` (${effect.loud})`}`;
     case "proposeMembers": return "to propose the members entry";
+    case "stopDonating": return `donate to ${effect.to} no more`;
     case "donate": return `donate to ${effect.to}, turn ${effect.turn}, through ${effect.through}`;
     case "receiveTransfer": return `expect a transfer, turn ${effect.turn}`;
     case "adoptState": return `adopt the state of position ${effect.position}`;

@@ -27,7 +27,8 @@ export class SimulatedDisk {
     this.#open = opened;
     return {
       get: (key) => this.#visible.get(key),
-      range: (from, to) => Array.from(this.#visible.keys()).filter((key) => key >= from && key < to).sort().map((key) => ({ key, value: this.#visible.get(key) ?? new Uint8Array() })),
+      range: (from, to) => keysBetween(this.#visible, from, to).map((key) => ({ key, value: this.#visible.get(key) ?? new Uint8Array() })),
+      keys: (from, to, limit) => keysBetween(this.#visible, from, to).slice(0, limit),
       commit: (changes) => this.#open === opened ? this.#commit(changes) : new Promise(() => undefined),
       close: () => {
         if (this.#open === opened) this.#open = undefined;
@@ -109,6 +110,11 @@ export class SimulatedDisk {
 function apply(to: Map<string, Uint8Array>, changes: readonly Change[]): void {
   for (const change of changes) {
     if (change.type === "put") to.set(change.key, change.value);
-    else for (const key of Array.from(to.keys())) if (key >= change.from && key < change.to) to.delete(key);
+    else if (change.type === "remove") to.delete(change.key);
+    else for (const key of keysBetween(to, change.from, change.to)) to.delete(key);
   }
+}
+
+function keysBetween(content: ReadonlyMap<string, Uint8Array>, from: string, to: string): string[] {
+  return Array.from(content.keys()).filter((key) => key >= from && key < to).sort();
 }

@@ -21,15 +21,24 @@ class Records implements Backend {
     return this.map.get(key);
   }
 
-  range(from: string, to: string): { key: string; value: Uint8Array }[] {
-    return Array.from(this.map).filter(([key]) => key >= from && key < to).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => ({ key, value }));
+  /** As it is when each record is read. */
+  *range(from: string, to: string): Generator<{ key: string; value: Uint8Array }> {
+    for (const key of this.keys(from, to, Number.POSITIVE_INFINITY)) {
+      const value = this.map.get(key);
+      if (value !== undefined) yield { key, value };
+    }
+  }
+
+  keys(from: string, to: string, limit: number): string[] {
+    return Array.from(this.map.keys()).filter((key) => key >= from && key < to).sort().slice(0, limit);
   }
 
   async commit(changes: readonly Change[]): Promise<void> {
     if (this.full) throw new LockstepError("STORE_FAILED", "the disk is full");
     for (const change of changes) {
       if (change.type === "put") this.map.set(change.key, change.value);
-      else for (const { key } of this.range(change.from, change.to)) this.map.delete(key);
+      else if (change.type === "remove") this.map.delete(change.key);
+      else for (const key of this.keys(change.from, change.to, Number.POSITIVE_INFINITY)) this.map.delete(key);
     }
   }
 
@@ -128,7 +137,67 @@ describe("the store of a replica", () => {
     expect(found(records)).toMatchObject({ base: 3, slices: ["one", "two"] });
     await store.write({ base: point, entries: [], head });
     expect(found(records)).toMatchObject({ base: 6, slices: ["four"], positions: [] });
-    expect(Array.from(records.map.keys()).filter((key) => key.startsWith("snapshot/") || key.startsWith("log/"))).toHaveLength(2);
+    await store.write({ entries: [], head });
+    const left = Array.from(records.map.keys(), (key) => key.replace(/\d+/u, (digits) => String(Number(digits))));
+    expect(left.filter((key) => /snapshot|log/u.test(key)).sort(), "what members that come back may lack is kept").toEqual(["log/4", "log/5", "log/6", "snapshot/3/end", "snapshot/3/slice/0000000000000000"]);
+  });
+
+  it("gives the entries between two points of its log, also from before its base, and none of another log", async () => {
+    const records = await filled();
+    const store = opened(records);
+    const recovered = Array.from(store.recover()?.entries ?? []);
+    const sixth = pointOf(recovered, 6);
+    await putBase(store, sixth, "six");
+    const later = entriesAfter(sixth, 2);
+    await store.write({ entries: later, head });
+    const positions = (from: LogPoint, to: LogPoint): number[] | undefined => {
+      const entries = store.entriesBetween(from, to)?.entries;
+      return entries === undefined ? undefined : Array.from(entries, ({ record }) => record.n);
+    };
+    const [third, fourth, eighth] = [pointOf(entriesAfter(genesis, 6), 3), pointOf(recovered, 4), pointOf(later, 8)];
+    expect([positions(fourth, eighth), positions(third, fourth), positions(sixth, sixth)]).toEqual([[5, 6, 7, 8], [4], []]);
+    expect(store.entriesBetween(fourth, eighth)?.aboutBytes).toBeGreaterThan(100);
+    const foreign = "f".repeat(32);
+    expect(positions({ ...fourth, hash: foreign }, eighth), "another log at its beginning").toBeUndefined();
+    expect(positions(fourth, { ...eighth, hash: foreign }), "another log at its end").toBeUndefined();
+    expect(positions(pointOf(entriesAfter(genesis, 6), 2), eighth), "dropped").toBeUndefined();
+    expect(positions(fourth, { position: 9, hash: foreign }), "beyond its end").toBeUndefined();
+    expect(positions(eighth, fourth), "backwards").toBeUndefined();
+  });
+
+  it("says so when entries that are being given are dropped meanwhile", async () => {
+    const records = await filled();
+    const store = opened(records);
+    const recovered = Array.from(store.recover()?.entries ?? []);
+    const sixth = pointOf(recovered, 6);
+    const later = entriesAfter(sixth, 2);
+    await store.write({ entries: later, head });
+    const given = store.entriesBetween(pointOf(entriesAfter(genesis, 6), 3), pointOf(later, 8))?.entries[Symbol.iterator]();
+    expect(given?.next().value).toMatchObject({ record: { n: 4 } });
+    await putBase(store, sixth, "six");
+    await putBase(store, pointOf(later, 8), "eight");
+    await store.write({ entries: [], head });
+    await store.write({ entries: [], head });
+    expect(() => { while (given?.next().done === false); }).toThrow(expect.objectContaining({ code: "STORE_FAILED" }) as Error);
+  });
+
+  it("removes a large log a little with every write", async () => {
+    const records = new Records();
+    const store = opened(records);
+    store.recover();
+    const entries = entriesAfter(genesis, 2_000);
+    await store.write({ entries, head });
+    await putBase(store, pointOf(entries, 1_000), "first");
+    await putBase(store, pointOf(entries, 2_000), "second");
+    const removed: number[] = [];
+    for (let before = records.map.size, left = -1; left !== before; removed.push(before - left)) {
+      if (left >= 0) before = left;
+      await store.write({ entries: [], head });
+      left = records.map.size;
+    }
+    expect(Math.max(...removed)).toBeLessThanOrEqual(256);
+    expect(found(records)).toMatchObject({ base: 2_000, slices: ["second"], positions: [] });
+    expect(records.keys("log/", "log/~", 10_000)).toHaveLength(1_000);
   });
 
   it("begins with a state that was taken over, wherever the log ended that it replaces, and whatever was in that", async () => {
@@ -197,6 +266,7 @@ describe("the store of a replica", () => {
       await writeSnapshot(store, last, slices);
       await store.write({ base: last, entries: [], head });
       expect(found(records)).toMatchObject({ base: 6, slices });
+      await store.write({ entries: [], head });
       expect(Array.from(records.map.keys()).filter((key) => key.includes("slice"))).toHaveLength(slices.length);
     }
   });

@@ -24,7 +24,7 @@ const kinds: Readonly<Record<string, Kind<unknown>>> = {
   head: kind(fc.record({
     head: fc.record({ ballot: ballots, promised: ballots, lineage: fc.boolean(), replaceState: fc.boolean(), known: slots }), end: points,
   }), encodeHead, decodeHead),
-  base: kind(fc.record({ point: points, snapshot: fc.maxSafeNat() }), encodeBase, decodeBase),
+  base: kind(fc.record({ point: points, snapshot: fc.maxSafeNat(), since: points }), encodeBase, decodeBase),
   entry: kind(fc.record({ ballot: ballots, hash: points.map(({ hash }) => hash), record: records }), encodeEntry, decodeEntry),
   slice: kind(fc.uint8Array({ minLength: 1, maxLength: 300 }), encodeSlice, decodeSlice),
   snapshot: kind(fc.record({ point: points, slices: fc.maxSafeNat(), digest: points.map(({ hash }) => hash) }), encodeSnapshot, decodeSnapshot),

@@ -2,7 +2,8 @@
  * Runs the commands of a transcript on a modelled group with real cores, and says what came of each in a few lines. Every
  * choice of the group is the transcript's: nothing is sent or delivered unless it says so.
  *
- *   nodes 1 2 3 [policy corosync|fenced] [held BYTES] [retention BYTES] [durability disk]   first of all; every node is alone in its ring
+ *   nodes 1 2 3 [policy corosync|fenced] [held BYTES] [retention BYTES] [incremental BYTES] [unwritten BYTES] [durability disk]
+ *                                     first of all; every node is alone in its ring
  *   start 1 2 [machine M] [version V] [slots 1,2]   replicas start and ask to join
  *   ring SEQ 1 2 3 [ghost 4]          these nodes form a ring; of the old one they deliver their own messages, no others
  *   send 1 [COUNT]                    node 1 puts what its replica multicast on the ring
@@ -14,6 +15,7 @@
  *   submit 1 NAME… / abandon 1 N      a client of replica 1 asks for something / gives up
  *   crash 1 2 / leave 1               the processes end; "start" begins with what is on their disks, if they have any
  *   stuck 1 2 [snapshots]             their disks take nothing, or no snapshots: nothing of it is there
+ *   full 1 2                          the same, and they say so
  *   unstuck 1 2                       they take what waits, at once
  *   lose 1                            the disk is replaced by an empty one
  *   down 1 / up 1                     its daemon dies / is back, and the process with it
@@ -98,8 +100,8 @@ export class Interpreter {
       const { numbers, options } = parse(words);
       this.#world = new World({
         slots: numbers, policy: policies[options["policy"] ?? "majority"] ?? fail(`policy ${options["policy"]}`), observer: this.#notes,
-        heldBytes: Number(options["held"] ?? 1_000_000), logRetentionBytes: Number(options["retention"] ?? 1_000_000),
-        durable: options["durability"] === "disk", inFlightBatches: 2, inFlightChunks: 2, snapshotSliceBytes: 400,
+        heldBytes: Number(options["held"] ?? 1_000_000), logRetentionBytes: Number(options["retention"] ?? 1_000_000), unwrittenBytes: Number(options["unwritten"] ?? 1_000_000),
+        durable: options["durability"] === "disk", inFlightBatches: 2, inFlightChunks: 2, snapshotSliceBytes: 400, incrementalBytes: Number(options["incremental"] ?? 1_000_000),
       });
     },
     start: (words) => {
@@ -144,9 +146,16 @@ export class Interpreter {
       const slots = words.filter((word) => word !== "snapshots");
       for (const slot of slots) this.#disk(slot).stuck = slots.length < words.length ? "snapshots" : "all";
     },
+    full: (slots) => {
+      for (const slot of slots) {
+        this.#disk(slot).stuck = "all";
+        this.#in.replicas.get(Number(slot))?.dispatch({ type: "diskTrouble", failing: true });
+      }
+    },
     unstuck: (slots) => {
       for (const slot of slots) {
         this.#disk(slot).stuck = undefined;
+        this.#in.replicas.get(Number(slot))?.dispatch({ type: "diskTrouble", failing: false });
         this.#in.replicas.get(Number(slot))?.writeDown();
       }
     },

@@ -98,8 +98,8 @@ class History {
     this.#world = new World({
       slots: Array.from({ length: count }, (_, index) => index + 1),
       policy: random.chance(0.7) ? majorityPolicy : corosyncPolicy({ twoNodeIsFenced: false }),
-      inFlightBatches: random.between(1, 3), inFlightChunks: random.between(1, 3), snapshotSliceBytes: random.between(40, 400),
-      heldBytes: random.pick([60, 200, 100_000]) ?? 200, logRetentionBytes: random.pick([1, 200, 1_000, 100_000]) ?? 200,
+      inFlightBatches: random.between(1, 3), inFlightChunks: random.between(1, 3), snapshotSliceBytes: random.between(40, 400), incrementalBytes: random.pick([1, 500, 1_000_000]) ?? 500,
+      heldBytes: random.pick([60, 200, 100_000]) ?? 200, logRetentionBytes: random.pick([1, 200, 1_000, 100_000]) ?? 200, unwrittenBytes: 1_000,
       observer: trace === undefined ? this.#checkers : new Tracer(this.#checkers, trace),
     });
   }

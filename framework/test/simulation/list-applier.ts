@@ -54,7 +54,8 @@ export class ListApplier {
 
   capture(): SnapshotSource {
     const kept: Kept = { position: this.position, hash: this.hash, applied: Array.from(this.#applied), members: this.members };
-    return { position: kept.position, slices: (sliceBytes) => slice(Buffer.from(JSON.stringify(kept)), sliceBytes) };
+    const bytes = (): Buffer => Buffer.from(JSON.stringify(kept));
+    return { position: kept.position, slices: (sliceBytes) => slice(bytes(), sliceBytes), aboutBytes: () => bytes().byteLength };
   }
 
   receive(): SnapshotSink {

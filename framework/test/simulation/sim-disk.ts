@@ -1,5 +1,5 @@
 /** What a durable replica without bytes has on disk: whole writes, and the newest snapshot. */
-import type { Recovered, StoreWrite } from "../../src/log/store.js";
+import type { Recovered, StoredEntries, StoreWrite } from "../../src/log/store.js";
 import type { LogPoint } from "../../src/log/log.js";
 import { genesis } from "../../src/core/state.js";
 
@@ -21,6 +21,13 @@ export class SimDisk {
   recover(): Recovered | undefined {
     if (this.#head === undefined) return undefined;
     return { head: this.#head, base: this.#base, snapshot: this.#inUse?.slices, entries: this.#entries };
+  }
+
+  entriesBetween(from: LogPoint, to: LogPoint): StoredEntries | undefined {
+    const holds = (point: LogPoint): boolean => [this.#base, ...this.#entries].some(({ position, hash }) => position === point.position && hash === point.hash);
+    if (!holds(from) || !holds(to)) return undefined;
+    const entries = this.#entries.filter(({ position }) => position > from.position && position <= to.position);
+    return { aboutBytes: entries.reduce((bytes, { record }) => bytes + record.bytes.byteLength, 0), entries };
   }
 
   finish(snapshot: SimSnapshot): void {

@@ -33,8 +33,11 @@ export interface Observer {
 export interface SimLimits {
   readonly inFlightBatches: number;
   readonly snapshotSliceBytes: number;
+  readonly incrementalBytes: number;
   readonly inFlightChunks: number;
 }
+
+const silentLogger = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined };
 
 export class SimReplica {
   readonly address: MemberAddress;
@@ -81,7 +84,8 @@ export class SimReplica {
     this.nowMs = previous?.nowMs ?? 0;
     this.core.nowMs = this.nowMs;
     this.#transfers = new Transfers({
-      log: this.core.log, applier: this.applier, limits, incarnation: config.incarnation,
+      log: this.core.log, applier: this.applier, limits, incarnation: config.incarnation, logger: silentLogger,
+      entriesBetween: (from, to) => this.disk?.entriesBetween(from, to),
       send: (message) => this.#send(message),
       blocked: () => this.busy,
       tellCore: (event) => this.dispatch(event),
@@ -149,10 +153,10 @@ export class SimReplica {
       return this.dispatch({ type: "ring", ring: heard.ring, nodes: heard.nodes });
     }
     const { sender, message } = heard;
-    if (message.type === "chunk") {
-      const fromSelf = sender.nodeId === this.slot && sender.pid === this.core.self?.pid;
-      this.#transfers.delivered(fromSelf, message.to === this.slot, message);
-    } else this.dispatch({ type: "message", sender, message });
+    this.dispatch({ type: "message", sender, message });
+    if (message.type !== "chunk") return;
+    const fromSelf = sender.nodeId === this.slot && sender.pid === this.core.self?.pid;
+    this.#transfers.delivered(fromSelf, message.to === this.slot, message);
   }
 
   /** votequorum speaks, if it has something to say. */
@@ -238,6 +242,7 @@ export class SimReplica {
         this.#membersNotice.send(effect.members);
         return;
       case "donate": return this.#transfers.donate(effect);
+      case "stopDonating": return this.#transfers.stopDonating(effect.to);
       case "receiveTransfer": return this.#transfers.expect(effect);
       case "adoptState": return this.#adopt(effect.position);
       case "outcomesLost": return this.#end(effect.n, "unknown");

@@ -13,6 +13,7 @@ export interface WorldOptions extends SimLimits {
   readonly policy: QuorumPolicy;
   readonly heldBytes: number;
   readonly logRetentionBytes: number;
+  readonly unwrittenBytes: number;
   /** Every slot has a disk. Default: none. */
   readonly durable?: boolean;
   readonly observer: Observer;
@@ -39,10 +40,10 @@ export class World {
 
   /** Starts a replica on a node whose daemon is up; `previous` is the process that has lost its daemon. */
   start(slot: number, pid: number, previous?: SimReplica, unlike: Partial<Pick<CoreConfig, "machine" | "version" | "slots">> = {}): SimReplica {
-    const { slots, policy, heldBytes, logRetentionBytes, observer } = this.options;
+    const { slots, policy, heldBytes, logRetentionBytes, unwrittenBytes, observer } = this.options;
     this.#starts++;
     const config: CoreConfig = {
-      slot, slots, policy, heldBytes, logRetentionBytes, durability: this.options.durable === true ? "disk" : "memory", silenceTimeoutMs, transferTimeoutMs: silenceTimeoutMs, machine: "list", version: 1,
+      slot, slots, policy, heldBytes, logRetentionBytes, unwrittenBytes, durability: this.options.durable === true ? "disk" : "memory", silenceTimeoutMs, transferTimeoutMs: silenceTimeoutMs, machine: "list", version: 1,
       incarnation: slot.toString(16).padStart(8, "0") + this.#starts.toString(16).padStart(8, "0"), ...unlike,
     };
     const address: MemberAddress = { nodeId: slot, pid };

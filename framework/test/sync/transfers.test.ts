@@ -6,13 +6,14 @@ import { encodeCommands } from "../../src/codec/entry-codec.js";
 import type { CoreEvent, Transfer } from "../../src/core/events.js";
 import type { ChunkMessage, Message } from "../../src/core/messages.js";
 import { genesis } from "../../src/core/state.js";
-import { MemoryLog, type LogPoint } from "../../src/log/log.js";
-import { Donation } from "../../src/sync/donation.js";
+import { MemoryLog, type LogEntry, type LogPoint } from "../../src/log/log.js";
+import { Donation, type DonorParts } from "../../src/sync/donation.js";
 import { Reception } from "../../src/sync/reception.js";
 import { Transfers } from "../../src/sync/transfers.js";
 import { ListApplier } from "../simulation/list-applier.js";
 
 const ballot = { era: 0, ringSeq: 4n, ringNode: 1, k: 1, attempt: 0 };
+const silentLogger = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined };
 const incarnation = "00000000000000aa";
 
 /** A log of so many entries, the first of them applied. */
@@ -33,8 +34,14 @@ function chunksOf(donation: Donation): ChunkMessage[] {
   return chunks;
 }
 
+type Donor = Pick<DonorParts, "log" | "applier"> & Partial<DonorParts>;
+
+function donation(from: Donor, have: readonly LogPoint[], through: number, snapshotSliceBytes: number, incrementalBytes = 1_000_000): Donation {
+  return new Donation({ type: "donate", to: 2, turn: 3, ballot, have, through }, { entriesBetween: () => undefined, limits: { snapshotSliceBytes, incrementalBytes }, ...from });
+}
+
 function give(from: { log: MemoryLog; applier: ListApplier }, have: readonly LogPoint[], through: number, sliceBytes: number): ChunkMessage[] {
-  return chunksOf(new Donation({ type: "donate", to: 2, turn: 3, ballot, have, through }, from.log, from.applier, sliceBytes));
+  return chunksOf(donation(from, have, through, sliceBytes));
 }
 
 describe("a transfer", () => {
@@ -57,14 +64,36 @@ describe("a transfer", () => {
     }));
   });
 
+  it("brings entries that only the donor's disk has any more, and a snapshot where those are no longer the donor's log", () => {
+    const from = donor(50, 50);
+    const entries = Array.from({ length: 30 }, (_, index) => from.log.at(index + 1) as LogEntry);
+    const [first, thirtieth] = [{ position: 1, hash: from.log.hashAt(1) as string }, { position: 30, hash: from.log.hashAt(30) as string }];
+    from.log.dropThrough(30);
+    const stored: DonorParts["entriesBetween"] = (after, to) => after.hash === first.hash && to.hash === thirtieth.hash ? { aboutBytes: 1, entries: entries.slice(1) } : undefined;
+    const taken = (have: readonly LogPoint[], entriesBetween: DonorParts["entriesBetween"]): unknown => {
+      const reception = new Reception(ballot, 3, new ListApplier());
+      return chunksOf(donation({ ...from, entriesBetween }, have, 50, 100)).map((chunk) => reception.accept(chunk)).at(-1);
+    };
+    expect(taken([first], stored)).toMatchObject({ kind: "whole", received: { mode: "incremental", from: first, entries: Array.from({ length: 49 }, (_, index) => ({ record: { n: index + 2 } })) } });
+    expect(taken([first], () => undefined)).toMatchObject({ kind: "whole", received: { mode: "snapshot" } });
+  });
+
+  it("is a snapshot where that is the smaller, and entries where little is missing", () => {
+    const from = donor(50, 50);
+    const have = [{ position: 1, hash: from.log.hashAt(1) as string }];
+    const head = (incrementalBytes: number): string => Buffer.from(chunksOf(donation(from, have, 50, 100_000, incrementalBytes))[0]?.payload ?? []).toString();
+    expect(head(10)).toContain("snapshot");
+    expect(head(1_000_000)).toContain("incremental");
+  });
+
   it("fixes what is given at its start: applying and forgetting meanwhile change nothing", () => {
     const from = donor(50, 20);
-    const donation = new Donation({ type: "donate", to: 2, turn: 3, ballot, have: [], through: 50 }, from.log, from.applier, 50);
-    const first = donation.next() as ChunkMessage;
+    const given = donation(from, [], 50, 50);
+    const first = given.next() as ChunkMessage;
     for (let n = 21; n <= 50; n++) from.applier.apply(n, from.log.hashAt(n) as string, from.log.at(n)?.record as never);
     from.log.dropThrough(50);
     const reception = new Reception(ballot, 3, new ListApplier());
-    const progress = [first, ...chunksOf(donation)].map((chunk) => reception.accept(chunk)).at(-1);
+    const progress = [first, ...chunksOf(given)].map((chunk) => reception.accept(chunk)).at(-1);
     expect(progress).toMatchObject({ kind: "whole", received: { from: { position: 20 } } });
   });
 
@@ -109,9 +138,10 @@ describe("transfers of a membership", () => {
     const told: CoreEvent[] = [];
     let blocked = false;
     const send = (message: Message): void => { wire.push(message as ChunkMessage); };
-    const limits = { snapshotSliceBytes: 60, inFlightChunks };
-    const giving = new Transfers({ ...from, limits, incarnation, send, blocked: () => blocked, tellCore: () => undefined });
-    const taking = new Transfers({ log: new MemoryLog(), applier: new ListApplier(), limits, incarnation, send, blocked: () => false, tellCore: (event) => told.push(event) });
+    const limits = { snapshotSliceBytes: 60, incrementalBytes: 1_000_000, inFlightChunks };
+    const parts = { entriesBetween: () => undefined, logger: silentLogger };
+    const giving = new Transfers({ ...from, ...parts, limits, incarnation, send, blocked: () => blocked, tellCore: () => undefined });
+    const taking = new Transfers({ log: new MemoryLog(), applier: new ListApplier(), ...parts, limits, incarnation, send, blocked: () => false, tellCore: (event) => told.push(event) });
     const deliver = (): void => {
       const chunk = wire.shift() as ChunkMessage;
       giving.delivered(true, false, chunk);

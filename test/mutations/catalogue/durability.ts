@@ -1,5 +1,5 @@
 /** Mistakes with what is on disk. */
-import { byReplicaHistories, type Mutation } from "../mutation.js";
+import { byReplicaHistories, byScenario, type Mutation } from "../mutation.js";
 
 const disk = "core/disk.ts";
 const section = "On disk";
@@ -104,6 +104,13 @@ export const durability: readonly Mutation[] = [
     section,
     edits: [{ file: "core/step.ts", find: "Math.min(applied, writtenThrough(state))", replace: "applied" }],
     caught: byReplicaHistories,
+  },
+  {
+    id: "speaks-with-a-full-disk-where-all-must-acknowledge",
+    rule: "Where all must acknowledge, a replica whose disk takes nothing lets the others exclude it.",
+    section,
+    edits: [{ file: "core/exchange.ts", find: "return diskFails && config.policy.outdates;", replace: "return diskFails && config.slots.length < 0 && config.policy.outdates;" }],
+    caught: byScenario("durable-a-full-disk-where-all-must-acknowledge"),
   },
   {
     id: "takes-the-time-from-a-wall-after-a-restart",
