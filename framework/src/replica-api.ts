@@ -1,5 +1,5 @@
 /** What an application holds: the types of a replica. Its making is in replica.ts. */
-import type { CommandOutcome } from "./apply/types.js";
+import type { CommandOutcome, Operation } from "./apply/types.js";
 import type { ReplicaIdentity } from "./log/entry.js";
 
 export interface SubmitOptions {
@@ -82,6 +82,8 @@ export interface Inspection {
   /** Since this replica was made. */
   readonly totals: { readonly submitted: number; readonly appliedEntries: number; readonly appliedCommands: number; readonly viewChanges: number };
   readonly now: number | undefined;
+  /** What operators did to the group, the newest 100, oldest first. */
+  readonly operations: readonly Operation[];
 }
 
 export interface Replica<S, C, Q> {

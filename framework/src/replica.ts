@@ -281,6 +281,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
       queue: { commands, bytes, inFlightBatches: membership?.inFlightBatches ?? 0 },
       totals: { ...this.#totals, viewChanges },
       now: this.#clock.now(),
+      operations: this.#parts.applier.operations,
     };
   }
 

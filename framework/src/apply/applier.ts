@@ -14,7 +14,7 @@ import { runHandler } from "./run-handler.js";
 import { aboutBytes, sliceSnapshot } from "./snapshot-source.js";
 import { receiveSnapshot, replicatedOf } from "./snapshot-sink.js";
 import { nextTimerAt } from "./timers.js";
-import type { Applier, AppliedEntry, CommandOutcome, DigestRun, RestoredState, SnapshotSink, SnapshotSource } from "./types.js";
+import type { Applier, AppliedEntry, CommandOutcome, DigestRun, Operation, RestoredState, SnapshotSink, SnapshotSource } from "./types.js";
 
 export interface ApplierOptions {
   /** Development check: runs every handler twice and throws DIVERGED, naming the command, if the runs differ. Default false. */
@@ -49,6 +49,10 @@ class MachineApplier<S> implements Applier<S> {
 
   get now(): number | undefined {
     return this.#replicated.now;
+  }
+
+  get operations(): readonly Operation[] {
+    return this.#replicated.operations;
   }
 
   get nextTimerAt(): number | undefined {

@@ -9,11 +9,12 @@ import type { AnyMachine, Context } from "../machine/types.js";
 import { AnswerRun, type AnswerIndex } from "./answers.js";
 import type { Circumstances } from "./command-context.js";
 import { changeOfMembers, pruneLastApplied } from "./members.js";
-import { failed, withMessage } from "./outcomes.js";
+import { addOperation, isRecord, operationOf } from "./operations.js";
+import { failed, succeeded, withMessage } from "./outcomes.js";
 import type { Replicated } from "./replicated.js";
 import type { Changeable, HandlerRun } from "./run-handler.js";
 import { dueTimers, removeTimer } from "./timers.js";
-import type { AppliedCommand, AppliedEntry, CommandOutcome } from "./types.js";
+import type { AppliedCommand, AppliedEntry, CommandOutcome, Operation } from "./types.js";
 
 /** runHandler(), or the check that runs it twice. */
 export type RunHandler = <S>(
@@ -44,6 +45,7 @@ class EntryRun<S> {
   readonly #answers: AnswerRun;
   readonly #now: number;
   #current: Changeable<S>;
+  #operations: readonly Operation[];
 
   constructor(machine: AnyMachine<S>, runHandler: RunHandler, base: Replicated<S>, index: AnswerIndex, committed: CommittedEntry) {
     this.#machine = machine;
@@ -53,6 +55,7 @@ class EntryRun<S> {
     this.#answers = new AnswerRun(base, index, machine.requestRetention.maxRequests);
     this.#now = timeAfter(base.now, committed.entry);
     this.#current = base;
+    this.#operations = base.operations;
   }
 
   run(): EntryResult<S> {
@@ -105,6 +108,7 @@ class EntryRun<S> {
   }
 
   #applyCommand(call: CommandCall, i: number): AppliedCommand {
+    if (isRecord(call)) return { call, outcome: this.#record(call), repeated: false };
     const { requestId, name } = call;
     const label = `command ${i}`;
     if (requestId === undefined) return { call, outcome: this.#runCommand(call, label, this.#committed.entry.origin), repeated: false };
@@ -117,6 +121,14 @@ class EntryRun<S> {
     const outcome = this.#runCommand(call, label, this.#committed.entry.origin);
     this.#answers.add(requestId, name, outcome);
     return { call, outcome, repeated: false };
+  }
+
+  /** Not a matter of the machine: an operator has done something to the group. */
+  #record({ input }: CommandCall): CommandOutcome {
+    const operation = operationOf(input, this.#committed.position, this.#now);
+    if (operation === undefined) return failed("INVALID_INPUT", "The record of an operation has another form.");
+    this.#operations = addOperation(this.#operations, operation);
+    return succeeded(undefined);
   }
 
   #runCommand({ name, input, requestId }: CommandCall, label: string, origin: CommittedEntry["entry"]["origin"] | undefined): CommandOutcome {
@@ -149,6 +161,7 @@ class EntryRun<S> {
       lastApplied: members === undefined ? lastApplied : pruneLastApplied(lastApplied, members),
       timers: this.#current.timers,
       ...this.#answers.finish(),
+      operations: this.#operations,
     };
   }
 }

@@ -1,6 +1,7 @@
 /** The last applied entries, for those who follow the group's commands: resumable, bounded, never blocking the apply side. */
 import { LockstepError } from "../errors.js";
 import type { ReplicaEvent } from "../replica-api.js";
+import { isRecord } from "./operations.js";
 import type { AppliedEntry } from "./types.js";
 
 export class EventLog {
@@ -87,6 +88,7 @@ function* eventsOf(entry: AppliedEntry): Generator<ReplicaEvent> {
   let index = 0;
   for (const [origin, commands] of [[undefined, entry.fired], [entry.origin, entry.commands]] as const) {
     for (const { call, outcome } of commands) {
+      if (isRecord(call)) continue;
       yield { position: entry.position, index: index++, command: call.name, input: call.input, outcome, origin, now: entry.now };
     }
   }

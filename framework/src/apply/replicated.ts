@@ -6,6 +6,7 @@ import type { ReplicaIdentity } from "../log/entry.js";
 import { Table } from "../machine/table.js";
 import type { Answer } from "./answers.js";
 import { noTimers, type Timers } from "./timers.js";
+import type { Operation } from "./types.js";
 
 export interface LastApplied {
   readonly slot: number;
@@ -27,8 +28,10 @@ export interface Replicated<S> {
   readonly answers: Table<number, Answer>;
   /** Answers given so far: the number of the newest one. */
   readonly answerCount: number;
+  /** The newest that operators did, oldest first. */
+  readonly operations: readonly Operation[];
 }
 
 export function initialReplicated<S>(machine: S): Replicated<S> {
-  return { position: 0, now: undefined, machine, members: [], lastApplied: new Map(), timers: noTimers, answers: new Table(), answerCount: 0 };
+  return { position: 0, now: undefined, machine, members: [], lastApplied: new Map(), timers: noTimers, answers: new Table(), answerCount: 0, operations: [] };
 }

@@ -31,6 +31,22 @@ export interface AppliedEntry {
   readonly membersChange?: { readonly change: MembersChange; readonly outcome: CommandOutcome };
 }
 
+/** Something that an operator did to the group. */
+export interface Operation {
+  /** Of the entry that tells of it. */
+  readonly position: number;
+  /** Cluster time there. */
+  readonly now: number;
+  /** "backup", "restore" or "new start". */
+  readonly what: string;
+  /** As the operator's command said it: user@host by default. */
+  readonly who: string;
+  /** In words. */
+  readonly details: string;
+  /** By the wall clock of the operator's host, milliseconds since 1970. */
+  readonly atMs: number;
+}
+
 /** A snapshot in the making: slices of at most about `sliceBytes`, of the state at `position`, which later entries do not touch. */
 export interface SnapshotSource {
   readonly position: number;
@@ -63,6 +79,8 @@ export interface Applier<S> {
   readonly state: S;
   /** Cluster time after the last applied entry; undefined before the first. */
   readonly now: number | undefined;
+  /** What operators did, the newest 100, oldest first. */
+  readonly operations: readonly Operation[];
   /** When the next timer is due (cluster time), or undefined. */
   readonly nextTimerAt: number | undefined;
   /** @throws LockstepError INVARIANT_VIOLATED if the entry is not the next position. */

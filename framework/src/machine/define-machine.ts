@@ -1,5 +1,6 @@
 /** defineMachine: checks a definition, once, before anything is replicated. Not the running of it; see apply/. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { reservedPrefix } from "../apply/operations.js";
 import { LockstepError } from "../errors.js";
 import type { AnyCommand, AnyQuery, Command, CommandHandler, Machine, MachineDefinition, RequestRetention } from "./types.js";
 
@@ -77,6 +78,7 @@ function checkQueries(queries: unknown): void {
 function checkName(what: string, name: string): void {
   check(name.length > 0 && name.length <= maxNameLength, `the name of a ${what} must have 1 to ${maxNameLength} characters, not ${show(name)}`);
   check(!reservedNames.has(name), `${show(name)} cannot be the name of a ${what}: it has a meaning of its own in JavaScript; choose another`);
+  check(!name.startsWith(reservedPrefix), `${show(name)} cannot be the name of a ${what}: what begins with ${show(reservedPrefix)} is the framework's; choose another`);
 }
 
 function check(holds: boolean, message: string): asserts holds {
