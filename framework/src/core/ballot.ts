@@ -3,8 +3,10 @@
  *
  * Totem's ring sequence only grows along any node's history, so two rings that share a member are ordered as that
  * member saw them. `k` tells apart the primary views of one ring, `attempt` the exchanges of one configuration;
- * `era` grows only when ring sequences had to start again (Corosync's state directory was wiped).
+ * `era` grows only when ring sequences had to start again (Corosync's state directory was wiped), and by a whole block when
+ * an operator started the group anew from one replica's state, or restored it: then histories part for good.
  */
+import { invariant } from "../errors.js";
 import type { RingId } from "../transport/group-transport.js";
 
 export interface Ballot {
@@ -35,6 +37,29 @@ export function highestBallot(ballots: Iterable<Ballot>): Ballot {
   let highest = zeroBallot;
   for (const ballot of ballots) if (compareBallots(ballot, highest) > 0) highest = ballot;
   return highest;
+}
+
+const erasPerStart = 4096;
+
+/** Which start of the group a ballot belongs to: logs of different starts are never joined. */
+export function startOf({ era }: Ballot): number {
+  return Math.floor(era / erasPerStart);
+}
+
+/**
+ * The ballot of the entry that a new start begins with, above all others of the log that it follows. New starts from the same
+ * place are the same start, and the highest slot's log is taken; from different places they are different ones (of 256, so nearly always).
+ * @param hash the chain hash of what the new start begins after
+ */
+export function newStart(above: Ballot, slot: number, hash: string): Ballot {
+  const era = (startOf(above) + 1 + Number.parseInt(hash.slice(0, 2), 16)) * erasPerStart;
+  invariant(era <= 0xffff_ffff, "the eras last for thousands of new starts");
+  return { era, ringSeq: 0n, ringNode: slot, k: 0, attempt: 0 };
+}
+
+/** A new start that has seen no view yet: views count `k` from 1. */
+export function isUnused(ballot: Ballot): boolean {
+  return ballot.era > 0 && ballot.k === 0;
 }
 
 export function formatBallot(b: Ballot): string {

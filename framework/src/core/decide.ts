@@ -2,10 +2,10 @@
 import { LockstepError, invariant } from "../errors.js";
 import type { ReplicaIdentity } from "../log/entry.js";
 import type { RingId } from "../transport/group-transport.js";
-import { compareBallots, equalBallots, formatBallot, formatRing, highestBallot, zeroBallot, type Ballot } from "./ballot.js";
+import { compareBallots, equalBallots, formatBallot, formatRing, highestBallot, isUnused, startOf, zeroBallot, type Ballot } from "./ballot.js";
 import type { LogPoint } from "../log/log.js";
 import type { QuorumReport, StateReport } from "./messages.js";
-import { obstacles } from "./quorum-policy.js";
+import { majorityOf, obstacles } from "./quorum-policy.js";
 import { genesis, type CoreState, type Exchange } from "./state.js";
 
 export type Decision =
@@ -37,9 +37,11 @@ export function decide(state: CoreState, exchange: Exchange): Decision {
   const all = Array.from(exchange.reports.values()).sort((a, b) => a.slot - b.slot);
   const late = findLateProcesses(exchange);
   const ofSlots = without(all, late);
-  const { slots, policy } = referenceOf(ofSlots);
-  const misfits = [...late, ...findMisfits(ofSlots)];
-  const reports = without(ofSlots, misfits);
+  const strays = findStrays(ofSlots);
+  const ofStart = without(ofSlots, strays);
+  const { slots, policy } = referenceOf(ofStart);
+  const misfits = [...late, ...strays, ...findMisfits(ofStart)];
+  const reports = without(ofStart, misfits);
   const members = reports.map(({ slot, incarnation }) => ({ slot, incarnation }));
   // A misfit looks at the others' policy by name only: it will stop, whatever is decided.
   const judgement = policy === state.config.policy.name
@@ -96,6 +98,37 @@ function findLateProcesses({ reports }: Exchange): Misfit[] {
 
 function compareSeniority(a: StateReport, b: StateReport): number {
   return Number(b.lineage) - Number(a.lineage) || compareBallots(b.ballot, a.ballot) || Number(a.yields) - Number(b.yields) || (a.incarnation < b.incarnation ? -1 : 1);
+}
+
+/** Members that are of another start of the group than the one that goes on (ballot.ts: newStart()). */
+function findStrays(reports: readonly StateReport[]): Misfit[] {
+  const start = startToFollow(reports);
+  const strays: Misfit[] = [];
+  for (const { slot, incarnation, ballot, promised } of reports) {
+    const isLater = startOf(ballot) > start || startOf(promised) > start;
+    if (!isLater && (startOf(ballot) === start || equalBallots(ballot, zeroBallot))) continue;
+    const why = isLater
+      ? "was restored or started anew by an operator, but the replicas that are here go on with the group's history from before that"
+      : "is of the time before an operator restored the group, or started it anew from another replica";
+    const error = new LockstepError("DIVERGED", `what this replica (slot ${slot}) holds ${why}. It keeps it on its disk, and stops. To take part with the others, it needs an empty directory`);
+    strays.push({ incarnation, error });
+  }
+  return strays;
+}
+
+/** The latest; but not one that has seen no view yet, where a majority is there of an earlier one: nothing was answered in it. */
+function startToFollow(reports: readonly StateReport[]): number {
+  const withLog = reports.filter((report) => !equalBallots(report.ballot, zeroBallot));
+  const starts = Array.from(new Set(withLog.map((report) => startOf(report.ballot)))).sort((a, b) => b - a);
+  const [latest] = starts;
+  if (latest === undefined) return Math.max(0, ...reports.map((report) => startOf(report.promised)));
+  const ofStart = (start: number): StateReport[] => withLog.filter((report) => startOf(report.ballot) === start);
+  const hasMajority = (start: number): boolean => {
+    const knowing = ofStart(start).filter((report) => report.lineage);
+    return knowing.length > 0 && knowing.length >= majorityOf(knowing[0]?.slots.length ?? 0);
+  };
+  const unused = ofStart(latest).every((report) => isUnused(report.ballot));
+  return (unused ? starts.find(hasMajority) : undefined) ?? latest;
 }
 
 function findMisfits(reports: readonly StateReport[]): Misfit[] {
