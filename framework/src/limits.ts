@@ -30,6 +30,8 @@ export interface Limits {
   readonly snapshotIntervalMs: number;
   /** With a durable log: entries kept in memory for a disk that does not take them, bytes; beyond, a snapshot of the state is to take their place. */
   readonly unwrittenBytes: number;
+  /** How long a process that has a long log to apply does that before it looks after everything else, milliseconds. 0: one entry. */
+  readonly applySliceMs: number;
   /** Batches held by a synchronising member, bytes; beyond it asks for a later snapshot. */
   readonly heldBytes: number;
   /** Applied entries kept for events({ from }). */
@@ -71,6 +73,8 @@ export const defaultLimits: Limits = {
   snapshotIntervalMs: 60 * 60 * 1000,
   // As much again as is kept of applied entries: a full disk is a matter of minutes, and must not fill the memory as well.
   unwrittenBytes: 64 * 1024 * 1024,
+  // Short beside every time-out, and long beside a turn of the event loop.
+  applySliceMs: 10,
   heldBytes: 256 * 1024 * 1024,
   eventEntries: 10_000,
   // Many times the longest pause of a healthy event loop, short beside the answer time-out.
@@ -84,7 +88,7 @@ export const defaultLimits: Limits = {
 export function resolveLimits(given: Partial<Limits> = {}): Limits {
   for (const [name, value] of Object.entries(given)) {
     if (!(name in defaultLimits)) throw new LockstepError("CONFIGURATION_INVALID", `limits.${name} is not a limit; there are ${Object.keys(defaultLimits).join(", ")}`);
-    const least = name === "digestIntervalMs" ? 0 : 1;
+    const least = name === "digestIntervalMs" || name === "applySliceMs" ? 0 : 1;
     if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least) {
       throw new LockstepError("CONFIGURATION_INVALID", `limits.${name} must be a whole number of at least ${least}, not ${String(value)}`);
     }

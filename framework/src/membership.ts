@@ -5,10 +5,11 @@
  * replica, and is lent to one membership after another.
  */
 import { LockstepError, isLockstepError } from "./errors.js";
+import { Backlog } from "./apply/backlog.js";
 import type { ClusterClock } from "./apply/cluster-clock.js";
 import type { DigestCheck } from "./apply/digest-check.js";
 import type { AppliedEntry, Applier } from "./apply/types.js";
-import { commandOverheadBytes, decodeEntry, encodeCommands, encodeMembers, entryOverheadBytes, type EntryHeader } from "./codec/entry-codec.js";
+import { commandOverheadBytes, encodeCommands, encodeMembers, entryOverheadBytes, type EntryHeader } from "./codec/entry-codec.js";
 import { Reassembler } from "./codec/fragments.js";
 import { batchOverheadBytes, decodeMessage } from "./codec/message-codec.js";
 import { formatBallot } from "./core/ballot.js";
@@ -18,6 +19,7 @@ import type { CoreState } from "./core/state.js";
 import { step } from "./core/step.js";
 import type { Limits } from "./limits.js";
 import type { Entry, ReplicaIdentity } from "./log/entry.js";
+import type { LogEntry } from "./log/log.js";
 import type { Persistence } from "./log/persistence.js";
 import type { Logger } from "./logger.js";
 import type { ProtocolObserver } from "./observer.js";
@@ -53,6 +55,7 @@ export class Membership {
   readonly #parts: MembershipParts;
   readonly #outbox: Outbox;
   readonly #transfers: Transfers;
+  readonly #backlog: Backlog;
   readonly #reassembler: Reassembler;
   #events: CoreEvent[] = [];
   #running = false;
@@ -67,6 +70,7 @@ export class Membership {
     const { core, transport, applier, limits, logger, persistence } = parts;
     this.#parts = parts;
     this.#outbox = new Outbox(transport);
+    this.#backlog = this.#makeBacklog(parts);
     this.#membersNotice = new MembersNotice(limits.silenceTimeoutMs);
     this.#reassembler = new Reassembler(largestMessage(limits));
     this.#transfers = new Transfers({
@@ -76,6 +80,17 @@ export class Membership {
       blocked: () => this.#outbox.blocked,
       tellCore: (event) => this.#dispatch(event),
     });
+  }
+
+  #makeBacklog({ core, applier, limits, logger, scheduler, clock }: MembershipParts): Backlog {
+    const backlog = new Backlog({
+      log: core.log, applier, limits, logger, scheduler, monotonicMs: () => clock.monotonicMs(),
+      applied: (position, logged, entry, applied) => this.#applied(position, logged, entry, applied),
+      sliceApplied: (position) => this.#dispatch({ type: "applied", position }),
+      failed: (error) => this.#failed(error),
+    });
+    backlog.resume(core.committed);
+    return backlog;
   }
 
   get core(): CoreState {
@@ -90,6 +105,7 @@ export class Membership {
   close(): void {
     this.#open = false;
     this.#cancelLateAck?.();
+    this.#backlog.close();
     this.#transfers.cancel();
     this.#outbox.clear();
   }
@@ -161,6 +177,7 @@ export class Membership {
       const message = decodeMessage(whole);
       const { slot } = core.config;
       if (message.type === "digest") return digestCheck.received(sender.nodeId, message.position, message.digest);
+      if (message.type === "batch" && core.phase === "active") this.#backlog.arrived();
       this.#dispatch({ type: "message", sender, message });
       if (message.type === "chunk") this.#transfers.delivered(sender.nodeId === slot && sender.pid === core.self?.pid, message.to === slot, message);
     } catch (error) {
@@ -177,16 +194,26 @@ export class Membership {
     this.#running = true;
     try {
       for (let next = this.#events.shift(); next !== undefined && this.#open; next = this.#events.shift()) {
-        const { effects } = step(this.core, next);
-        this.#parts.observer.stepped(this.core, next, effects);
+        const event = this.#upToDate(next);
+        const { effects } = step(this.core, event);
+        this.#parts.observer.stepped(this.core, event, effects);
         for (const effect of effects) this.#perform(effect);
       }
     } catch (error) {
-      this.#parts.failed(isLockstepError(error) ? error : new LockstepError("INVARIANT_VIOLATED", `the replica failed: ${String(error)}`, { cause: error }));
+      this.#failed(error);
     } finally {
       this.#events = [];
       this.#running = false;
     }
+  }
+
+  /** Since it was told that something is applied, more may have been: a snapshot that the core asks for is of the state as it is. */
+  #upToDate(event: CoreEvent): CoreEvent {
+    return event.type === "applied" ? { type: "applied", position: this.#parts.applier.position } : event;
+  }
+
+  #failed(error: unknown): void {
+    this.#parts.failed(isLockstepError(error) ? error : new LockstepError("INVARIANT_VIOLATED", `the replica failed: ${String(error)}`, { cause: error }));
   }
 
   #perform(effect: Effect): void {
@@ -204,7 +231,7 @@ export class Membership {
           this.#dispatch({ type: "lateAcknowledgement" });
         });
         return;
-      case "committed": return this.#apply(effect.through);
+      case "committed": return this.#backlog.commit(effect.through);
       case "phase":
         this.#parts.phaseChanged(effect.phase, effect.reason);
         return this.scheduleFlush();
@@ -253,36 +280,17 @@ export class Membership {
 
   // Applying.
 
-  #apply(through: number): void {
-    const { applier, core, clock, submissions, digestCheck, observer, persistence } = this.#parts;
-    while (applier.position < through) {
-      const position = applier.position + 1;
-      const logged = core.log.at(position);
-      if (logged === undefined) throw new LockstepError("INVARIANT_VIOLATED", `position ${position} is committed and not in the log`);
-      const entry = this.#decode(logged.record.bytes, logged.record.n, logged.record.incarnation);
-      if (entry.members !== undefined) this.#membersNotice.applied(position);
-      const applied = applier.apply({ position, hash: logged.hash, entry });
-      clock.observe(applied.now);
-      if (logged.record.incarnation === core.config.incarnation && !applied.skipped) {
-        submissions.answer(applied.n, applied.commands.map((command) => command.outcome));
-      }
-      observer.applied(core, position, logged, applied);
-      this.#parts.applied(applied);
-      digestCheck.applied(applied);
-      persistence?.applied(logged.record.bytes.byteLength, (at) => core.log.hashAt(at));
+  #applied(position: number, logged: LogEntry, entry: Entry, applied: AppliedEntry): void {
+    const { core, clock, submissions, digestCheck, observer, persistence } = this.#parts;
+    if (entry.members !== undefined) this.#membersNotice.applied(position);
+    clock.observe(applied.now);
+    if (logged.record.incarnation === core.config.incarnation && !applied.skipped) {
+      submissions.answer(applied.n, applied.commands.map((command) => command.outcome));
     }
-    this.#dispatch({ type: "applied", position: applier.position });
-  }
-
-  /** Bytes that no replica can read are an entry without commands for every replica. */
-  #decode(bytes: Uint8Array, n: number, incarnation: string): Entry {
-    try {
-      return decodeEntry(bytes);
-    } catch (error) {
-      if (!isLockstepError(error, "MALFORMED_MESSAGE")) throw error;
-      this.#parts.logger.error({ incarnation, n, error: error.message }, "an entry of the log cannot be read; it has no effect");
-      return { origin: { slot: 0, incarnation }, n, timeMs: 0, commands: [] };
-    }
+    observer.applied(core, position, logged, applied);
+    this.#parts.applied(applied);
+    digestCheck.applied(applied);
+    persistence?.applied(logged.record.bytes.byteLength, (at) => core.log.hashAt(at));
   }
 
   #adoptState(position: number): void {

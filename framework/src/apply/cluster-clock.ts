@@ -37,6 +37,11 @@ export class ClusterClock {
     return this.#offset === undefined ? undefined : this.#clock.monotonicMs() + this.#offset;
   }
 
+  /** This process's own, for measuring how long something takes. */
+  monotonicMs(): number {
+    return this.#clock.monotonicMs();
+  }
+
   /** For the very first entry of a group. */
   start(): number {
     return this.now() ?? this.#clock.wallMs();

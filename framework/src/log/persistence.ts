@@ -5,7 +5,7 @@
  * It outlives memberships: the disk is the replica's.
  */
 import type { Applier, SnapshotSource } from "../apply/types.js";
-import { isLockstepError } from "../errors.js";
+import { invariant, isLockstepError } from "../errors.js";
 import type { CoreEvent } from "../core/events.js";
 import type { Limits } from "../limits.js";
 import type { Logger } from "../logger.js";
@@ -76,7 +76,9 @@ export class Persistence {
     this.#cancelInterval?.();
     this.#cancelInterval = undefined;
     this.#unused = false;
-    const job: Job = { point, source: this.#parts.applier.capture(), dropped: false };
+    const source = this.#parts.applier.capture();
+    invariant(source.position === point.position, `the state of position ${source.position} is stored as that of ${point.position}`);
+    const job: Job = { point, source, dropped: false };
     this.#job = job;
     this.#jobs = this.#jobs.then(() => this.#run(job));
   }

@@ -55,7 +55,7 @@ export const applying: readonly Mutation[] = [
     id: "fires-timers-by-the-local-clock",
     rule: "Timers fire at the first entry whose own time reaches them, not when the local clock does.",
     section: "Time and chance",
-    edits: [{ file: "membership.ts", find: "      const entry = this.#decode(logged.record.bytes, logged.record.n, logged.record.incarnation);", replace: "      const entry = { ...this.#decode(logged.record.bytes, logged.record.n, logged.record.incarnation), timeMs: clock.start() };" }],
+    edits: [{ file: "apply/backlog.ts", find: "const entry = this.#decode(logged.record);", replace: "const entry = { ...this.#decode(logged.record), timeMs: this.#parts.monotonicMs() };" }],
     caught: byReplicaHistories,
   },
   {
