@@ -78,13 +78,22 @@ function findMissing({ have, through }: DonateEffect, { log, entriesBetween }: D
     const stored = from.position >= log.base || hash === undefined ? undefined : entriesBetween(from, { position: log.base, hash });
     if (stored === undefined) continue;
     const rest = held(log, log.base, through);
-    return { from, entries: inTurn(stored.entries, rest.entries), aboutBytes: stored.aboutBytes + rest.aboutBytes };
+    // What is dropped from memory may go beyond what is asked for.
+    return { from, entries: inTurn(stored.entries, rest.entries, through - from.position), aboutBytes: stored.aboutBytes + rest.aboutBytes };
   }
   return undefined;
 }
 
-function* inTurn(...parts: readonly Iterable<LogEntry>[]): Generator<LogEntry> {
-  for (const part of parts) yield* part;
+/** The one, then the other, so many in all. */
+function* inTurn(first: Iterable<LogEntry>, second: Iterable<LogEntry>, count: number): Generator<LogEntry> {
+  let left = count;
+  for (const part of [first, second]) {
+    for (const entry of part) {
+      if (left === 0) return;
+      left--;
+      yield entry;
+    }
+  }
 }
 
 /**

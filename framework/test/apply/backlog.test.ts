@@ -25,7 +25,7 @@ function bed(entries: number, { costMs, applySliceMs }: { costMs: number; applyS
   const slices: number[] = [];
   const failures: unknown[] = [];
   const backlog = new Backlog({
-    log, applier: applier as never, limits: { applySliceMs }, logger, monotonicMs: () => nowMs,
+    log, applier, limits: { applySliceMs }, logger, monotonicMs: () => nowMs,
     scheduler: { soon: (call) => {
       next = call;
       return () => { next = undefined; };

@@ -70,11 +70,15 @@ describe("a transfer", () => {
     const [first, thirtieth] = [{ position: 1, hash: from.log.hashAt(1) as string }, { position: 30, hash: from.log.hashAt(30) as string }];
     from.log.dropThrough(30);
     const stored: DonorParts["entriesBetween"] = (after, to) => after.hash === first.hash && to.hash === thirtieth.hash ? { aboutBytes: 1, entries: entries.slice(1) } : undefined;
-    const taken = (have: readonly LogPoint[], entriesBetween: DonorParts["entriesBetween"]): unknown => {
+    const later = Array.from({ length: 15 }, (_, index) => from.log.at(index + 31) as LogEntry);
+    const taken = (have: readonly LogPoint[], entriesBetween: DonorParts["entriesBetween"], through = 50): unknown => {
       const reception = new Reception(ballot, 3, new ListApplier());
-      return chunksOf(donation({ ...from, entriesBetween }, have, 50, 100)).map((chunk) => reception.accept(chunk)).at(-1);
+      return chunksOf(donation({ ...from, entriesBetween }, have, through, 100)).map((chunk) => reception.accept(chunk)).at(-1);
     };
     expect(taken([first], stored)).toMatchObject({ kind: "whole", received: { mode: "incremental", from: first, entries: Array.from({ length: 49 }, (_, index) => ({ record: { n: index + 2 } })) } });
+    from.log.dropThrough(45);
+    const upToBase: DonorParts["entriesBetween"] = () => ({ aboutBytes: 1, entries: [...entries.slice(1), ...later] });
+    expect(taken([first], upToBase, 40), "no more than is asked for").toMatchObject({ received: { mode: "incremental", entries: { length: 39 } } });
     expect(taken([first], () => undefined)).toMatchObject({ kind: "whole", received: { mode: "snapshot" } });
   });
 
