@@ -1,10 +1,12 @@
 /** createReplica: checks the options, wires the parts, opens the disk, and joins. */
+import { resolve } from "node:path";
 import { wireParts, type ReplicaParts } from "./container.js";
 import { LockstepError } from "./errors.js";
 import { resolveLimits } from "./limits.js";
 import type { Store, StoreIdentity } from "./log/store.js";
 import { defaultLogger } from "./logger.js";
 import type { AnyCommand, AnyMachine, AnyQuery, Machine } from "./machine/types.js";
+import { ControlServer, type Controlled } from "./operate/control-server.js";
 import type { Replica } from "./replica-api.js";
 import { checkGroup, checkSlots, openStoreOf, policyOf, type ReplicaOptions } from "./replica-options.js";
 import { ReplicaNode } from "./replica.js";
@@ -33,8 +35,20 @@ export async function createReplica<
   const slots = checkSlots(options.slots ?? (await parts.transport.configuredNodes()));
   const store = await openStore(parts, { group: options.group, machine: machine.name, slots });
   const node = new ReplicaNode(machine, options.group, slots, parts, store);
+  // A replica with a directory answers operators there, from before it is a member.
+  if (store !== undefined && options.directory !== undefined) await listenForOperators(options.directory, node);
   await node.start();
   return node;
+}
+
+async function listenForOperators(directory: string, node: Controlled & Pick<ReplicaNode<never, never, never>, "alsoClose" | "stop">): Promise<void> {
+  try {
+    const control = await ControlServer.open(resolve(directory), node);
+    node.alsoClose(() => control.close());
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
 }
 
 async function openStore({ openStore: open, transport, policy }: ReplicaParts, whose: Pick<StoreIdentity, "group" | "machine" | "slots">): Promise<Store | undefined> {

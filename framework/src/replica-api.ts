@@ -86,6 +86,33 @@ export interface Inspection {
   readonly operations: readonly Operation[];
 }
 
+export interface BackupOptions {
+  /** Who asks for it, for the record that is kept in the group: user@host, say. */
+  readonly by: string;
+}
+
+export interface BackupResult {
+  /** Absolute. */
+  readonly path: string;
+  /** The backup is the state here: every command up to it, and none after. */
+  readonly position: number;
+  /** The chain hash there. */
+  readonly hash: string;
+  /** Of the file. */
+  readonly bytes: number;
+  readonly slices: number;
+}
+
+export interface BackupPlan {
+  readonly path: string;
+  /** At which a backup would be of the state, if it were taken now, less its own record. */
+  readonly position: number;
+  /** How large it would be, going by a few rows of each Table. */
+  readonly aboutBytes: number;
+  /** Where it would go. */
+  readonly freeBytes: number;
+}
+
 export interface Replica<S, C, Q> {
   readonly submit: Submit<C>;
   readonly query: RunQuery<Q>;
@@ -99,6 +126,12 @@ export interface Replica<S, C, Q> {
   /** Calls back at every change of role. Returns a function that ends it. */
   onRoleChange(listener: (role: ReplicaRole, reason: string | undefined) => void): () => void;
   inspect(): Inspection;
+  /**
+   * Writes the whole replicated state, as of one position, to a new file, while everything goes on; `lockstep restore` makes a group of
+   * it. Needs a primary view: a record of it goes through the group first.
+   * @throws LockstepError OPERATION_REFUSED (there is such a file), BACKUP_FAILED, and what submit does.
+   */
+  backup(path: string, options: BackupOptions): Promise<BackupResult>;
   /** Leaves the group; unsent submissions end as STOPPED, sent ones as UNKNOWN_OUTCOME. Idempotent. */
   stop(): Promise<void>;
   /** Resolves when the replica has stopped; with the error that stopped it, if one did. */

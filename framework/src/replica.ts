@@ -1,11 +1,11 @@
 /** A replica: what an application holds of its machine in a group, put together from the parts. */
-import { LockstepError, isLockstepError } from "./errors.js";
+import { LockstepError, invariant, isLockstepError } from "./errors.js";
 import { ClusterClock } from "./apply/cluster-clock.js";
 import { EventLog } from "./apply/event-log.js";
 import type { AppliedEntry } from "./apply/types.js";
 import { encodeCommand } from "./codec/entry-codec.js";
 import type { ReplicaParts } from "./container.js";
-import { formatBallot } from "./core/ballot.js";
+import { formatBallot, highestBallot } from "./core/ballot.js";
 import type { Phase } from "./core/events.js";
 import { GroupConnection } from "./group-connection.js";
 import { inspectCore, positionsOf } from "./inspection.js";
@@ -13,8 +13,9 @@ import { Persistence } from "./log/persistence.js";
 import { restoreState } from "./log/recovery.js";
 import type { Store } from "./log/store.js";
 import type { AnyCommand, AnyQuery, Machine } from "./machine/types.js";
+import { planBackup, takeBackup, type BackupParts, type Captured } from "./operate/take-backup.js";
 import { Readiness } from "./readiness.js";
-import type { Inspection, QueryOptions, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit, SubmitOptions } from "./replica-api.js";
+import type { BackupOptions, BackupPlan, BackupResult, Inspection, QueryOptions, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit, SubmitOptions } from "./replica-api.js";
 import { splitOptions } from "./query-options.js";
 import type { Cancel } from "./scheduler.js";
 import { Submissions, type WaitOptions } from "./submit/submissions.js";
@@ -45,6 +46,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
   #reason: string | undefined;
   #cancelTicks: Cancel | undefined;
   #stopping: Promise<void> | undefined;
+  #alsoClose: (() => Promise<void>) | undefined;
   #settleStopped!: (error: Error | undefined) => void;
 
   constructor(machine: Machine<S, C, Q>, group: string, slots: readonly number[], parts: ReplicaParts, store: Store | undefined) {
@@ -285,6 +287,48 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     };
   }
 
+  // What operators ask for.
+
+  backup(path: string, options: BackupOptions): Promise<BackupResult> {
+    return takeBackup(this.#backupParts(), path, options);
+  }
+
+  /** What backup() would do. @throws LockstepError OPERATION_REFUSED, BACKUP_FAILED, NOT_READY, NOT_PRIMARY, STOPPED. */
+  async planBackup(path: string): Promise<BackupPlan> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal;
+    return planBackup(this.#backupParts(), path);
+  }
+
+  #backupParts(): BackupParts {
+    const { limits, clock } = this.#parts;
+    return {
+      slot: this.#connection.core?.config.slot ?? 0, sliceBytes: limits.snapshotSliceBytes, wallMs: () => clock.wallMs(),
+      submit: ({ name, input }) => this.#enqueue(name, { value: input }, {}),
+      capture: () => this.#capture(),
+    };
+  }
+
+  #capture(): Captured {
+    const { applier, policy } = this.#parts;
+    const { core } = this.#connection;
+    const hash = core?.log.hashAt(applier.position);
+    invariant(core !== undefined && hash !== undefined, "the log reaches back to what is applied");
+    const { name, version } = this.#machine;
+    return {
+      header: {
+        group: this.#group, slot: core.config.slot, slots: this.#slots, policy: policy.name, machine: { name, version },
+        point: { position: applier.position, hash }, ballot: highestBallot([core.ballot, core.promised]), now: applier.now ?? 0,
+      },
+      source: applier.capture(),
+    };
+  }
+
+  /** Something that ends with this replica, before its disk is given up. */
+  alsoClose(close: () => Promise<void>): void {
+    this.#alsoClose = close;
+  }
+
   // The end.
 
   stop(): Promise<void> {
@@ -309,6 +353,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     this.#events.close(error);
     this.#setRole("stopped", error?.message);
     await disconnected;
+    await this.#alsoClose?.();
     await this.#persistence?.close();
     this.#settleStopped(error);
   }

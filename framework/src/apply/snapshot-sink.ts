@@ -22,6 +22,18 @@ export function receiveSnapshot(machine: MachineIdentity): SnapshotSink {
   return new Receiver(machine);
 }
 
+/** Whose snapshot it is, by its first slice. @throws LockstepError MALFORMED_MESSAGE. */
+export function snapshotHeader(slice: Uint8Array): MachineIdentity {
+  const bytes = Buffer.from(slice.buffer, slice.byteOffset, slice.byteLength);
+  const end = endOfRecord(bytes, 0);
+  const header = end <= bytes.length ? decodeValue(bytes.subarray(4, end)) : undefined;
+  if (!Array.isArray(header) || header[0] !== recordKind.header) malformed("it does not begin with a header");
+  const [, format, name, version] = header as unknown[];
+  if (format !== snapshotFormat) malformed(`its format is ${String(format)}, and this version reads ${snapshotFormat}`);
+  if (typeof name !== "string" || typeof version !== "number") malformed("it does not say of which machine it is");
+  return { name, version };
+}
+
 class Receiver implements SnapshotSink {
   readonly #machine: MachineIdentity;
   /** By number; those that were referred to and have not begun are empty. */

@@ -87,7 +87,7 @@ function answers(directory: string, name: string): Promise<boolean> {
 }
 
 /** A socket's path has at most 107 bytes; a directory's may be longer. */
-async function withShortPath<T>(directory: string, name: string, use: (path: string) => Promise<T>): Promise<T> {
+export async function withShortPath<T>(directory: string, name: string, use: (path: string) => Promise<T>): Promise<T> {
   const path = join(directory, name);
   if (Buffer.byteLength(path) < 100 || process.platform !== "linux") return use(path);
   const descriptor = openSync(directory, "r");

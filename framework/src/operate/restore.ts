@@ -1,0 +1,85 @@
+/**
+ * Makes the store of one replica from a backup: the state, and one entry after it that tells of the restore. The other replicas
+ * start with empty directories and take the state from this one.
+ *
+ * The state is written beside nothing first; one write then makes it the beginning of a log. Until then the store is blank.
+ */
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { newStart, type Ballot } from "../core/ballot.js";
+import { LockstepError } from "../errors.js";
+import { openLmdb } from "../log/lmdb-backend.js";
+import { openLogStore } from "../log/log-store.js";
+import type { Store, StoreIdentity } from "../log/store.js";
+import type { BackupHeader } from "./backup-format.js";
+import { BackupReader } from "./backup-reader.js";
+import { recordEntry } from "./record-entry.js";
+import { databaseFile } from "./store-report.js";
+import { verifyBackup, type VerifiedBackup } from "./verify-backup.js";
+
+export interface RestoreTarget {
+  readonly directory: string;
+  readonly group: string;
+  readonly slot: number;
+  /** Ascending, `slot` among them. */
+  readonly slots: readonly number[];
+  readonly policy: string;
+}
+
+export interface RestorePlan {
+  readonly backup: VerifiedBackup;
+  readonly target: RestoreTarget;
+  readonly ballot: Ballot;
+}
+
+/** Looks at all of the backup, and at the directory. Changes nothing. @throws LockstepError. */
+export async function planRestore(file: string, given: RestoreTarget): Promise<RestorePlan> {
+  const target = { ...given, directory: resolve(given.directory) };
+  refuseUsed(target.directory);
+  const backup = await verifyBackup(file);
+  const { ballot, point } = backup.header;
+  return { backup, target, ballot: newStart(ballot, target.slot, point.hash) };
+}
+
+export async function restore(file: string, { backup, target, ballot }: RestorePlan, by: string, atMs: number): Promise<void> {
+  const { directory, group, slot, slots, policy } = target;
+  const { header } = backup;
+  refuseUsed(directory);
+  const identity: StoreIdentity = { group, slot, machine: header.machine.name, slots, policy };
+  const store = openLogStore(await openLmdb(directory), identity);
+  let done = false;
+  try {
+    if (store.recover() !== undefined) throw used(directory);
+    await writeState(store, file, header);
+    const operation = { what: "restore", who: by, atMs, details: `of the state of group ${header.group} at position ${header.point.position}, from ${resolve(file)} (taken ${new Date(header.atMs).toISOString()} by ${header.by}), into slot ${slot}` };
+    const entry = recordEntry(header.point, ballot, slot, operation);
+    await store.write({ base: header.point, entries: [entry], head: { ballot, promised: ballot, lineage: true, replaceState: false, known: [slot] } });
+    done = true;
+  } finally {
+    await store.close();
+    // Nothing was here before, and what is here now is of no use.
+    if (!done) for (const name of readdirSync(directory)) if (name.startsWith(databaseFile)) rmSync(join(directory, name));
+  }
+}
+
+async function writeState(store: Store, file: string, { point }: BackupHeader): Promise<void> {
+  const reader = await BackupReader.open(file);
+  try {
+    // Another file would have taken this one's place since it was looked at.
+    if (reader.header.point.hash !== point.hash) throw new LockstepError("BACKUP_DAMAGED", `The backup ${file} was exchanged while it was read. Nothing can be started from what was written: remove it, and begin again.`);
+    const writer = store.beginSnapshot(point);
+    for await (const slice of reader.slices()) await writer.write(slice);
+    await writer.finish();
+  } finally {
+    await reader.close();
+  }
+}
+
+function refuseUsed(directory: string): void {
+  if (!existsSync(directory)) return;
+  if (readdirSync(directory).length > 0) throw used(directory);
+}
+
+function used(directory: string): LockstepError {
+  return new LockstepError("OPERATION_REFUSED", `${directory} is not empty: a restore never takes the place of other data. Name a directory that is empty or missing. If a restore into this one was broken off, remove it first.`);
+}
