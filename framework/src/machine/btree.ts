@@ -10,4 +10,7 @@ const require = createRequire(import.meta.url);
 export const { default: BTree } = require("sorted-btree") as typeof import("sorted-btree");
 export type BTree<K, V> = sortedBTree.default<K, V>;
 
+/** Both: trees of keys that do not overlap share their nodes with it, so that it costs next to nothing. */
+export const { default: union } = require("sorted-btree/extended/union.js") as typeof import("sorted-btree/extended/union.js");
+
 export const { bulkLoad } = require("sorted-btree/extended/bulkLoad.js") as typeof import("sorted-btree/extended/bulkLoad.js");

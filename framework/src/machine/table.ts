@@ -9,7 +9,7 @@
  */
 import { immerable, isDraft, original, type Draft } from "immer";
 import { LockstepError } from "../errors.js";
-import { BTree, bulkLoad } from "./btree.js";
+import { BTree, bulkLoad, union } from "./btree.js";
 import { drafts } from "./drafts.js";
 import { seal, sealSelf } from "./seal.js";
 import { checkKey, compareKeys, keyToStore, type TableKey } from "./table-key.js";
@@ -19,6 +19,8 @@ import { scan, type ScanOptions } from "./table-scan.js";
 const nodeSize = 32;
 /** Nodes are filled to this part by bulk loading, so that the first changes do not split every one of them. */
 const loadFactor = 0.8;
+/** Rows loaded in one go, a few milliseconds: nobody waits for a Table of millions to be built. */
+const loadedAtOnce = 4096;
 
 const treeKey: unique symbol = Symbol("lockstep.table.tree");
 
@@ -193,29 +195,40 @@ function ownTree<K extends TableKey, V>(table: Table<K, V>): BTree<K, V> {
 export class TableBuilder<K extends TableKey, V> {
   /** Not to be read before build(). */
   readonly table = new Table<K, V>();
-  readonly #keys: K[] = [];
-  readonly #values: V[] = [];
+  #tree: BTree<K, V> | undefined;
+  /** Rows that are not in the tree yet. */
+  #keys: K[] = [];
+  #values: V[] = [];
 
   constructor() {
     unfinished.add(this.table);
   }
 
   get size(): number {
-    return this.#keys.length;
+    return (this.#tree?.size ?? 0) + this.#keys.length;
   }
 
   /** @throws LockstepError INVALID_INPUT if the key is not above the last one. */
   append(key: K, value: V): void {
     const stored = keyToStore(key);
-    const last = this.#keys.at(-1);
+    const last = this.#keys.at(-1) ?? this.#tree?.maxKey();
     if (last !== undefined && compareKeys(last, stored) >= 0) throw new LockstepError("INVALID_INPUT", `The keys of a Table at ${this.size - 1} and ${this.size} are not in ascending order.`);
     this.#keys.push(stored);
     this.#values.push(seal(value));
+    if (this.#keys.length === loadedAtOnce) this.#load();
+  }
+
+  #load(): void {
+    const part = bulkLoad(this.#keys, this.#values, nodeSize, compareKeys, loadFactor);
+    this.#tree = this.#tree === undefined ? part : union<BTree<K, V>, K, V>(this.#tree, part, () => { throw new LockstepError("INVARIANT_VIOLATED", "the keys of a Table are in order"); });
+    this.#keys = [];
+    this.#values = [];
   }
 
   /** The Table with its rows: still new, until it is sealed. */
   build(): Table<K, V> {
-    if (this.size > 0) writeTree(this.table, bulkLoad(this.#keys, this.#values, nodeSize, compareKeys, loadFactor));
+    if (this.#keys.length > 0) this.#load();
+    if (this.#tree !== undefined) writeTree(this.table, this.#tree);
     unfinished.delete(this.table);
     return this.table;
   }

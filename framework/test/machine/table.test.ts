@@ -247,6 +247,19 @@ describe("Table", { timeout: timeoutMs }, () => {
     expect([...zero.keys()]).toStrictEqual([[0], [0, 0]]);
   });
 
+  it.each([4_095, 4_096, 4_097, 50_000])("fromSorted makes one Table of %i rows, and refuses one more that is not in order", (count) => {
+    const keys = Array.from({ length: count }, (_, i) => i * 2);
+    const table = seal(Table.fromSorted(keys, keys));
+    expect([table.size, table.get(2 * (count - 1)), table.get(1)]).toEqual([count, 2 * (count - 1), undefined]);
+    expect([...table.keys()]).toEqual(keys);
+    const changed = drafts.produce(table, (draft) => {
+      for (const key of keys) if (key % 3 === 0) draft.set(key + 1, key);
+      draft.delete(0);
+    });
+    expect([...changed.keys()]).toEqual(keys.flatMap((key) => (key % 3 === 0 ? [key, key + 1] : [key])).slice(1));
+    expect([...table.keys()], "the one before is as it was").toEqual(keys);
+    expect(() => Table.fromSorted([...keys, 1], [...keys, 1])).toThrow(expect.objectContaining({ code: "INVALID_INPUT" }));
+  });
   it.each([[[1, 1]], [[2, 1]], [["a", 1]], [[1, Number.NaN]]])("fromSorted refuses keys out of order: %j", (keys) => {
     expect(() => Table.fromSorted<TableKey, number>(keys, [0, 0])).toThrow(expect.objectContaining({ code: "INVALID_INPUT" }));
   });
