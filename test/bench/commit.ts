@@ -2,7 +2,8 @@
 import { fileURLToPath } from "node:url";
 import type { Cluster } from "../cluster/cluster.js";
 import { BenchProcess } from "./bench-process.js";
-import type { Measured, Order } from "./commit-worker.js";
+import type { Measured } from "./closed-loop.js";
+import type { Order } from "./commit-worker.js";
 import { Floor } from "./floor.js";
 import { median, type Report } from "./report.js";
 

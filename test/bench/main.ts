@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- --only binding,commit,table,memory] [--json FILE]
+ * npm run bench [-- NAME …] [--json FILE]
  *
  * Every figure that a goal is about is a ratio to something in the same run, or says so. Needs root, Corosync and a C compiler for
  * all but `table`; what cannot run here is named.
@@ -9,24 +9,26 @@ import { corosyncAvailable } from "../cluster/available.js";
 import { Cluster } from "../cluster/cluster.js";
 import { benchBinding } from "./binding.js";
 import { benchCommit } from "./commit.js";
+import { benchEtcd } from "./etcd.js";
 import { benchMemory } from "./memory.js";
 import { Report } from "./report.js";
 import { benchTable } from "./table.js";
 
-const onCluster = { binding: benchBinding, commit: benchCommit, memory: benchMemory } as const;
-const names = ["table", "binding", "commit", "memory"] as const;
+const onCluster = { binding: benchBinding, commit: benchCommit, memory: benchMemory, etcd: benchEtcd } as const;
+const names = ["table", "binding", "commit", "memory", "etcd"] as const;
 type Name = (typeof names)[number];
 
 function isName(text: string): text is Name {
   return (names as readonly string[]).includes(text);
 }
 
-const { values } = parseArgs({ options: { only: { type: "string" }, json: { type: "string", default: "bench-results.json" } } });
-const wanted = values.only === undefined ? [...names] : values.only.split(",");
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: "string" }, json: { type: "string", default: "bench-results.json" } } });
+const named = [...positionals, ...(values.only?.split(",") ?? [])];
+const wanted = named.length === 0 ? [...names] : named;
 const unknown = wanted.find((name) => !isName(name));
 if (unknown !== undefined) {
   console.error(`There is no benchmark "${unknown}"; there are ${names.join(", ")}.`);
-  process.exit(1);
+  process.exit(2);
 }
 
 const report = new Report();

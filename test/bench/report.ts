@@ -11,6 +11,8 @@ export interface Result {
   readonly against?: { readonly what: string; readonly value: number };
   /** value / against, or what the goal is about; absolute figures of shared machines promise nothing. */
   readonly ratio?: number;
+  /** The ratio's, over the rounds. */
+  readonly spread?: { readonly min: number; readonly max: number };
   readonly goal?: { readonly atLeast?: number; readonly atMost?: number };
 }
 
@@ -36,10 +38,10 @@ export class Report {
   }
 }
 
-function line({ what, value, unit, against, ratio, goal }: Result): string {
+function line({ what, value, unit, against, ratio, spread, goal }: Result): string {
   const parts = [what.padEnd(58), `${format(value)} ${unit}`.padStart(20)];
   if (against !== undefined) parts.push(`${against.what} ${format(against.value)}`.padStart(28));
-  if (ratio !== undefined) parts.push(`ratio ${ratio.toFixed(2)}`);
+  if (ratio !== undefined) parts.push(`ratio ${ratio.toFixed(2)}${spread === undefined ? "" : ` (${spread.min.toFixed(2)} to ${spread.max.toFixed(2)})`}`);
   if (goal?.atLeast !== undefined) parts.push(`(goal: at least ${goal.atLeast}${met((ratio ?? value) >= goal.atLeast)})`);
   if (goal?.atMost !== undefined) parts.push(`(goal: at most ${goal.atMost}${met((ratio ?? value) <= goal.atMost)})`);
   return parts.join("  ");
@@ -56,4 +58,10 @@ function format(value: number): string {
 
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+/** Of figures that were taken in turns: the medians, and the ratio of each pair. */
+export function compare(ours: readonly number[], others: readonly number[]): { value: number; other: number; ratio: number; spread: { min: number; max: number } } {
+  const ratios = ours.map((value, round) => value / (others[round] ?? Number.NaN));
+  return { value: median(ours), other: median(others), ratio: median(ratios), spread: { min: Math.min(...ratios), max: Math.max(...ratios) } };
 }
