@@ -39,7 +39,7 @@ export function highestBallot(ballots: Iterable<Ballot>): Ballot {
   return highest;
 }
 
-const erasPerStart = 4096;
+const erasPerStart = 256;
 
 /** Which start of the group a ballot belongs to: logs of different starts are never joined. */
 export function startOf({ era }: Ballot): number {
@@ -48,12 +48,12 @@ export function startOf({ era }: Ballot): number {
 
 /**
  * The ballot of the entry that a new start begins with, above all others of the log that it follows. New starts from the same
- * place are the same start, and the highest slot's log is taken; from different places they are different ones (of 256, so nearly always).
+ * place are the same start, and the highest slot's log is taken; from different places they are different ones (of 65 536, so nearly always).
  * @param hash the chain hash of what the new start begins after
  */
 export function newStart(above: Ballot, slot: number, hash: string): Ballot {
-  const era = (startOf(above) + 1 + Number.parseInt(hash.slice(0, 2), 16)) * erasPerStart;
-  invariant(era <= 0xffff_ffff, "the eras last for thousands of new starts");
+  const era = (startOf(above) + 1 + Number.parseInt(hash.slice(0, 4), 16)) * erasPerStart;
+  invariant(era <= 0xffff_ffff, "the eras last for hundreds of new starts");
   return { era, ringSeq: 0n, ringNode: slot, k: 0, attempt: 0 };
 }
 
