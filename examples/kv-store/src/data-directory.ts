@@ -26,7 +26,11 @@ const storeFile = "data.mdb";
 const format = 1;
 
 export function replicaDirectory(directory: string, replica: number): string {
-  return join(directory, `replica-${replica}`);
+  return join(directory, replicaName(replica));
+}
+
+function replicaName(replica: number): string {
+  return `replica-${replica}`;
 }
 
 /**
@@ -35,13 +39,18 @@ export function replicaDirectory(directory: string, replica: number): string {
  */
 export async function findData(directory: string, owner: DataOwner): Promise<boolean> {
   const names = await namesIn(directory);
-  if (names.every((name) => name === unfinishedFile)) return false;
+  // A replica's directory may have been restored from a backup. Whose it is, its store says.
+  if (names.every((name) => name === unfinishedFile || isOfReplica(name, owner.replicas))) return false;
   if (names.includes(ownerFile)) {
     compareOwners(directory, await readOwner(directory), owner);
     return true;
   }
   if (names.includes(storeFile)) throw new DataError(`${directory} holds the data of one replica of a Corosync cluster. Choose another directory with --data.`);
   throw new DataError(`${directory} is not empty, and holds no data of lockstep-kv. Choose another directory with --data; it is made if it is missing.`);
+}
+
+function isOfReplica(name: string, replicas: number): boolean {
+  return Array.from({ length: replicas }, (_, i) => replicaName(i + 1)).includes(name);
 }
 
 /** The data directory of a single replica must not be one for several. */

@@ -44,6 +44,13 @@ describe("a data directory", () => {
     expect(await readdir(scratch)).toEqual([ownerFile]);
   });
 
+  it("may hold replicas that were restored, as many as there are to be", async () => {
+    await mkdir(join(scratch, "replica-2"));
+    expect(await findData(scratch, owner)).toBe(false);
+    await mkdir(join(scratch, "replica-4"));
+    expect(await refusal(scratch)).toMatch(/not empty/);
+  });
+
   it("of another group is refused, with that group's name", async () => {
     await makeDataDirectory(scratch, owner);
     expect(await refusal(scratch, { ...owner, group: "other" })).toMatch(/holds the data of group lockstep-kv, not of other.*--group lockstep-kv/);

@@ -17,7 +17,7 @@ describe("a backup", () => {
     await addAll(one, 300);
     let writing = true;
     const writer = (async () => { while (writing) await two?.submit.add({ key: "meanwhile", by: 1 }); })();
-    const taken = await Promise.all([1, 2, 3].map((n) => one?.backup(bed.path(`${n}.backup`), { by: "ada@desk" })));
+    const taken = await Promise.all([1, 2, 3].map(async (n) => one?.backup(bed.path(`${n}.backup`), { by: "ada@desk" })));
     writing = false;
     await writer;
     for (const result of taken) {
