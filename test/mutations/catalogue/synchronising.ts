@@ -74,7 +74,7 @@ export const synchronising: readonly Mutation[] = [
     id: "leaves-the-answered-requests-out-of-snapshots",
     rule: "The answers by request id are part of every snapshot.",
     section: "Outcomes",
-    edits: [{ file: "apply/replicated-codec.ts", find: "timers: { waiting: timers, count: timerCount }, answers, answerCount };", replace: "timers: { waiting: timers, count: timerCount }, answers: new Table(), answerCount };" }],
+    edits: [{ file: "apply/replicated-codec.ts", find: "timers: { waiting: timers, count: timerCount }, answers, answerCount, operations };", replace: "timers: { waiting: timers, count: timerCount }, answers: new Table(), answerCount, operations };" }],
     caught: byReplicaHistories,
   },
   {
