@@ -12,7 +12,7 @@ import { initialCore, recoveredCore, resumedCore, type CoreConfig, type CoreStat
 import type { Log } from "./log/log.js";
 import type { Persistence } from "./log/persistence.js";
 import type { Recovered } from "./log/store.js";
-import { Membership } from "./membership.js";
+import { Membership, type ConnectionTotals } from "./membership.js";
 import type { Cancel } from "./scheduler.js";
 import type { Submissions } from "./submit/submissions.js";
 import type { GroupListener, GroupTransport } from "./transport/group-transport.js";
@@ -52,7 +52,7 @@ export class GroupConnection {
   #cancelReconnect: Cancel | undefined;
   #lastTickMs: number;
   #coreTimeMs = 0;
-  #earlierViewChanges = 0;
+  readonly totals: ConnectionTotals = { viewChanges: 0, transferBytesGiven: 0, transferBytesTaken: 0 };
   #closed = false;
 
   constructor(all: ConnectionParts) {
@@ -68,10 +68,6 @@ export class GroupConnection {
   /** Of the present membership, or of the last one. */
   get core(): CoreState | undefined {
     return this.#membership?.core ?? this.#lastCore;
-  }
-
-  get viewChanges(): number {
-    return this.#earlierViewChanges + (this.#membership?.viewChanges ?? 0);
   }
 
   /** Before open(): what the disk holds. */
@@ -150,7 +146,7 @@ export class GroupConnection {
     this.#digestCheck = this.#makeDigestCheck(slot);
     this.#membership = new Membership({
       core, transport: this.#transport, applier, limits, logger, scheduler, observer, submissions, clock, persistence, digestCheck: this.#digestCheck,
-      phaseChanged, applied, stateReplaced, failed,
+      totals: this.totals, phaseChanged, applied, stateReplaced, failed,
     });
     for (const event of this.#diskNews.splice(0)) this.#membership.tellCore(event);
     return this.#membership;
@@ -183,7 +179,6 @@ export class GroupConnection {
 
   #leaveMembership(): void {
     if (this.#membership === undefined) return;
-    this.#earlierViewChanges += this.#membership.viewChanges;
     this.#lastCore = this.#membership.core;
     this.#membership.close();
     this.#membership = undefined;

@@ -27,8 +27,13 @@ import type { Cancel, Scheduler } from "./scheduler.js";
 import { MembersNotice } from "./submit/members-notice.js";
 import { Outbox } from "./submit/outbox.js";
 import type { Submissions } from "./submit/submissions.js";
-import { Transfers } from "./sync/transfers.js";
+import { Transfers, type TransferTotals } from "./sync/transfers.js";
 import type { ConfigurationChange, Delivery, GroupTransport, RingId, VoteInfo } from "./transport/group-transport.js";
+
+/** Since the replica was made, over all its memberships. */
+export interface ConnectionTotals extends TransferTotals {
+  viewChanges: number;
+}
 
 export interface MembershipParts {
   readonly core: CoreState;
@@ -43,6 +48,7 @@ export interface MembershipParts {
   readonly logger: Logger;
   readonly scheduler: Scheduler;
   readonly observer: ProtocolObserver;
+  readonly totals: ConnectionTotals;
   readonly phaseChanged: (phase: Phase, reason: string | undefined) => void;
   readonly applied: (entry: AppliedEntry) => void;
   /** A snapshot replaced the applied state. */
@@ -64,7 +70,6 @@ export class Membership {
   readonly #membersNotice: MembersNotice;
   #cancelLateAck: Cancel | undefined;
   #open = true;
-  viewChanges = 0;
 
   constructor(parts: MembershipParts) {
     const { core, transport, applier, limits, logger, persistence } = parts;
@@ -74,7 +79,7 @@ export class Membership {
     this.#membersNotice = new MembersNotice(limits.silenceTimeoutMs);
     this.#reassembler = new Reassembler(largestMessage(limits));
     this.#transfers = new Transfers({
-      log: core.log, applier, limits, logger, incarnation: core.config.incarnation,
+      log: core.log, applier, limits, logger, incarnation: core.config.incarnation, totals: parts.totals,
       entriesBetween: (from, to) => persistence?.entriesBetween(from, to),
       send: (message) => this.#outbox.send(message),
       blocked: () => this.#outbox.blocked,
@@ -271,7 +276,7 @@ export class Membership {
   }
 
   #viewInstalled({ ballot, members, loud }: Extract<Effect, { type: "viewInstalled" }>): void {
-    this.viewChanges++;
+    this.#parts.totals.viewChanges++;
     this.#membersNotice.viewInstalled(members, this.core.config.slot, this.core.view?.target.position ?? 0, this.core.nowMs);
     const fields = { ballot: formatBallot(ballot), slots: members.map((member) => member.slot) };
     if (loud === undefined) this.#parts.logger.info(fields, "a primary view was installed");

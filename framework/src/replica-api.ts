@@ -80,7 +80,11 @@ export interface Inspection {
   readonly positions: { readonly base: number; readonly applied: number; readonly committed: number; readonly verified: number; readonly end: number };
   readonly queue: { readonly commands: number; readonly bytes: number; readonly inFlightBatches: number };
   /** Since this replica was made. */
-  readonly totals: { readonly submitted: number; readonly appliedEntries: number; readonly appliedCommands: number; readonly viewChanges: number };
+  readonly totals: {
+    readonly submitted: number; readonly appliedEntries: number; readonly appliedCommands: number; readonly viewChanges: number;
+    /** Bytes multicast to bring others up to date, and taken in from them. */
+    readonly transferBytesGiven: number; readonly transferBytesTaken: number;
+  };
   readonly now: number | undefined;
   /** What operators did to the group, the newest 100, oldest first. */
   readonly operations: readonly Operation[];

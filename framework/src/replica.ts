@@ -275,13 +275,13 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
   }
 
   inspect(): Inspection {
-    const { core, membership, viewChanges } = this.#connection;
+    const { core, membership, totals } = this.#connection;
     const { commands, bytes } = this.#submissions;
     return {
       ...inspectCore(core), group: this.#group, role: this.#role, reason: this.#reason, slots: this.#slots,
       positions: { ...positionsOf(core), applied: this.#parts.applier.position },
       queue: { commands, bytes, inFlightBatches: membership?.inFlightBatches ?? 0 },
-      totals: { ...this.#totals, viewChanges },
+      totals: { ...this.#totals, ...totals },
       now: this.#clock.now(),
       operations: this.#parts.applier.operations,
     };

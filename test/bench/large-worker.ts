@@ -24,6 +24,10 @@ export interface LargeFigures {
   readonly longestHoldMs: number;
   /** The longest pause for collecting garbage: a part of that. */
   readonly longestGcMs: number;
+  /** Taken in from others to catch up, since the process began. */
+  readonly transferBytes: number;
+  /** From the process's start until it was active with all that the group had. */
+  readonly secondsToReady: number;
 }
 
 /** Keys of 14 bytes and values of 986. */
@@ -49,7 +53,7 @@ const machine = defineMachine({
   queries: { size: (state) => state.table.size },
 });
 
-const [group = "bench-large", directory = ""] = process.argv.slice(2);
+const [group = "bench-large", logRetentionBytes = "1000", directory = ""] = process.argv.slice(2);
 let peak = 0;
 let longestGcMs = 0;
 const delay = monitorEventLoopDelay({ resolution: 1 });
@@ -57,10 +61,11 @@ new PerformanceObserver((list) => { for (const { duration } of list.getEntries()
 setInterval(() => { peak = Math.max(peak, process.memoryUsage.rss()); }, 5).unref();
 
 const replica = await createReplica(machine, {
-  group, transport: corosync(), limits: { logRetentionBytes: 1_000, digestIntervalMs: 0 }, ...(directory === "" ? {} : { durability: "disk", directory }),
+  group, transport: corosync(), limits: { logRetentionBytes: Number(logRetentionBytes), digestIntervalMs: 0 }, ...(directory === "" ? {} : { durability: "disk", directory }),
 });
 delay.enable();
 await replica.ready({ timeoutMs: 600_000 });
+const secondsToReady = performance.now() / 1000;
 say(await figures());
 
 for await (const line of createInterface({ input: process.stdin })) {
@@ -84,7 +89,7 @@ async function figures(): Promise<LargeFigures> {
   await new Promise((resolve) => { setTimeout(resolve, 20); });
   const found = {
     keys: await replica.query.size(), position: replica.inspect().positions.applied, rssMb: process.memoryUsage.rss() / 1e6, peakMb: peak / 1e6,
-    longestHoldMs: delay.max / 1e6, longestGcMs,
+    longestHoldMs: delay.max / 1e6, longestGcMs, transferBytes: replica.inspect().totals.transferBytesTaken, secondsToReady,
   };
   globalThis.gc?.();
   await new Promise((resolve) => { setTimeout(resolve, 20); });

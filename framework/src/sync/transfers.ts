@@ -15,6 +15,13 @@ import type { Log } from "../log/log.js";
 import { Donation, type DonateEffect, type DonorParts } from "./donation.js";
 import { Reception, type Received } from "./reception.js";
 
+/** Since the replica was made. */
+export interface TransferTotals {
+  /** Bytes of chunks multicast for others, and taken in from them. */
+  transferBytesGiven: number;
+  transferBytesTaken: number;
+}
+
 export interface TransferParts {
   readonly log: Log;
   readonly applier: Pick<Applier<unknown>, "capture" | "receive">;
@@ -22,6 +29,7 @@ export interface TransferParts {
   readonly limits: Pick<Limits, "snapshotSliceBytes" | "incrementalBytes" | "inFlightChunks">;
   readonly logger: Logger;
   readonly incarnation: string;
+  readonly totals: TransferTotals;
   readonly send: (message: Message) => void;
   /** The way to the transport is blocked: send no chunk now. */
   readonly blocked: () => boolean;
@@ -74,6 +82,7 @@ export class Transfers {
       if (chunk === undefined) continue;
       this.#donations.push(donation);
       this.#inFlight++;
+      this.#parts.totals.transferBytesGiven += chunk.payload.byteLength;
       this.#parts.send(chunk);
     }
   }
@@ -100,6 +109,7 @@ export class Transfers {
   #take(reception: Reception, chunk: ChunkMessage): void {
     try {
       const progress = reception.accept(chunk);
+      if (progress.kind !== "notMine") this.#parts.totals.transferBytesTaken += chunk.payload.byteLength;
       if (progress.kind === "more") this.#parts.tellCore({ type: "transferProgress" });
       if (progress.kind === "whole") this.#stage(progress.received);
     } catch (error) {

@@ -84,7 +84,7 @@ export class SimReplica {
     this.nowMs = previous?.nowMs ?? 0;
     this.core.nowMs = this.nowMs;
     this.#transfers = new Transfers({
-      log: this.core.log, applier: this.applier, limits, incarnation: config.incarnation, logger: silentLogger,
+      log: this.core.log, applier: this.applier, limits, incarnation: config.incarnation, logger: silentLogger, totals: { transferBytesGiven: 0, transferBytesTaken: 0 },
       entriesBetween: (from, to) => this.disk?.entriesBetween(from, to),
       send: (message) => this.#send(message),
       blocked: () => this.busy,

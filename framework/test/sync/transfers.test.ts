@@ -143,7 +143,8 @@ describe("transfers of a membership", () => {
     let blocked = false;
     const send = (message: Message): void => { wire.push(message as ChunkMessage); };
     const limits = { snapshotSliceBytes: 60, incrementalBytes: 1_000_000, inFlightChunks };
-    const parts = { entriesBetween: () => undefined, logger: silentLogger };
+    const totals = { transferBytesGiven: 0, transferBytesTaken: 0 };
+    const parts = { entriesBetween: () => undefined, logger: silentLogger, totals };
     const giving = new Transfers({ ...from, ...parts, limits, incarnation, send, blocked: () => blocked, tellCore: () => undefined });
     const taking = new Transfers({ log: new MemoryLog(), applier: new ListApplier(), ...parts, limits, incarnation, send, blocked: () => false, tellCore: (event) => told.push(event) });
     const deliver = (): void => {
