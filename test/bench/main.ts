@@ -8,14 +8,21 @@ import { parseArgs } from "node:util";
 import { corosyncAvailable } from "../cluster/available.js";
 import { Cluster } from "../cluster/cluster.js";
 import { benchBinding } from "./binding.js";
+import { benchCatchUp } from "./catch-up.js";
 import { benchCommit } from "./commit.js";
+import { benchDisk } from "./disk.js";
 import { benchEtcd } from "./etcd.js";
+import { benchLarge } from "./large.js";
 import { benchMemory } from "./memory.js";
 import { Report } from "./report.js";
+import { benchRestart } from "./restart.js";
+import { benchSnapshot } from "./snapshot.js";
 import { benchTable } from "./table.js";
 
-const onCluster = { binding: benchBinding, commit: benchCommit, memory: benchMemory, etcd: benchEtcd } as const;
-const names = ["table", "binding", "commit", "memory", "etcd"] as const;
+const onCluster = {
+  binding: benchBinding, commit: benchCommit, memory: benchMemory, "catch-up": benchCatchUp, large: benchLarge, etcd: benchEtcd, disk: benchDisk, snapshot: benchSnapshot, restart: benchRestart,
+} as const;
+const names = ["table", "binding", "commit", "memory", "disk", "etcd", "snapshot", "restart", "catch-up", "large"] as const;
 type Name = (typeof names)[number];
 
 function isName(text: string): text is Name {
