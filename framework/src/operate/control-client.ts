@@ -4,9 +4,12 @@ import { LockstepError, errorRegistry, type ErrorCode } from "../errors.js";
 import { withShortPath } from "../log/directory-lock.js";
 import { parseAnswer, socketName, type ControlAnswers, type ControlRequest } from "./control.js";
 
+/** What needs no writing is answered at once by a process that lives. */
+const patienceMs = 10_000;
+
 /** @throws LockstepError OPERATION_REFUSED if no replica runs there, and what the replica answers. */
 export async function askReplica<R extends ControlRequest>(directory: string, request: R): Promise<ControlAnswers[R["command"]]> {
-  const line = await withShortPath(directory, socketName, (path) => exchange(path, `${JSON.stringify(request)}\n`)).catch((error: unknown) => { throw unreachable(directory, error); });
+  const line = await withShortPath(directory, socketName, (path) => exchange(path, `${JSON.stringify(request)}\n`, request.command === "backup" ? 0 : patienceMs)).catch((error: unknown) => { throw unreachable(directory, error); });
   const answer = parseAnswer(line);
   if (answer === undefined) throw new LockstepError("OPERATION_REFUSED", `The replica that runs on ${directory} stopped before it had answered. Look into its log${request.command === "backup" ? `, and whether ${request.to} is there: if it is, it is whole` : ""}.`);
   if ("ok" in answer) return answer.ok as ControlAnswers[R["command"]];
@@ -14,13 +17,18 @@ export async function askReplica<R extends ControlRequest>(directory: string, re
   throw new LockstepError(code in errorRegistry ? (code as ErrorCode) : "OPERATION_REFUSED", message);
 }
 
-function exchange(path: string, request: string): Promise<string> {
+/** @param timeoutMs 0: none. */
+function exchange(path: string, request: string, timeoutMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const connection = connect(path);
     let received = "";
     connection.setEncoding("utf8");
     connection.on("connect", () => connection.write(request));
     connection.on("data", (data: string) => { received += data; });
+    connection.setTimeout(timeoutMs, () => {
+      connection.destroy();
+      reject(new LockstepError("OPERATION_REFUSED", `The replica has not answered for ${timeoutMs / 1_000} s: its process is frozen, or very busy. Look at it with the tools of the system (ps, top); the others do not wait for it.`));
+    });
     connection.on("close", () => resolve(received));
     connection.on("error", (error: NodeJS.ErrnoException) => {
       // A replica that stops meanwhile breaks the connection; one that was never reached is another matter.

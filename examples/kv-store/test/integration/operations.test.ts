@@ -3,9 +3,11 @@ import { execFile } from "node:child_process";
 import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { eventually } from "../support/eventually.js";
 import { killAll, run, serving, type Run } from "../support/program.js";
 
 const program = fileURLToPath(new URL("../../../../framework/bin/lockstep.js", import.meta.url));
@@ -115,6 +117,38 @@ describe("the program lockstep", () => {
     const status = JSON.parse(await expectDone("status", "--data", join(data, "replica-1"), "--json")) as object;
     expect(status).toMatchObject({ operations: [{ what: "new start", who: "ada@desk" }] });
   });
+
+  it("leaves a whole backup or none when the program is killed while it writes one", async () => {
+    const data = join(scratch, "data");
+    const value = "x".repeat(500);
+    const seen = { whole: 0, none: 0 };
+    for (let round = 0; round < 5; round++) {
+      const server = run("--port", "0", "--data", data);
+      const [first] = await connect(server);
+      if (round === 0) for (let n = 0; n < 40; n++) await first?.mset(Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`${n}:${i}`, value])));
+      const file = join(scratch, `${round}.backup`);
+      const asked = lockstep("backup", "--data", join(data, "replica-2"), "--to", file);
+      // Somewhere between its beginning and its end.
+      await eventually("it is being written", async () => (await readdir(scratch)).some((name) => name.startsWith(`${round}.`)));
+      await pause(round * 30);
+      server.child.kill("SIGKILL");
+      await server.ended;
+      const { code, err } = await asked;
+      for (const client of clients.splice(0)) client.disconnect();
+      if ((await readdir(scratch)).includes(`${round}.backup`)) {
+        seen.whole++;
+        expect(await expectDone("verify", file)).toMatch(/keys in values +20000\n/);
+      } else {
+        seen.none++;
+        expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining("stopped before it had answered") as string });
+        // All that was missing may have been its name.
+        const partial = await lockstep("verify", `${file}.partial`);
+        if (partial.code !== 0) expect(partial.err).toContain("BACKUP_DAMAGED");
+      }
+    }
+    console.log(`backups whose replica was killed: ${JSON.stringify(seen)}`);
+    expect(seen.none).toBeGreaterThan(0);
+  }, 60_000);
 
   it("says what is wrong with its command line, and with files that are none of its", async () => {
     expect(await lockstep("backup")).toMatchObject({ code: 2, out: "", err: "lockstep: --data DIR is missing\nSee lockstep --help.\n" });
