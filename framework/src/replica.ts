@@ -10,7 +10,7 @@ import type { Phase } from "./core/events.js";
 import { GroupConnection } from "./group-connection.js";
 import { inspectCore, positionsOf } from "./inspection.js";
 import { Persistence } from "./log/persistence.js";
-import { restoreState } from "./log/recovery.js";
+import { recoverWhole } from "./log/recovery.js";
 import type { Store } from "./log/store.js";
 import type { AnyCommand, AnyQuery, Machine } from "./machine/types.js";
 import { planBackup, takeBackup, type BackupParts, type Captured } from "./operate/take-backup.js";
@@ -88,8 +88,8 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
 
   async start(): Promise<void> {
     try {
-      this.#recover();
-      await this.#connection.open();
+      await this.#recover();
+      if (this.#stopping === undefined) await this.#connection.open();
     } catch (error) {
       await this.#end(error instanceof Error ? error : new Error(String(error)));
       throw error;
@@ -103,14 +103,12 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
   }
 
   /** What the disk holds becomes the state and the log to begin with. */
-  #recover(): void {
+  async #recover(): Promise<void> {
     const recovered = this.#store?.recover();
     if (recovered === undefined) return;
     const { applier, logger } = this.#parts;
-    restoreState(applier, recovered);
+    this.#connection.begin(await recoverWhole(recovered, this.#parts));
     if (applier.now !== undefined) this.#clock.observe(applier.now);
-    // All of it, before anybody hears of this replica: what is damaged is refused whole.
-    this.#connection.begin({ ...recovered, entries: Array.from(recovered.entries) });
     logger.info({ group: this.#group, position: recovered.base.position, ballot: formatBallot(recovered.head.ballot) }, "state and log were read from the disk");
   }
 

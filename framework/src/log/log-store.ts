@@ -12,7 +12,7 @@ import { LockstepError, invariant } from "../errors.js";
 import { chainHash, contentHash, genesisHash } from "./chain-hash.js";
 import type { LogEntry, LogPoint } from "./log.js";
 import { entriesAfter, keys, past, unneeded } from "./store-keys.js";
-import type { Backend, Change, Recovered, SnapshotWriter, Store, StoredEntries, StoreIdentity, StoreWrite } from "./store.js";
+import type { Backend, Change, Recovered, SnapshotWriter, Store, StoredEntries, StoredEntry, StoreIdentity, StoreWrite } from "./store.js";
 import {
   damaged, decodeBase, decodeEntry, decodeHead, decodeIdentity, decodeSlice, decodeSnapshot, encodeBase, encodeEntry, encodeHead, encodeIdentity, encodeSlice,
   encodeSnapshot, type BaseRecord,
@@ -122,7 +122,7 @@ class LogStore implements Store {
   }
 
   /** Those after the base; the ones before it are looked at too. */
-  *#entries({ point, since }: BaseRecord, end: LogPoint): Generator<LogEntry & { readonly position: number }> {
+  *#entries({ point, since }: BaseRecord, end: LogPoint): Generator<StoredEntry> {
     let last = since;
     for (const entry of this.#read(since, Number.POSITIVE_INFINITY)) {
       if (last.position === point.position && last.hash !== point.hash) damaged(`the state of position ${point.position} is of another log`);
@@ -133,7 +133,7 @@ class LogStore implements Store {
   }
 
   /** Every checksum and every chain hash is looked at. */
-  *#read(from: LogPoint, through: number): Generator<LogEntry & { readonly position: number }> {
+  *#read(from: LogPoint, through: number): Generator<StoredEntry> {
     let { position, hash } = from;
     for (const { key, value } of this.#backend.range(keys.entry(position + 1), through === Number.POSITIVE_INFINITY ? entriesAfter(position).to : keys.entry(through + 1))) {
       position++;

@@ -5,6 +5,11 @@
 import type { Ballot } from "../core/ballot.js";
 import type { LogEntry, LogPoint } from "./log.js";
 
+/** An entry at its place. */
+export interface StoredEntry extends LogEntry {
+  readonly position: number;
+}
+
 /** What a replica must not forget, besides its log. Replaced as a whole. */
 export interface StoreHead {
   /** Taken last: what the log holds is the verified prefix of this ballot. */
@@ -26,7 +31,7 @@ export interface StoreWrite {
   /** The log begins after this point now: a snapshot of the state there is finished. Entries up to it are dropped. */
   readonly base?: LogPoint;
   /** Consecutive; the first follows what is there after the cut, or the base. */
-  readonly entries: readonly (LogEntry & { readonly position: number })[];
+  readonly entries: readonly StoredEntry[];
   readonly head: StoreHead;
 }
 
@@ -45,7 +50,7 @@ export interface Recovered {
   /** The slices of the state at `base`, in order, as the applier made them; undefined at the genesis. */
   readonly snapshot: Iterable<Uint8Array> | undefined;
   /** After the base, ascending, without gaps; chain hashes checked. */
-  readonly entries: Iterable<LogEntry & { readonly position: number }>;
+  readonly entries: Iterable<StoredEntry>;
 }
 
 /**

@@ -6,11 +6,11 @@ import type { Operation } from "../apply/types.js";
 import { decodeEntry } from "../codec/entry-codec.js";
 import { LockstepError, isLockstepError } from "../errors.js";
 import { openLmdb } from "../log/lmdb-backend.js";
-import type { LogEntry, LogPoint } from "../log/log.js";
+import type { LogPoint } from "../log/log.js";
 import { openLogStore } from "../log/log-store.js";
 import { damaged, decodeIdentity } from "../log/store-codec.js";
 import { keys } from "../log/store-keys.js";
-import type { Backend, Recovered, StoreHead, StoreIdentity } from "../log/store.js";
+import type { Backend, Recovered, StoredEntry, StoreHead, StoreIdentity } from "../log/store.js";
 import { readSnapshot, type SnapshotContent } from "./snapshot-content.js";
 
 export interface StoreReport {
@@ -78,7 +78,7 @@ async function readLog({ head, base, snapshot, entries }: Recovered): Promise<Lo
 }
 
 /** As the replicas will apply them, if they do: what cannot be decoded is an entry without commands. */
-function operationsIn({ position, record }: LogEntry & { readonly position: number }): Operation[] {
+function operationsIn({ position, record }: StoredEntry): Operation[] {
   try {
     const { commands, timeMs } = decodeEntry(record.bytes);
     return commands.filter(isRecord).flatMap(({ input }) => operationOf(input, position, timeMs) ?? []);
