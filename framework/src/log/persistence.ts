@@ -16,6 +16,8 @@ import type { Store, StoredEntries, StoreWrite } from "./store.js";
 /** Pauses before another attempt: a full disk is not helped by trying harder. */
 const firstRetryMs = 100;
 const lastRetryMs = 5_000;
+/** After a slice of a snapshot, if the log is being written too: several times as long as a slice takes. */
+const slicePauseMs = 4;
 
 export interface PersistenceParts {
   readonly store: Store;
@@ -51,6 +53,8 @@ export class Persistence {
   /** Ends when the last job has. */
   #jobs: Promise<void> = Promise.resolve();
   #closed = false;
+  /** Since the last slice of a snapshot. */
+  #logWritten = false;
   /** Why writing fails at the moment, for operators. */
   trouble: string | undefined;
 
@@ -65,6 +69,7 @@ export class Persistence {
 
   async #write(token: number, change: StoreWrite): Promise<void> {
     if (!await this.#untilDone(() => this.#parts.store.write(change), () => this.#closed)) return;
+    this.#logWritten = true;
     if (change.base !== undefined) this.#unused = false;
     this.#parts.tellCore({ type: "persisted", token });
   }
@@ -126,6 +131,7 @@ export class Persistence {
     try {
       for (let slice = slices.next(); slice.done !== true; slice = slices.next()) {
         await writer.write(slice.value);
+        await this.#giveWay();
         if (givenUp()) return await writer.abort();
       }
       await writer.finish();
@@ -133,6 +139,13 @@ export class Persistence {
       await writer.abort().catch(() => undefined);
       throw error;
     }
+  }
+
+  /** Between two slices: who waits for a commit would wait for all of them. */
+  async #giveWay(): Promise<void> {
+    if (!this.#logWritten) return;
+    this.#logWritten = false;
+    await new Promise<void>((resolve) => { this.#parts.scheduler.after(slicePauseMs, resolve); });
   }
 
   /** False if it was given up. */
