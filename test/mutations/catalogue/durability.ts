@@ -113,6 +113,20 @@ export const durability: readonly Mutation[] = [
     caught: byScenario("durable-a-full-disk-where-all-must-acknowledge"),
   },
   {
+    id: "joins-logs-of-different-starts",
+    rule: "Where members of several starts meet, one start goes on; the others stop, and keep what they have.",
+    section: "New starts",
+    edits: [{ file: "core/decide.ts", find: "const strays = findStrays(ofSlots);", replace: "const strays = findStrays(ofSlots.filter(({ slot }) => slot < 0));" }],
+    caught: { by: "test", file: "operate/new-start.test.ts" },
+  },
+  {
+    id: "lets-a-restored-replica-stop-a-living-group",
+    rule: "A start that has not seen a view yet gives way to a majority with lineage of an earlier one.",
+    section: "New starts",
+    edits: [{ file: "core/decide.ts", find: "return (unused ? starts.find(hasMajority) : undefined) ?? latest;", replace: "return (unused && starts.length === 0 ? starts.find(hasMajority) : undefined) ?? latest;" }],
+    caught: { by: "test", file: "operate/starts.test.ts" },
+  },
+  {
     id: "takes-the-time-from-a-wall-after-a-restart",
     rule: "Cluster time comes from a wall clock once, at a group's very first entry.",
     section: "Time and chance",
