@@ -19,3 +19,8 @@ export function inspectCore(core: CoreState | undefined): Pick<Inspection, "slot
 export function positionsOf(core: CoreState | undefined): Omit<Inspection["positions"], "applied"> {
   return { base: core?.log.base ?? 0, committed: core?.committed ?? 0, verified: core?.verified ?? 0, end: core?.log.end ?? 0 };
 }
+
+/** undefined: in memory only. */
+export function diskOf(core: CoreState | undefined, trouble: string | undefined): Inspection["disk"] {
+  return core?.disk === undefined ? undefined : { base: core.disk.flushed.base, end: core.disk.flushed.end, trouble };
+}

@@ -78,6 +78,8 @@ export interface Inspection {
   readonly ring: string | undefined;
   readonly lineage: boolean;
   readonly positions: { readonly base: number; readonly applied: number; readonly committed: number; readonly verified: number; readonly end: number };
+  /** Of a durable replica: what a restart would find, and why its disk takes nothing at the moment, if so: it acknowledges nothing then. */
+  readonly disk: { readonly base: number; readonly end: number; readonly trouble: string | undefined } | undefined;
   readonly queue: { readonly commands: number; readonly bytes: number; readonly inFlightBatches: number };
   /** Since this replica was made. */
   readonly totals: {

@@ -3,27 +3,24 @@ import { LockstepError, invariant, isLockstepError } from "./errors.js";
 import { ClusterClock } from "./apply/cluster-clock.js";
 import { EventLog } from "./apply/event-log.js";
 import type { AppliedEntry } from "./apply/types.js";
-import { encodeCommand } from "./codec/entry-codec.js";
 import type { ReplicaParts } from "./container.js";
 import { formatBallot, highestBallot } from "./core/ballot.js";
 import type { Phase } from "./core/events.js";
 import { GroupConnection } from "./group-connection.js";
-import { inspectCore, positionsOf } from "./inspection.js";
+import { diskOf, inspectCore, positionsOf } from "./inspection.js";
 import { Persistence } from "./log/persistence.js";
 import { recoverWhole } from "./log/recovery.js";
 import type { Store } from "./log/store.js";
 import type { AnyCommand, AnyQuery, Machine } from "./machine/types.js";
 import { planBackup, takeBackup, type BackupParts, type Captured } from "./operate/take-backup.js";
 import { Readiness } from "./readiness.js";
-import type { BackupOptions, BackupPlan, BackupResult, Inspection, QueryOptions, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit, SubmitOptions } from "./replica-api.js";
-import { splitOptions } from "./query-options.js";
+import type { BackupOptions, BackupPlan, BackupResult, Inspection, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit } from "./replica-api.js";
+import { Requests } from "./requests.js";
 import type { Cancel } from "./scheduler.js";
-import { Submissions, type WaitOptions } from "./submit/submissions.js";
+import { Submissions } from "./submit/submissions.js";
 
 /** A timer that the lowest active slot does not fire is fired by the next ones, this many ticks apart. */
 const ticksPerRank = 10;
-/** As long as an HTTP header's customary idempotency keys; kept in the replicated state, so bounded. */
-const maxRequestIdLength = 128;
 
 export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extends Readonly<Record<string, AnyQuery<S>>>> implements Replica<S, C, Q> {
   readonly submit: Submit<C>;
@@ -34,6 +31,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
   readonly #slots: readonly number[];
   readonly #parts: ReplicaParts;
   readonly #submissions: Submissions;
+  readonly #requests: Requests<S>;
   readonly #clock: ClusterClock;
   readonly #events: EventLog;
   readonly #connection: GroupConnection;
@@ -41,7 +39,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
   readonly #persistence: Persistence | undefined;
   readonly #roleListeners = new Set<(role: ReplicaRole, reason: string | undefined) => void>();
   readonly #readiness: Readiness;
-  readonly #totals = { submitted: 0, appliedEntries: 0, appliedCommands: 0 };
+  readonly #totals = { appliedEntries: 0, appliedCommands: 0 };
   #role: ReplicaRole = "joining";
   #reason: string | undefined;
   #cancelTicks: Cancel | undefined;
@@ -74,8 +72,13 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
       failed: (error) => this.#fail(error),
     });
     this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
-    this.submit = this.#makeSubmit();
-    this.query = this.#makeQuery();
+    this.#requests = new Requests({
+      state: () => this.state, submissions: this.#submissions, clock: parts.clock, limits,
+      standing: () => ({ role: this.#role, reason: this.#reason, lineage: this.#connection.core?.lineage === true }),
+      flush: () => this.#connection.membership?.scheduleFlush(),
+    });
+    this.submit = this.#requests.makeSubmit(machine.commands);
+    this.query = this.#requests.makeQuery(machine.queries);
   }
 
   get state(): S {
@@ -180,85 +183,6 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
 
   // What the application asks for.
 
-  #makeSubmit(): Submit<C> {
-    const submit = Object.create(null) as Record<string, unknown>;
-    for (const [name, command] of Object.entries(this.#machine.commands)) {
-      submit[name] = (input: unknown, options: SubmitOptions = {}) => this.#submit(name, command, input, options);
-    }
-    return Object.freeze(submit) as Submit<C>;
-  }
-
-  #submit(name: string, command: AnyCommand<S>, input: unknown, options: SubmitOptions): Promise<unknown> {
-    const validated = command.schema?.["~standard"].validate(input);
-    if (validated instanceof Promise) return validated.then((result) => this.#enqueue(name, result, options));
-    return this.#enqueue(name, validated ?? { value: input }, options);
-  }
-
-  #enqueue(name: string, validated: { readonly value: unknown } | { readonly issues: readonly { readonly message: string }[] | undefined }, options: SubmitOptions): Promise<unknown> {
-    const refusal = this.#refusal();
-    if (refusal !== undefined) return Promise.reject(refusal);
-    if (!("value" in validated)) {
-      const messages = (validated.issues ?? []).map((issue) => issue.message).join("; ");
-      return Promise.reject(new LockstepError("INVALID_INPUT", `${name}: ${messages}`, { details: validated.issues }));
-    }
-    const { requestId } = options;
-    if (requestId !== undefined && (requestId.length === 0 || requestId.length > maxRequestIdLength)) {
-      return Promise.reject(new LockstepError("INVALID_INPUT", `a request id has 1 to ${maxRequestIdLength} characters`));
-    }
-    try {
-      const bytes = encodeCommand({ name, input: validated.value, ...(requestId === undefined ? {} : { requestId }) });
-      const promise = this.#submissions.submit(bytes, requestId, this.#wait(options));
-      this.#totals.submitted++;
-      this.#connection.membership?.scheduleFlush();
-      return promise;
-    } catch (error) {
-      return Promise.reject(isLockstepError(error) ? error : new LockstepError("INVALID_INPUT", `${name}: ${String(error)}`, { cause: error }));
-    }
-  }
-
-  /** Why nothing can be sent now; undefined when it can, or soon. */
-  #refusal(): LockstepError | undefined {
-    switch (this.#role) {
-      case "active": return undefined;
-      case "changing": return this.#connection.core?.lineage === true ? undefined : this.#notReady("joining");
-      case "minority": return new LockstepError("NOT_PRIMARY", `this replica is not in a primary view: ${this.#reason ?? "no quorum"}`);
-      case "joining":
-      case "synchronising": return this.#notReady(this.#role);
-      case "stopped": return new LockstepError("STOPPED", "this replica was stopped");
-      default: return this.#role satisfies never;
-    }
-  }
-
-  #notReady(role: ReplicaRole): LockstepError {
-    return new LockstepError("NOT_READY", `this replica is ${role}${this.#reason === undefined ? "" : ` (${this.#reason})`}; await ready(), or ask another one`);
-  }
-
-  #wait({ timeoutMs = this.#parts.limits.answerTimeoutMs, signal }: SubmitOptions): WaitOptions {
-    if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw new LockstepError("INVALID_INPUT", `timeoutMs must be a positive number of milliseconds, not ${String(timeoutMs)}`);
-    return { deadlineMs: this.#parts.clock.monotonicMs() + timeoutMs, signal };
-  }
-
-  #makeQuery(): RunQuery<Q> {
-    const query = Object.create(null) as Record<string, unknown>;
-    for (const [name, run] of Object.entries(this.#machine.queries)) {
-      query[name] = async (...given: unknown[]): Promise<unknown> => {
-        const { args, options } = splitOptions(given, run.length - 1);
-        if (options.consistency === "linearizable") await this.#confirm(options);
-        return (run as (state: S, ...args: unknown[]) => unknown)(this.state, ...args);
-      };
-    }
-    return Object.freeze(query) as RunQuery<Q>;
-  }
-
-  /** Resolves once an entry multicast from now on is applied here: no answer from the past can follow. */
-  async #confirm(options: QueryOptions): Promise<void> {
-    const refusal = this.#refusal();
-    if (refusal !== undefined) throw refusal;
-    const confirmed = this.#submissions.barrier(this.#wait(options));
-    this.#connection.membership?.scheduleFlush();
-    await confirmed;
-  }
-
   ready(options: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<void> {
     return this.#readiness.wait(options);
   }
@@ -278,8 +202,9 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     return {
       ...inspectCore(core), group: this.#group, role: this.#role, reason: this.#reason, slots: this.#slots,
       positions: { ...positionsOf(core), applied: this.#parts.applier.position },
+      disk: diskOf(core, this.#persistence?.trouble),
       queue: { commands, bytes, inFlightBatches: membership?.inFlightBatches ?? 0 },
-      totals: { ...this.#totals, ...totals },
+      totals: { submitted: this.#requests.submitted, ...this.#totals, ...totals },
       now: this.#clock.now(),
       operations: this.#parts.applier.operations,
     };
@@ -293,7 +218,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
 
   /** What backup() would do. @throws LockstepError OPERATION_REFUSED, BACKUP_FAILED, NOT_READY, NOT_PRIMARY, STOPPED. */
   async planBackup(path: string): Promise<BackupPlan> {
-    const refusal = this.#refusal();
+    const refusal = this.#requests.refusal();
     if (refusal !== undefined) throw refusal;
     return planBackup(this.#backupParts(), path);
   }
@@ -302,7 +227,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     const { limits, clock } = this.#parts;
     return {
       slot: this.#connection.core?.config.slot ?? 0, sliceBytes: limits.snapshotSliceBytes, wallMs: () => clock.wallMs(),
-      submit: ({ name, input }) => this.#enqueue(name, { value: input }, {}),
+      submit: ({ name, input }) => this.#requests.enqueue(name, { value: input }, {}),
       capture: () => this.#capture(),
     };
   }

@@ -157,6 +157,7 @@ export function statusTold(of: Inspection): string[] {
       ["slots", `${list(of.slots)}; active: ${list(of.activeSlots)}`],
       ["ballot", of.ballot],
       ["positions", `applied ${positions.applied}, committed ${positions.committed}, verified ${positions.verified}, end ${positions.end}, log since ${positions.base}`],
+      ...(of.disk === undefined ? [] : [["disk", `a state of position ${of.disk.base}, and the log to ${of.disk.end}${of.disk.trouble === undefined ? "" : `. IT TAKES NOTHING: ${of.disk.trouble}`}`] as const]),
       ["queue", `${queue.commands} commands, ${size(queue.bytes)}`],
     ]),
     ...operationLines(of.operations),

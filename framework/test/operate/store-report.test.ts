@@ -2,6 +2,7 @@
 import { appendFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { inspectStore } from "../../src/operate/store-report.js";
+import { eventually } from "../support/eventually.js";
 import { addAll, Bed } from "./bed.js";
 
 let bed: Bed;
@@ -12,6 +13,7 @@ async function makeStores(limits = {}): Promise<void> {
   const [one] = await bed.startAll({ limits });
   for (let round = 0; round < 5; round++) await addAll(one, 40, `round ${round}`);
   await one?.backup(bed.path("a.backup"), { by: "ada@desk" });
+  if ("snapshotLogBytes" in limits) await eventually(() => (one?.inspect().disk?.base ?? 0) > 0, "a snapshot to be on disk");
   await bed.stopAll();
 }
 
