@@ -78,6 +78,10 @@ function roomIn(directory: string): string {
   }
 }
 
+function closedAlready(): LockstepError {
+  return new LockstepError("STORE_FAILED", "The store is closed.");
+}
+
 class LmdbBackend implements Backend {
   #database: Database;
   readonly #directory: string;
@@ -123,7 +127,9 @@ class LmdbBackend implements Backend {
     return limit === 0 ? [] : this.#reading(() => Array.from(this.#database.getKeys({ start: from, end: to, limit })));
   }
 
+  /** The package reads a closed database all the same, and the process ends. */
   #reading<T>(read: () => T): T {
+    if (this.#closed) throw closedAlready();
     try {
       return read();
     } catch (error) {
@@ -138,7 +144,7 @@ class LmdbBackend implements Backend {
   }
 
   async #commit(changes: readonly Change[]): Promise<void> {
-    if (this.#closed) throw new LockstepError("STORE_FAILED", "The store is closed.");
+    if (this.#closed) throw closedAlready();
     try {
       const outcome = this.#outcomeOf(changes);
       await this.#database.batch(() => {

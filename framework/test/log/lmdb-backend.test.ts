@@ -39,6 +39,17 @@ describe("a store on LMDB", () => {
     await backend.close();
   });
 
+  it("gives nothing any more when it is closed, and says so", async () => {
+    const backend = await openLmdb(directory);
+    await backend.commit([put("a", "one")]);
+    const closing = backend.close();
+    const closed = expect.objectContaining({ code: "STORE_FAILED", message: "The store is closed." }) as Error;
+    for (const read of [() => backend.get("a"), () => backend.keys("", "~", 1), () => Array.from(backend.range("", "~"))]) expect(read).toThrow(closed);
+    await closing;
+    for (const read of [() => backend.get("a"), () => backend.keys("", "~", 1), () => Array.from(backend.range("", "~"))]) expect(read).toThrow(closed);
+    await expect(backend.commit([put("b", "two")])).rejects.toThrow(closed);
+  });
+
   it("has one user: a second one, here or in another process, is refused as long as the first lives, even frozen", async () => {
     const backend = await openLmdb(directory);
     await expect(openLmdb(directory)).rejects.toMatchObject({ code: "STORE_LOCKED" });
