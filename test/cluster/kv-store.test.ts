@@ -1,14 +1,13 @@
 /** The key-value server as an operator runs it: one process per node, unmodified Redis clients, a death and a cut. */
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { eventually } from "./eventually.js";
 import { quickTotem } from "./corosync-conf.js";
+import { runKvClient } from "./run-kv-client.js";
 import { useCluster } from "./use-cluster.js";
 
 const server = fileURLToPath(new URL("../../examples/kv-store/dist/main.js", import.meta.url));
-const client = fileURLToPath(new URL("../dist/cluster/kv-client.js", import.meta.url));
 const port = "7379";
 const patienceMs = 20_000;
 const cluster = useCluster({ totem: quickTotem });
@@ -18,12 +17,8 @@ function start(nodeId: number): void {
   servers.set(nodeId, cluster().node(nodeId).spawn(process.execPath, [server, "--transport", "corosync", "--port", port, "--group", `kv-${process.pid}`], { stdio: "ignore" }));
 }
 
-async function scenario(nodeId: number, library: "ioredis" | "redis", name: string, prefix: string): Promise<unknown> {
-  const child = cluster().node(nodeId).spawn(process.execPath, [client, library, name, port, prefix], { stdio: ["ignore", "pipe", "inherit"] });
-  const chunks: Buffer[] = [];
-  child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
-  await once(child, "close");
-  return JSON.parse(Buffer.concat(chunks).toString()) as unknown;
+function scenario(nodeId: number, library: "ioredis" | "redis", name: string, prefix: string): Promise<unknown> {
+  return runKvClient(cluster().node(nodeId), port, library, name, prefix);
 }
 
 async function writable(nodeId: number): Promise<void> {

@@ -8,11 +8,11 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { quickTotem } from "./corosync-conf.js";
 import { eventually } from "./eventually.js";
+import { runKvClient } from "./run-kv-client.js";
 import { useCluster } from "./use-cluster.js";
 
 const program = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const server = program("../../examples/kv-store/dist/main.js");
-const client = program("../dist/cluster/kv-client.js");
 const operator = program("../../framework/bin/lockstep.js");
 const port = "7380";
 const group = `kv-operations-${process.pid}`;
@@ -45,12 +45,8 @@ async function stopAll(): Promise<void> {
   servers.clear();
 }
 
-async function scenario(nodeId: number, library: "ioredis" | "redis", name: string, prefix: string): Promise<unknown> {
-  const child = cluster().node(nodeId).spawn(process.execPath, [client, library, name, port, prefix], { stdio: ["ignore", "pipe", "inherit"] });
-  const chunks: Buffer[] = [];
-  child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
-  await once(child, "close");
-  return JSON.parse(Buffer.concat(chunks).toString()) as unknown;
+function scenario(nodeId: number, library: "ioredis" | "redis", name: string, prefix: string): Promise<unknown> {
+  return runKvClient(cluster().node(nodeId), port, library, name, prefix);
 }
 
 async function lockstep(...args: string[]): Promise<string> {

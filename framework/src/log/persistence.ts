@@ -106,8 +106,15 @@ export class Persistence {
     if (hash !== undefined) this.storeSnapshot({ position, hash });
   }
 
+  /** For another replica. What the disk does not give any more, it gets otherwise: this replica needs it only after a restart, which will refuse it. */
   entriesBetween(from: LogPoint, to: LogPoint): StoredEntries | undefined {
-    return this.#parts.store.entriesBetween(from, to);
+    try {
+      return this.#parts.store.entriesBetween(from, to);
+    } catch (error) {
+      if (!isLockstepError(error, "STORE_DAMAGED") && !isLockstepError(error, "STORE_FAILED")) throw error;
+      this.#parts.logger.error({ error: error.message }, "the log on disk cannot be read");
+      return undefined;
+    }
   }
 
   close(): Promise<void> {

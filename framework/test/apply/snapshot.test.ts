@@ -126,6 +126,14 @@ describe("a snapshot", { timeout: timeoutMs }, () => {
     expect([other.position, digestOf(other)]).toEqual([1, digest]);
   });
 
+  it("tells about how large it will be", () => {
+    for (const rows of [0, 10, 20_000]) {
+      const { applier } = grow([[{ name: "fill", input: rows }, { name: "put", input: { key: "key", value: "value" } }]]);
+      const bytes = slicesOf(applier, 10_000).reduce((sum, slice) => sum + slice.byteLength, 0);
+      expect(Math.abs(applier.capture().aboutBytes() - bytes), `${bytes} bytes`).toBeLessThan(200 + bytes / 5);
+    }
+  });
+
   it("comes in slices of about the size asked for, except for values that are larger", () => {
     const { applier } = grow([[{ name: "fill", input: 20_000 }, { name: "put", input: { key: "large", value: "x".repeat(100_000) } }]]);
     const sizes = slicesOf(applier, 16_384).map((slice) => slice.length);

@@ -16,7 +16,7 @@ const change: StoreWrite = { entries: [], head: { ballot: zeroBallot, promised: 
 const point = { position: 0, hash: genesisHash };
 
 /** @param attempt What becomes of each attempt, counted from 1, to write anything. */
-function bed(attempt: (count: number) => void, limits: Partial<Limits> = {}) {
+function bed(attempt: (count: number) => void, limits: Partial<Limits> = {}, entriesBetween: Store["entriesBetween"] = () => undefined) {
   let attempts = 0;
   const told: CoreEvent[] = [];
   const failures: Error[] = [];
@@ -26,7 +26,7 @@ function bed(attempt: (count: number) => void, limits: Partial<Limits> = {}) {
     attempt(attempts);
   };
   const store: Store = {
-    recover: () => undefined, entriesBetween: () => undefined, write: tried, close: async () => undefined,
+    recover: () => undefined, entriesBetween, write: tried, close: async () => undefined,
     beginSnapshot: () => ({ write: tried, finish: async () => undefined, abort: async () => undefined }),
   };
   const persistence = new Persistence({
@@ -81,6 +81,16 @@ describe("what the core wants on disk", () => {
     persistence.applied(1, () => genesisHash);
     await eventually(() => told.length > 0, "the snapshot to be stored");
     expect(told).toEqual([{ type: "snapshotStored", point }]);
+  });
+
+  it("is not given to others where it cannot be read any more: that is said, and nothing else is disturbed", () => {
+    for (const code of ["STORE_DAMAGED", "STORE_FAILED"] as const) {
+      const { persistence, errors, failures } = bed(() => undefined, {}, () => { throw new LockstepError(code, "a bit has flipped"); });
+      expect(persistence.entriesBetween(point, point)).toBeUndefined();
+      expect([errors.length, failures]).toEqual([1, []]);
+    }
+    const { persistence } = bed(() => undefined, {}, () => { throw new LockstepError("INVARIANT_VIOLATED", "a mistake"); });
+    expect(() => persistence.entriesBetween(point, point)).toThrow("a mistake");
   });
 
   it("is given up when the replica closes", async () => {

@@ -64,6 +64,7 @@ describe("a running replica", () => {
     expect(await answerTo("{\"command\":\"backup\",\"to\":7}\n")).toEqual(invalid);
     expect(await answerTo("{\"command\":\"backup\",\"to\":\"/x\\u0000y\",\"by\":\"ada\"}\n")).toEqual(expect.stringContaining("\"error\"") as string);
     expect(await answerTo(Buffer.alloc(longestRequestBytes + 1, 0x61))).toEqual(invalid);
+    expect(await answerTo(`{"command":"status"${" ".repeat(longestRequestBytes)}}\n`)).toEqual(invalid);
     expect(await answerTo(Buffer.from([0xff, 0xfe, 0x0a]))).toEqual(invalid);
     // Nobody reads the answers of these, or they go in the middle, or say nothing.
     for (let n = 0; n < 20; n++) {
