@@ -40,7 +40,7 @@ function buildNative() {
 }
 
 function compile() {
-  const projects = dev ? ["."] : ["examples/kv-store"];
+  const projects = dev ? ["."] : ["examples/kv-store", "examples/lock-service"];
   run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-b", ...projects]);
 }
 
