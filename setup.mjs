@@ -7,6 +7,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -15,6 +16,7 @@ const dev = process.argv.includes("--dev");
 const stampFile = join(root, "node_modules", ".lockstep-installed");
 
 checkNode();
+await takeTurn();
 install();
 buildNative();
 compile();
@@ -23,6 +25,27 @@ function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major > 20 || (major === 20 && minor >= 19)) return;
   fail(`Lockstep needs Node.js 20.19 or newer; this is ${process.versions.node}.`);
+}
+
+/**
+ * Two at a time in one clone, as when two programs are started for the first time, would install over each other. An abstract
+ * socket is the lock: the kernel gives it back however this process ends. Only Linux has them; elsewhere nothing is locked.
+ */
+async function takeTurn() {
+  if (process.platform !== "linux") return;
+  const name = `\0lockstep-setup-${createHash("sha256").update(root).digest("hex")}`;
+  for (let told = false; !(await canListen(name)); told = true) {
+    if (!told) console.error("Waiting for another setup of this clone to end …");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+function canListen(name) {
+  return new Promise((resolve, reject) => {
+    const server = createServer().unref();
+    server.once("error", (error) => (error.code === "EADDRINUSE" ? resolve(false) : reject(error)));
+    server.listen(name, () => resolve(true));
+  });
 }
 
 function install() {
