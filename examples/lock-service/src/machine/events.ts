@@ -12,7 +12,8 @@ interface EventOfRequest {
   readonly locks: readonly string[];
 }
 
-export type LockEvent = { readonly revision: number; readonly position: number; /** Cluster time. */ readonly at: number } & (
+/** Without what the place in the log gives it. */
+export type EventOf =
   | { readonly type: "session-opened"; readonly session: string; readonly name: string }
   | { readonly type: "session-ended"; readonly session: string; readonly reason: SessionEnd }
   | ({ readonly type: "queued" } & EventOfRequest)
@@ -22,5 +23,6 @@ export type LockEvent = { readonly revision: number; readonly position: number; 
   | ({ readonly type: "proclaimed"; readonly value: string } & EventOfRequest)
   /** To a holder: somebody waits for what it holds. Once for each who comes to wait. */
   | { readonly type: "blocking"; readonly session: string; readonly request: string; readonly lock: string; readonly wanted: LockMode | null }
-  | { readonly type: "force-released"; readonly lock: string; readonly sessions: readonly string[]; readonly reason: string; readonly by: string }
-);
+  | { readonly type: "force-released"; readonly lock: string; readonly sessions: readonly string[]; readonly reason: string; readonly by: string };
+
+export type LockEvent = { readonly revision: number; readonly position: number; /** Cluster time. */ readonly at: number } & EventOf;

@@ -1,51 +1,39 @@
 /** The replicated machine of the lock service: its commands under their names. */
-import { defineMachine, type Context, type Draft, type MembersChange, type Replica } from "@lockstep/framework";
-import type {
-  AcquireInput, CancelInput, CloseSessionInput, ConvertInput, ForceReleaseInput, OpenSessionInput, OpenSessionResult, ProclaimInput, ReleaseInput, RenewSessionsInput,
-  RenewSessionsResult, RequestState, SessionEnd,
-} from "./inputs.js";
+import { defineMachine, type Replica } from "@lockstep/framework";
+import { acquire } from "./acquire.js";
+import { convert } from "./convert.js";
+import { cancel, forceRelease, proclaim, release } from "./release.js";
+import { closeSession, openSession, renewSessions } from "./sessions.js";
 import { initialState, type LockState } from "./state.js";
+import { expireDue, membersChanged } from "./work.js";
 
+export type { ForceReleaseResult } from "./release.js";
+export type { CloseSessionResult } from "./sessions.js";
 export type { LockState } from "./state.js";
 
-export interface CloseSessionResult {
-  /** False: it was over before; `reason` says why, null if nobody knows. */
-  readonly closed: boolean;
-  readonly reason: SessionEnd | null;
-  readonly revision: number;
-}
-
-export interface ForceReleaseResult {
-  /** Grants that were taken. */
-  readonly released: number;
-  /** Whose they were. */
-  readonly sessions: readonly string[];
-  readonly revision: number;
-}
-
-const unwritten = (): never => {
-  throw new Error("not written yet");
-};
-
+/**
+ * acquire, convert, release, cancel and proclaim of a session that is over answer with a refusal, SESSION_OVER; they reject what is wrong
+ * about the command itself (LockRejection). No validators: the server has parsed every input already.
+ */
 export const lockMachine = defineMachine({
   name: "lockstep-lock",
   version: 1,
   initialState,
   commands: (command) => ({
-    openSession: command((_draft: Draft<LockState>, _input: OpenSessionInput, _context: Context): OpenSessionResult => unwritten()),
-    renewSessions: command((_draft: Draft<LockState>, _input: RenewSessionsInput, _context: Context): RenewSessionsResult => unwritten()),
-    closeSession: command((_draft: Draft<LockState>, _input: CloseSessionInput, _context: Context): CloseSessionResult => unwritten()),
-    acquire: command((_draft: Draft<LockState>, _input: AcquireInput, _context: Context): RequestState => unwritten()),
-    convert: command((_draft: Draft<LockState>, _input: ConvertInput, _context: Context): RequestState => unwritten()),
-    release: command((_draft: Draft<LockState>, _input: ReleaseInput, _context: Context): RequestState => unwritten()),
-    cancel: command((_draft: Draft<LockState>, _input: CancelInput, _context: Context): RequestState => unwritten()),
-    proclaim: command((_draft: Draft<LockState>, _input: ProclaimInput, _context: Context): RequestState => unwritten()),
-    forceRelease: command((_draft: Draft<LockState>, _input: ForceReleaseInput, _context: Context): ForceReleaseResult => unwritten()),
-    expireDue: command((_draft: Draft<LockState>, _input: unknown, _context: Context): null => unwritten()),
+    openSession: command(openSession),
+    renewSessions: command(renewSessions),
+    closeSession: command(closeSession),
+    acquire: command(acquire),
+    convert: command(convert),
+    release: command(release),
+    cancel: command(cancel),
+    proclaim: command(proclaim),
+    forceRelease: command(forceRelease),
+    expireDue: command(expireDue),
   }),
   // Reading is done on the whole state, which is immutable: one linearizable query can then serve many reads.
   queries: { current: (state: LockState) => state },
-  onMembersChanged: (_draft: Draft<LockState>, _change: MembersChange): void => unwritten(),
+  onMembersChanged: membersChanged,
 });
 
 export type LockReplica = Replica<LockState, typeof lockMachine.commands, typeof lockMachine.queries>;

@@ -92,7 +92,7 @@ export interface LockRow {
   readonly valueBlock: { readonly data: string; readonly valid: boolean } | null;
   /** Nobody gets it before; 0: no delay. */
   readonly delayUntil: number;
-  /** The request at the front of the queue, if the holders in its way were told. */
+  /** The number of the request at the front of the queue for which the holders in its way were told; 0: none. */
   readonly toldFor: number;
 }
 
@@ -118,11 +118,19 @@ export type DueKey = readonly [at: number, kind: number, number: number, name: s
 
 /** A part of what a session that has ended leaves behind: its requests, in the order in which they are to be given back. */
 export interface Legacy {
-  readonly session: string;
   readonly number: number;
   readonly requests: readonly string[];
+}
+
+/** A session that has ended and left something behind. */
+export interface Departed {
+  readonly session: string;
   /** Nobody gets its locks before; 0: no delay. */
   readonly delayUntil: number;
+  /** Its end was not its own doing. */
+  readonly abandoned: boolean;
+  /** The last of its legacies. */
+  readonly through: number;
 }
 
 export interface LockState {
@@ -133,6 +141,8 @@ export interface LockState {
   readonly token: number;
   readonly sessionCount: number;
   readonly lockCount: number;
+  /** Requests that wait or are granted. */
+  readonly liveRequests: number;
 
   readonly sessions: Table<string, SessionRow>;
   /** By session, together: its account under 0, the order of its answers under 1, 2, …, its requests under their ids. */
@@ -154,6 +164,7 @@ export interface LockState {
   readonly lostReplicas: readonly string[];
   /** Of sessions that have ended: what is still to be given back. */
   readonly legacies: Table<number, Legacy>;
+  readonly departed: Table<number, Departed>;
   readonly legacyCount: number;
   /** There is work that follows from something that is over already. */
   readonly backlog: boolean;
@@ -175,6 +186,7 @@ export const initialState = (): LockState => ({
   token: 0,
   sessionCount: 0,
   lockCount: 0,
+  liveRequests: 0,
   sessions: new Table<string, SessionRow>(),
   requests: new Table<readonly [number, number | string], Account | RequestRow | string>(),
   waiting: new Table<readonly [number, number], string>(),
@@ -187,6 +199,7 @@ export const initialState = (): LockState => ({
   replicas: [],
   lostReplicas: [],
   legacies: new Table<number, Legacy>(),
+  departed: new Table<number, Departed>(),
   legacyCount: 0,
   backlog: false,
   timerId: null,
