@@ -59,7 +59,7 @@ export const Granted = closed({ status: Type.Literal("granted"), token: Token, l
 export const Waiting = closed({
   status: Type.Literal("waiting"),
   ahead: Type.Integer({ description: "Requests before it, in the longest of its queues." }),
-  deadline: nullable(Type.Integer({ description: "Cluster time at which it gives up; null: never." })),
+  deadline: nullable(Type.Number({ description: "Cluster time at which it gives up; null: never." })),
   revision: Revision,
 }, "Still in the queue. Ask again: the same PUT, or GET.");
 
@@ -70,9 +70,14 @@ export const Want = closed({
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: "Makes it a counting semaphore. All who use it at a time name the same limit." })),
 }, "A lock in a mode (default: exclusive), or permits of a semaphore.");
 
-/** The answers with these codes: one for each status. */
+/** The answers with these codes and those that every route has: one for each status. */
 export function errorAnswers(...codes: readonly ServiceErrorCode[]): Readonly<Record<number, TSchema>> {
-  const all = [...new Set<ServiceErrorCode>([...codes, ...commonCodes])].sort((a, b) => serviceErrors[a].status - serviceErrors[b].status);
+  return openErrorAnswers("INVALID_REQUEST", "UNAUTHENTICATED", "FORBIDDEN", ...codes);
+}
+
+/** Likewise, of a route that answers whoever asks. */
+export function openErrorAnswers(...codes: readonly ServiceErrorCode[]): Readonly<Record<number, TSchema>> {
+  const all = [...new Set<ServiceErrorCode>([...codes, "INTERNAL"])].sort((a, b) => serviceErrors[a].status - serviceErrors[b].status);
   const statuses = new Set(all.map((code) => serviceErrors[code].status));
   return Object.fromEntries(Array.from(statuses, (status) => [status, errorAnswer(all.filter((code) => serviceErrors[code].status === status))]));
 }
@@ -83,25 +88,25 @@ function errorAnswer(codes: readonly ServiceErrorCode[]): TSchema {
   }, codes.map((code) => `${code}: ${serviceErrors[code].when}`).join(" "));
 }
 
-/** Of every route that asks who calls and what for. */
-const commonCodes = ["INVALID_REQUEST", "UNAUTHENTICATED", "FORBIDDEN", "URL_TOO_LONG", "INTERNAL"] as const satisfies readonly ServiceErrorCode[];
 /** Of every linearizable read. */
 export const readCodes = ["NO_QUORUM", "NOT_READY", "STOPPING", "OVERLOADED", "NOT_CONFIRMED"] as const satisfies readonly ServiceErrorCode[];
-/** Of everything that is submitted. */
-export const submitCodes = ["NO_QUORUM", "NOT_READY", "STOPPING", "OVERLOADED", "NOT_SENT", "OUTCOME_UNKNOWN"] as const satisfies readonly ServiceErrorCode[];
+/** Of everything that is submitted; before, it may have to be read whose the session is. */
+export const submitCodes = [...readCodes, "NOT_SENT", "OUTCOME_UNKNOWN"] as const satisfies readonly ServiceErrorCode[];
+/** Of everything with a name or an id in its path. */
+export const pathCodes = ["URL_TOO_LONG"] as const satisfies readonly ServiceErrorCode[];
 /** Of everything with a body. */
 export const bodyCodes = ["BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"] as const satisfies readonly ServiceErrorCode[];
 /** Of requests for locks that are not granted. */
 export const refusalCodes = ["WAIT_TIMEOUT", "HELD", "CANCELLED", "RELEASED", "SESSION_OVER", "LOCK_DELAY", "DEADLOCK"] as const satisfies readonly ServiceErrorCode[];
 
-export const ClusterTime = Type.Integer({ description: "Cluster time, milliseconds: grows with real time, and stands still while there is no quorum." });
+export const ClusterTime = Type.Number({ description: "Cluster time, milliseconds: grows with real time, and stands still while there is no quorum." });
 export const LockPrefix = Type.String({ maxLength: lockNameLength, description: "Beginning of lock names; empty: all." });
 export const PageAfter = Type.Optional(Type.String({ maxLength: lockNameLength, description: "As `next` of the page before said." }));
 export const PageLimit = Type.Integer({ minimum: 1, maximum: 1000, description: "Rows of one page; default 1000." });
 export const PageNext = nullable(Type.String({ description: "There are more: ask again with this as `after`. A page may be short, or empty, all the same." }));
 
 const Time = ClusterTime;
-const NullableTime = (description: string) => nullable(Type.Integer({ description }));
+export const NullableTime = (description: string) => nullable(Type.Number({ description: `Cluster time. ${description}` }));
 const NullableMode = nullable(Type.String({ description: "NL, CR, CW, PR, PW or EX; null: a semaphore's." }));
 const ofParty = { session: Type.String(), owner: nullable(Type.String()), request: Type.String() };
 const Kind = Type.Enum(["modes", "semaphore"]);

@@ -6,7 +6,7 @@ import { demand, type App } from "../app.js";
 import type { Change } from "../changes.js";
 import { ServiceError } from "../errors.js";
 import { EventStreams, message, type Piece, type StreamSource } from "../event-streams.js";
-import { closed, Consistency, errorAnswers, Leader, LockName, readCodes } from "../schemas.js";
+import { closed, Consistency, errorAnswers, Leader, LockName, pathCodes, readCodes } from "../schemas.js";
 import type { Service } from "../service.js";
 import type { Static } from "typebox";
 
@@ -16,7 +16,7 @@ export function electionRoutes(app: App, service: Service, streams: EventStreams
   app.get("/v1/elections/:name", {
     schema: {
       operationId: "getLeader", tags: ["elections"], summary: "Who leads", params: Params, querystring: closed({ consistency: Type.Optional(Consistency) }),
-      response: { 200: Leader, ...errorAnswers("NO_LEADER", ...readCodes) },
+      response: { 200: Leader, ...errorAnswers("NO_LEADER", ...readCodes, ...pathCodes) },
     },
   }, async (call) => {
     const { name } = call.params;
@@ -33,7 +33,7 @@ export function electionRoutes(app: App, service: Service, streams: EventStreams
       params: Params, querystring: closed({ consistency: Type.Optional(Consistency) }),
       response: {
         200: { description: "Leaders in their order.", content: { "text/event-stream": { schema: Type.String() } } },
-        ...errorAnswers("LIMIT_REACHED", ...readCodes),
+        ...errorAnswers("LIMIT_REACHED", ...readCodes, ...pathCodes),
       },
     },
   }, async (call, reply) => {

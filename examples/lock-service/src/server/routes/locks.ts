@@ -4,7 +4,7 @@ import { listLocks, lockView, tokenIsCurrent, type LockView } from "../../machin
 import { demand, type App } from "../app.js";
 import { ServiceError } from "../errors.js";
 import {
-  bodyCodes, closed, ClusterTime, Consistency, errorAnswers, listOf, ForceReleased, Lock, LockName, LockPrefix, LockSummary, PageAfter, PageLimit, PageNext, readCodes, SessionId,
+  bodyCodes, closed, ClusterTime, Consistency, errorAnswers, listOf, ForceReleased, Lock, LockName, LockPrefix, LockSummary, PageAfter, PageLimit, PageNext, pathCodes, readCodes, SessionId,
   submitCodes,
 } from "../schemas.js";
 import type { Service } from "../service.js";
@@ -28,7 +28,7 @@ export function lockRoutes(app: App, service: Service): void {
     schema: {
       operationId: "getLock", tags: ["locks"], summary: "A lock: its holders, and who waits, in their order",
       params: Params, querystring: closed({ consistency: Type.Optional(Consistency) }),
-      response: { 200: closed({ lock: Lock, now: ClusterTime }, "A lock that nobody uses has no holders and no waiters."), ...errorAnswers(...readCodes) },
+      response: { 200: closed({ lock: Lock, now: ClusterTime }, "A lock that nobody uses has no holders and no waiters."), ...errorAnswers(...readCodes, ...pathCodes) },
     },
   }, async (call) => {
     const { name } = call.params;
@@ -42,7 +42,7 @@ export function lockRoutes(app: App, service: Service): void {
     schema: {
       operationId: "checkToken", tags: ["locks"], summary: "Whether a token is that of a present grant",
       params: Params, querystring: closed({ token: Type.Integer({ minimum: 0 }) }),
-      response: { 200: closed({ current: Type.Literal(true) }), ...errorAnswers("STALE_TOKEN", ...readCodes) },
+      response: { 200: closed({ current: Type.Literal(true) }), ...errorAnswers("STALE_TOKEN", ...readCodes, ...pathCodes) },
     },
   }, async (call) => {
     const { name } = call.params;
@@ -57,7 +57,7 @@ export function lockRoutes(app: App, service: Service): void {
       operationId: "forceRelease", tags: ["locks"], summary: "Take a lock from its holders, or from one of them; recorded as an event",
       description: "Their requests lose all their locks. The holders are not asked: what they still do, only their tokens keep out.",
       params: Params, body: closed({ reason: Type.String({ minLength: 1, maxLength: 512, description: "Why; kept with the event." }), session: Type.Optional(SessionId) }),
-      response: { 200: ForceReleased, ...errorAnswers(...submitCodes, ...bodyCodes) },
+      response: { 200: ForceReleased, ...errorAnswers(...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call) => {
     const { name } = call.params;

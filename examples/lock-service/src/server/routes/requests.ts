@@ -7,7 +7,7 @@ import { requestState } from "../../machine/views.js";
 import { demand, type App } from "../app.js";
 import { refusalError, ServiceError } from "../errors.js";
 import {
-  bodyCodes, closed, Consistency, errorAnswers, Granted, Milliseconds, ModeOrName, nullable, Owner, PollMs, readCodes, ReadPollMs, refusalCodes, RequestId,
+  bodyCodes, closed, Consistency, errorAnswers, Granted, Milliseconds, ModeOrName, nullable, Owner, pathCodes, PollMs, readCodes, ReadPollMs, refusalCodes, RequestId,
   SessionId, submitCodes, Value, ValueBlockData, Waiting, Want,
 } from "../schemas.js";
 import type { Service } from "../service.js";
@@ -55,7 +55,7 @@ export function requestRoutes(app: App, service: Service): void {
     schema: {
       operationId: "acquire", tags: ["requests"], summary: "Ask for locks; the same again, at any replica, is the same request",
       params: Params, body: AcquireBody,
-      response: { ...answers, ...errorAnswers(...refusalCodes, "REQUEST_MISMATCH", "KIND_MISMATCH", "LIMIT_REACHED", ...submitCodes, ...bodyCodes) },
+      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", "REQUEST_MISMATCH", "KIND_MISMATCH", "LIMIT_REACHED", ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call, reply) => {
     const { session, request } = call.params;
@@ -73,7 +73,7 @@ export function requestRoutes(app: App, service: Service): void {
     schema: {
       operationId: "getRequest", tags: ["requests"], summary: "What has become of a request",
       params: Params, querystring: closed({ pollMs: Type.Optional(ReadPollMs), consistency: Type.Optional(Consistency) }),
-      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", ...readCodes) },
+      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", ...readCodes, ...pathCodes) },
     },
   }, async (call, reply) => {
     const { session, request } = call.params;
@@ -89,7 +89,7 @@ export function requestRoutes(app: App, service: Service): void {
     schema: {
       operationId: "release", tags: ["requests"], summary: "Give a grant back, or stop waiting",
       params: Params, body: closed({ valueBlock: Type.Optional(ValueBlockData) }),
-      response: { 200: Ended, ...errorAnswers("SESSION_OVER", "NO_SUCH_REQUEST", "NOT_WRITABLE", ...submitCodes, ...bodyCodes) },
+      response: { 200: Ended, ...errorAnswers("SESSION_OVER", "NO_SUCH_REQUEST", "NOT_WRITABLE", ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call, reply) => {
     const { session, request } = call.params;
@@ -104,7 +104,7 @@ export function requestRoutes(app: App, service: Service): void {
       operationId: "convert", tags: ["requests"], summary: "Change the mode of a grant without letting go",
       description: "A conversion is a request of its own. When it is granted, it takes the place of the grant; until then the grant is held as it was.",
       params: Params, body: ConvertBody,
-      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", "REQUEST_MISMATCH", "NOT_CONVERTIBLE", "NOT_WRITABLE", "LIMIT_REACHED", ...submitCodes, ...bodyCodes) },
+      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", "REQUEST_MISMATCH", "NOT_CONVERTIBLE", "NOT_WRITABLE", "LIMIT_REACHED", ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call, reply) => {
     const { session, request: grant } = call.params;
@@ -119,7 +119,7 @@ export function requestRoutes(app: App, service: Service): void {
     schema: {
       operationId: "proclaim", tags: ["requests"], summary: "Change the value that is shown with a holder",
       params: Params, body: closed({ value: Value }),
-      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", ...submitCodes, ...bodyCodes) },
+      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call, reply) => {
     const { session, request } = call.params;

@@ -4,7 +4,7 @@ import { Type } from "typebox";
 import { listRequests, listSessions, sessionView } from "../../machine/views.js";
 import type { Principal } from "../access.js";
 import { demand, type App } from "../app.js";
-import { bodyCodes, closed, Consistency, errorAnswers, listOf, Milliseconds, nullable, PageAfter, PageLimit, PageNext, readCodes, Revision, Session, SessionId, SessionRequest, submitCodes } from "../schemas.js";
+import { bodyCodes, closed, Consistency, errorAnswers, listOf, Milliseconds, nullable, NullableTime, PageAfter, PageLimit, PageNext, pathCodes, readCodes, Revision, Session, SessionId, SessionRequest, submitCodes } from "../schemas.js";
 import type { Service } from "../service.js";
 import { demandUse, mayUse, sessionOver } from "../session-use.js";
 
@@ -24,7 +24,7 @@ const OpenBody = closed({
 const Opened = closed({
   session: SessionId,
   ttlMs: nullable(Milliseconds(0, "null: it does not expire.")),
-  deadline: nullable(Type.Integer({ description: "Cluster time at which it expires if nothing comes." })),
+  deadline: NullableTime("When it expires if nothing comes."),
   revision: Revision,
 });
 
@@ -61,7 +61,7 @@ export function sessionRoutes(app: App, service: Service): void {
   app.get("/v1/sessions/:session", {
     schema: {
       operationId: "getSession", tags: ["sessions"], summary: "A session", params: Params, querystring: closed({ consistency: Type.Optional(Consistency) }),
-      response: { 200: Session, ...errorAnswers("SESSION_OVER", ...readCodes) },
+      response: { 200: Session, ...errorAnswers("SESSION_OVER", ...readCodes, ...pathCodes) },
     },
   }, async (call) => {
     const { session } = call.params;
@@ -76,7 +76,7 @@ export function sessionRoutes(app: App, service: Service): void {
     schema: {
       operationId: "listRequests", tags: ["sessions"], summary: "What a session holds and waits for", params: Params,
       querystring: closed({ after: PageAfter, limit: Type.Optional(PageLimit), consistency: Type.Optional(Consistency) }),
-      response: { 200: closed({ requests: listOf(SessionRequest), next: PageNext }), ...errorAnswers("SESSION_OVER", ...readCodes) },
+      response: { 200: closed({ requests: listOf(SessionRequest), next: PageNext }), ...errorAnswers("SESSION_OVER", ...readCodes, ...pathCodes) },
     },
   }, async (call) => {
     const { session } = call.params;
@@ -90,8 +90,8 @@ export function sessionRoutes(app: App, service: Service): void {
 
   app.post("/v1/sessions/:session/renew", {
     schema: {
-      operationId: "renewSession", tags: ["sessions"], summary: "Give a session its whole TTL again, from the moment the command is applied", params: Params, body: closed({}),
-      response: { 200: closed({ session: SessionId, ttlMs: nullable(Milliseconds(0, "null: it does not expire.")) }), ...errorAnswers("SESSION_OVER", ...submitCodes, ...bodyCodes) },
+      operationId: "renewSession", tags: ["sessions"], summary: "Give a session its whole TTL again, from the moment the command is applied", params: Params,
+      response: { 200: closed({ session: SessionId, ttlMs: nullable(Milliseconds(0, "null: it does not expire.")) }), ...errorAnswers("SESSION_OVER", ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call) => {
     const { session } = call.params;
@@ -104,8 +104,8 @@ export function sessionRoutes(app: App, service: Service): void {
 
   app.delete("/v1/sessions/:session", {
     schema: {
-      operationId: "closeSession", tags: ["sessions"], summary: "End a session: all that it holds is released, in the order in which it was granted", params: Params, body: closed({}),
-      response: { 200: closed({ session: SessionId, revision: Revision }), ...errorAnswers("SESSION_OVER", ...submitCodes, ...bodyCodes) },
+      operationId: "closeSession", tags: ["sessions"], summary: "End a session: all that it holds is released, in the order in which it was granted", params: Params,
+      response: { 200: closed({ session: SessionId, revision: Revision }), ...errorAnswers("SESSION_OVER", ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call) => {
     const { session } = call.params;

@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import { revision } from "../../machine/views.js";
 import type { App } from "../app.js";
 import { ServiceError } from "../errors.js";
-import { closed, ClusterTime, errorAnswers, listOf, nullable, Revision } from "../schemas.js";
+import { closed, ClusterTime, listOf, nullable, openErrorAnswers, Revision } from "../schemas.js";
 import type { Service } from "../service.js";
 import { lockServiceVersion } from "../version.js";
 
@@ -25,7 +25,7 @@ const Status = closed({
 
 export function statusRoutes(app: App, service: Service): void {
   app.get("/v1/status", {
-    schema: { operationId: "status", tags: ["status"], summary: "What this replica knows of itself, at once", response: { 200: Status, ...errorAnswers() } },
+    schema: { operationId: "status", tags: ["status"], summary: "What this replica knows of itself, at once", response: { 200: Status, ...openErrorAnswers("UNAUTHENTICATED") } },
   }, async () => {
     const { role, reason, group, slot, slots, members, activeSlots, positions, now } = service.replica.inspect();
     const { applied, committed, end } = positions;
@@ -40,7 +40,7 @@ export function statusRoutes(app: App, service: Service): void {
     config: { open: true },
     schema: {
       operationId: "health", tags: ["status"], summary: "Whether this replica takes commands; needs no token", security: [],
-      response: { 200: closed({ status: Type.Literal("ok") }), ...errorAnswers("NO_QUORUM", "NOT_READY", "STOPPING") },
+      response: { 200: closed({ status: Type.Literal("ok") }), ...openErrorAnswers("NO_QUORUM", "NOT_READY", "STOPPING") },
     },
   }, async () => {
     const { role } = service.replica;
@@ -51,6 +51,6 @@ export function statusRoutes(app: App, service: Service): void {
 
   app.get("/v1/openapi.json", {
     config: { open: true },
-    schema: { operationId: "openapi", tags: ["status"], summary: "This document; needs no token", security: [], response: { 200: Type.Object({}, { description: "OpenAPI 3.1" }), ...errorAnswers() } },
+    schema: { operationId: "openapi", tags: ["status"], summary: "This document; needs no token", security: [], response: { 200: Type.Object({}, { description: "OpenAPI 3.1" }), ...openErrorAnswers() } },
   }, async () => app.swagger());
 }

@@ -1,0 +1,106 @@
+/** What has happened: page by page, by long poll, and as a stream. */
+import { request } from "undici";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { eventually } from "../support/eventually.js";
+import { TestGroup } from "../support/group.js";
+import { openStream, type Stream } from "../support/server-sent.js";
+
+let group: TestGroup;
+const streams: Stream[] = [];
+
+beforeAll(async () => { group = await TestGroup.start({ limits: { streams: 3, streamKeepAliveMs: 50 } }); });
+afterEach(async () => { for (const stream of streams.splice(0)) await stream.close(); });
+afterAll(() => group.close());
+
+interface Event {
+  readonly type: string;
+  readonly revision: number;
+  readonly locks?: readonly string[];
+}
+
+const events = async (query: string): Promise<{ events: readonly Event[]; revision: number }> => (await group.call(1, "GET", `/v1/events?${query}`)).body as { events: readonly Event[]; revision: number };
+const now = async (): Promise<number> => (await events("")).revision;
+const types = (list: readonly Event[]): readonly string[] => list.map(({ type }) => type);
+
+async function follow(replica: number, query: string, headers: Record<string, string> = {}): Promise<Stream> {
+  const stream = await openStream(`${group.url(replica)}/v1/events?${query}`, { accept: "text/event-stream", ...headers });
+  streams.push(stream);
+  return stream;
+}
+
+describe("events", { timeout: 30_000 }, () => {
+  it("are told in their order, with growing revisions, alike by every replica", async () => {
+    const after = await now();
+    const [a, b] = [await group.session(1), await group.session(2)];
+    await group.acquire(1, a, "r", "x");
+    await group.acquire(2, b, "r", "x", { waitMs: null, pollMs: 0 });
+    await group.release(3, a, "r");
+    await group.call(1, "DELETE", `/v1/sessions/${b}`);
+    const told = await events(`after=${after}`);
+    expect(types(told.events)).toEqual(["session-opened", "session-opened", "granted", "queued", "blocking", "released", "granted", "released", "session-ended"]);
+    expect(told.events.map(({ revision }) => revision)).toEqual(told.events.map((_, i) => after + 1 + i));
+    expect(told.revision).toBe(after + told.events.length);
+    for (const replica of [2, 3]) expect((await group.call(replica, "GET", `/v1/events?after=${after}`)).body).toEqual(told);
+    const page = await events(`after=${after}&limit=2`);
+    expect(page).toEqual({ events: told.events.slice(0, 2), revision: after + 2 });
+  });
+
+  it("can be asked for by lock prefix or session", async () => {
+    const after = await now();
+    const [a, b] = [await group.session(1), await group.session(2)];
+    await group.acquire(1, a, "r", "p/1");
+    await group.acquire(2, b, "r", "q/1");
+    expect((await events(`after=${after}&prefix=p/`)).events.map(({ type, locks }) => [type, locks])).toEqual([["granted", ["p/1"]]]);
+    expect(types((await events(`after=${after}&session=${b}`)).events)).toEqual(["session-opened", "granted"]);
+  });
+
+  it("are waited for, but not those of others", async () => {
+    const after = await now();
+    const session = await group.session(1);
+    const hanging = group.call(2, "GET", `/v1/events?after=${after}&prefix=wanted/&pollMs=20000`);
+    await group.acquire(1, session, "r1", "unwanted");
+    await group.acquire(1, session, "r2", "wanted/1");
+    const told = (await hanging).body as { events: readonly Event[]; revision: number };
+    expect(told.events.map(({ locks }) => locks)).toEqual([["wanted/1"]]);
+    expect(await events(`after=${told.revision}&prefix=wanted/&pollMs=20`)).toMatchObject({ events: [] });
+  });
+});
+
+describe("a stream of events", { timeout: 30_000 }, () => {
+  it("tells what has happened since the revision, then what happens", async () => {
+    const after = await now();
+    const session = await group.session(1);
+    const stream = await follow(2, `after=${after}`);
+    await eventually("what has happened is told", () => stream.events.length === 1);
+    await group.acquire(3, session, "r", "s1");
+    await eventually("what happens is told", () => stream.events.length === 2);
+    expect(stream.events.map(({ id, event }) => [id, event])).toEqual([[String(after + 1), "session-opened"], [String(after + 2), "granted"]]);
+    expect(stream.events[1]?.data).toMatchObject({ type: "granted", session, locks: ["s1"], revision: after + 2 });
+  });
+
+  it("goes on after Last-Event-ID, which keep-alives move on when nothing is for its reader", async () => {
+    const session = await group.session(1);
+    const first = await follow(1, "prefix=s2/");
+    await group.acquire(1, session, "r0", "elsewhere");
+    const seen = await now();
+    await eventually("a keep-alive tells how far it has read", () => Number(first.lastId) >= seen);
+    await first.close();
+    await group.acquire(1, session, "r1", "s2/1");
+    const second = await follow(3, "prefix=s2/", { "last-event-id": first.lastId ?? "" });
+    await eventually("it goes on", () => second.events.length === 1);
+    expect(second.events[0]?.data).toMatchObject({ locks: ["s2/1"] });
+  });
+
+  it("is one of a limited number", async () => {
+    for (let i = 0; i < 3; i++) await follow(1, "");
+    const refused = await group.call(1, "GET", "/v1/events", { headers: { accept: "text/event-stream" } });
+    expect(refused).toMatchObject({ status: 429, body: { error: { code: "LIMIT_REACHED", details: { limit: "streams", value: 3 } } } });
+    await streams[0]?.close();
+    await eventually("there is room again", async () => {
+      const { statusCode, body } = await request(`${group.url(1)}/v1/events`, { headers: { accept: "text/event-stream" } });
+      body.destroy();
+      body.on("error", () => undefined);
+      return statusCode === 200;
+    });
+  });
+});
