@@ -63,9 +63,12 @@ export class Listener {
   /** Takes no more connections, and resolves when those that there are have ended: idle ones now, others within the time. */
   async close(timeoutMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => { this.server.close(() => resolve()); });
+    // Those that are answered meanwhile would stay for the next request.
     this.server.closeIdleConnections();
+    const idle = setInterval(() => this.server.closeIdleConnections(), 10);
     const cut = setTimeout(() => this.server.closeAllConnections(), timeoutMs);
     await closed;
+    clearInterval(idle);
     clearTimeout(cut);
   }
 }

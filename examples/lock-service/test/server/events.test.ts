@@ -37,7 +37,7 @@ describe("events", { timeout: 30_000 }, () => {
     await group.release(3, a, "r");
     await group.call(1, "DELETE", `/v1/sessions/${b}`);
     const told = await events(`after=${after}`);
-    expect(types(told.events)).toEqual(["session-opened", "session-opened", "granted", "queued", "blocking", "released", "granted", "released", "session-ended"]);
+    expect(types(told.events)).toEqual(["session-opened", "session-opened", "granted", "queued", "blocking", "released", "granted", "session-ended", "released"]);
     expect(told.events.map(({ revision }) => revision)).toEqual(told.events.map((_, i) => after + 1 + i));
     expect(told.revision).toBe(after + told.events.length);
     for (const replica of [2, 3]) expect((await group.call(replica, "GET", `/v1/events?after=${after}`)).body).toEqual(told);

@@ -106,6 +106,13 @@ describe("a request for locks", { timeout: 30_000 }, () => {
     expect((await group.call(3, "GET", `/v1/sessions/${other}/requests/r?pollMs=10000`)).body).toMatchObject({ status: "granted" });
   });
 
+  it("that comes after it was given up is cancelled", async () => {
+    const session = await group.session(1);
+    expect((await group.release(1, session, "late")).body).toEqual({ status: "cancelled", code: "CANCELLED" });
+    expect(await group.acquire(2, session, "late", "late")).toMatchObject({ status: 409, body: { error: { code: "CANCELLED" } } });
+    expect((await group.call(1, "GET", "/v1/locks/late")).body.lock.holders).toEqual([]);
+  });
+
   it("that would close a circle of waiters is refused with 508 and the circle", async () => {
     const [a, b] = [await group.session(1), await group.session(2)];
     await group.acquire(1, a, "a1", "j1");
@@ -163,7 +170,7 @@ describe("a grant", { timeout: 30_000 }, () => {
 });
 
 describe("a request that is not as documented", () => {
-  it.each([
+  it.each<[unknown, RegExp]>([
     [{}, /body must have required properties locks/],
     [{ locks: [] }, /body\.locks must not have fewer than 1 items/],
     [{ locks: [{ lock: "x", mod: "EX" }] }, /body\.locks\.0 has "mod", which it does not take/],
@@ -184,7 +191,7 @@ describe("a request that is not as documented", () => {
     ["{", /body is not JSON/],
     ["[]", /body must be object/],
     ["null", /body must be object/],
-  ])("%j is refused with 400 and says where", async (body, message) => {
+  ])("is refused with 400 and says where", async (body, message) => {
     const refused = await group.call(1, "PUT", "/v1/sessions/s/requests/r", { body });
     expect(refused).toMatchObject({ status: 400, body: { error: { code: "INVALID_REQUEST" } } });
     expect(refused.body.error.message).toMatch(message);

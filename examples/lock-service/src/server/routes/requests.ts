@@ -1,4 +1,5 @@
 /** Requests for locks: the calls that clients make most. */
+import { rejectionOf } from "@lockstep/framework";
 import { Type, type Static } from "typebox";
 import type { FastifyReply } from "fastify";
 import { machineLimits, type RequestState, type Want as MachineWant } from "../../machine/inputs.js";
@@ -88,14 +89,20 @@ export function requestRoutes(app: App, service: Service): void {
   app.delete("/v1/sessions/:session/requests/:request", {
     schema: {
       operationId: "release", tags: ["requests"], summary: "Give a grant back, or stop waiting",
+      description: "Also of a request that has not come yet: when it comes, it is cancelled.",
       params: Params, body: closed({ valueBlock: Type.Optional(ValueBlockData) }),
-      response: { 200: Ended, ...errorAnswers("SESSION_OVER", "NO_SUCH_REQUEST", "NOT_WRITABLE", ...submitCodes, ...bodyCodes, ...pathCodes) },
+      response: { 200: Ended, ...errorAnswers("SESSION_OVER", "NOT_WRITABLE", ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call, reply) => {
     const { session, request } = call.params;
     const { valueBlock } = call.body;
     await mayUse(service, call, session);
-    const state = valueBlock === undefined ? await replica.submit.cancel({ session, request }) : await replica.submit.release({ session, request, valueBlock });
+    const input = { session, request, ...(valueBlock === undefined ? {} : { valueBlock }) };
+    const state = await replica.submit.release(input).catch((error: unknown) => {
+      if (rejectionOf(error)?.code !== "NO_SUCH_REQUEST") throw error;
+      // Nobody may be granted what was given up already: a request that was slower than this call is cancelled when it comes.
+      return replica.submit.cancel({ session, request });
+    });
     return ended(reply, state);
   });
 
