@@ -2,6 +2,7 @@
 import { defineMachine, type Replica } from "@lockstep/framework";
 import { acquire } from "./acquire.js";
 import { convert } from "./convert.js";
+import { kv, openKeySession } from "./keys-command.js";
 import { cancel, forceRelease, proclaim, release } from "./release.js";
 import { closeSession, openSession, renewSessions } from "./sessions.js";
 import { initialState, type LockState } from "./state.js";
@@ -29,6 +30,8 @@ export const lockMachine = defineMachine({
     cancel: command(cancel),
     proclaim: command(proclaim),
     forceRelease: command(forceRelease),
+    kv: command(kv),
+    openKeySession: command(openKeySession),
     expireDue: command(expireDue),
   }),
   // Reading is done on the whole state, which is immutable: one linearizable query can then serve many reads.
