@@ -4,6 +4,7 @@ import swagger from "@fastify/swagger";
 import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyReply, type FastifyRequest, type FastifySchemaValidationError, type RawReplyDefaultExpression, type RawRequestDefaultExpression } from "fastify";
 import type { FastifyInstance } from "fastify";
+import { consulRoutes } from "../consul/routes.js";
 import { bearerToken, everyone, type Principal } from "./access.js";
 import { retryAfterSeconds, ServiceError, serviceErrorOf, type ServiceErrorCode } from "./errors.js";
 import { EventStreams } from "./event-streams.js";
@@ -50,6 +51,10 @@ export async function startApp(service: Service, listener: Listener): Promise<Ap
   await app.register(swagger, openApiOptions);
   await app.register((native: App, _options, done) => {
     nativeRoutes(native, service);
+    done();
+  });
+  await app.register((consul: App, _options, done) => {
+    consulRoutes(consul, service);
     done();
   });
   await app.ready();

@@ -24,6 +24,8 @@ export interface ServerLimits {
   readonly pageRows: number;
   /** Sessions renewed by one command. */
   readonly renewalsAtOnce: number;
+  /** The shortest TTL of a session that is opened by Consul's interface, milliseconds. */
+  readonly consulLeastTtlMs: number;
   /** Time for answering what was taken when the server closes, milliseconds. */
   readonly closeTimeoutMs: number;
 }
@@ -47,5 +49,7 @@ export const defaultServerLimits: ServerLimits = {
   pageRows: 1000,
   // Some milliseconds of every replica: others' commands wait no longer.
   renewalsAtOnce: 1000,
+  // Consul's session_ttl_min.
+  consulLeastTtlMs: 10_000,
   closeTimeoutMs: 5000,
 };
