@@ -21,9 +21,9 @@ export function acquire(draft: Draft<LockState>, input: AcquireInput, context: C
   if (session === undefined) return sessionOver(turn, input.session);
   const known = turn.request(session.number, input.request);
   if (known !== undefined) return sameAgain(turn, known, input);
+  if (draft.backlog) settle(turn, input.wants);
   checkWants(turn, input.wants);
   if (turn.account(session.number).live >= machineLimits.requestsPerSession) throw limitReached("requestsPerSession", machineLimits.requestsPerSession);
-  if (draft.backlog) settle(turn, input.wants);
   for (const want of input.wants) takeLock(turn, want);
   draft.seq++;
   const row = newRow(turn, input);
@@ -114,7 +114,8 @@ function takeLock(turn: Turn, want: Want): Lock {
   const lock = turn.lock(want.lock);
   const limit = limitOf(want);
   if (lock !== undefined) {
-    if (lock.limit !== limit) lock.become(limit);
+    // What is only left of an earlier use is begun anew.
+    if (lock.unused && (lock.limit !== limit || lock.delayUntil <= turn.now)) lock.become(limit);
     return lock;
   }
   if (turn.draft.locks.size >= machineLimits.locks) throw limitReached("locks", machineLimits.locks);

@@ -10,7 +10,7 @@
  * lock once for each kind of wish: by the number of those that the newcomer depends on, at worst.
  */
 import type { DeadlockLink, Refusal } from "./inputs.js";
-import { withdraw } from "./grants.js";
+import { whyOver, withdraw } from "./grants.js";
 import { goTogether, type Lock, type Share } from "./lock.js";
 import { before, partOf, shareOf } from "./queue.js";
 import { queuePart, type Account, type RequestRow, type Waiter } from "./state.js";
@@ -162,7 +162,9 @@ class Search {
   #addRequestsOf({ session, owner }: PartyId, from: Step | undefined, lock: string | undefined): void {
     for (const [[, seq], request] of this.#turn.draft.waiting.entries({ prefix: [session] })) {
       if (this.#seen.has(seq) || (from === undefined && this.#conversion !== undefined && seq !== this.#conversion)) continue;
-      if (this.#turn.request(session, request)?.owner === owner) this.#add(session, request, from, lock);
+      const row = this.#turn.request(session, request);
+      // Of a session that is over, nothing waits any more.
+      if (row?.owner === owner && whyOver(this.#turn, row) === undefined) this.#add(session, request, from, lock);
     }
   }
 

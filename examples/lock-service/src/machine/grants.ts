@@ -6,7 +6,7 @@ import type { Lock } from "./lock.js";
 import { mayWriteValue } from "./modes.js";
 import { frontOf, leaveQueues, shareOf } from "./queue.js";
 import { sessionEnd } from "./session-end.js";
-import type { RequestRow, Waiter } from "./state.js";
+import { dueKind, type RequestRow, type Waiter } from "./state.js";
 import type { Turn } from "./turn.js";
 
 /** Holders that are told, of those in the way of one request: a notice to each of ten thousand readers would push all other events out. */
@@ -31,11 +31,20 @@ export function obstacleOf(turn: Turn, row: RequestRow): Obstacle | undefined {
     const lock = turn.lock(want.lock);
     if (lock === undefined) continue;
     if (lock.delayUntil > turn.now) return { lock, why: "delay" };
-    if (!lock.admits(share, heldToken(turn, row))) return { lock, why: "holders" };
+    if (!lock.admits(share, heldToken(turn, row)) || (turn.someUnended && hasUnended(turn, lock))) return { lock, why: "holders" };
     const front = frontOf(turn, lock);
     if (front !== undefined && front[0][2] !== row.seq && (row.converts === null || front[0][1] === 0)) return { lock, why: "queue" };
   }
   return undefined;
+}
+
+/** What such a holder leaves, a delay perhaps, is not known before its session has been ended. */
+function hasUnended(turn: Turn, lock: Lock): boolean {
+  for (const { session, request } of lock.holders()) {
+    const id = turn.request(session, request)?.session;
+    if (id !== undefined && turn.session(id) === undefined && turn.draft.sessions.has(id)) return true;
+  }
+  return false;
 }
 
 /** Of the grant that a conversion converts. */
@@ -85,33 +94,33 @@ export interface Return {
   readonly event: Extract<EventOf, { type: "released" }>["reason"];
   /** What is remembered; null: nothing, as its session is over. */
   readonly refusal: Refusal | null;
-  /** Nobody gets it before; 0: no delay. */
-  readonly delayUntil: number;
-  /** The holder is gone, rather than done. */
-  readonly abandoned: boolean;
 }
 
 /** A grant is given back. A conversion that waits for it has nothing to convert any more. */
-export function giveBack(turn: Turn, session: number, request: string, row: RequestRow, { event, refusal, delayUntil, abandoned }: Return): RequestRow {
+export function giveBack(turn: Turn, session: number, request: string, row: RequestRow, { event, refusal }: Return): RequestRow {
   if (row.conversion !== null) {
     const conversion = turn.request(session, row.conversion);
     if (conversion !== undefined) withdraw(turn, session, row.conversion, conversion, refusal);
   }
   takeBack(turn, row);
+  const revision = turn.emit({ type: "released", session: row.session, request, locks: locksOf(row), token: row.token, reason: event });
+  return end(turn, session, request, row, refusal, revision);
+}
+
+/** Its holder is gone, rather than done with it. `delayUntil`: nobody gets it before; 0: no delay. */
+export function abandon(turn: Turn, row: RequestRow, delayUntil: number): void {
   for (const want of row.wants) {
     const { mode } = shareOf(want);
     const lock = turn.usedLock(want.lock);
-    if (abandoned && mode !== null && mayWriteValue(mode)) lock.invalidateValueBlock();
+    if (mode !== null && mayWriteValue(mode)) lock.invalidateValueBlock();
     if (mode !== "NL") delay(turn, lock, delayUntil);
   }
-  const revision = turn.emit({ type: "released", session: row.session, request, locks: locksOf(row), token: row.token, reason: event });
-  return end(turn, session, request, row, refusal, revision);
 }
 
 function delay(turn: Turn, lock: Lock, until: number): void {
   if (until <= turn.now || until <= lock.delayUntil) return;
   lock.delay(until);
-  turn.draft.deadlines.set([until, 2, lock.number, lock.name], true);
+  turn.draft.deadlines.set([until, dueKind.delay, lock.number, lock.name], true);
   turn.deadlinesChanged = true;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Want } from "./inputs.js";
 import type { Lock, Share } from "./lock.js";
-import { queuePart, type LockState, type QueueKey, type QueuePart, type RequestRow, type Waiter } from "./state.js";
+import { dueKind, queuePart, type LockState, type QueueKey, type QueuePart, type RequestRow, type Waiter } from "./state.js";
 import type { Turn } from "./turn.js";
 
 /** Nobody counts further to tell a client how many are ahead of it. */
@@ -30,7 +30,7 @@ export function joinQueues(turn: Turn, session: number, request: string, row: Re
   }
   turn.draft.waiting.set([session, row.seq], request);
   if (row.deadline === null) return;
-  turn.draft.deadlines.set([row.deadline, 1, session, request], true);
+  turn.draft.deadlines.set([row.deadline, dueKind.wait, session, request], true);
   turn.deadlinesChanged = true;
 }
 
@@ -44,7 +44,7 @@ export function leaveQueues(turn: Turn, session: number, request: string, row: R
     turn.stir(lock);
   }
   turn.draft.waiting.delete([session, row.seq]);
-  if (row.deadline !== null) turn.draft.deadlines.delete([row.deadline, 1, session, request]);
+  if (row.deadline !== null) turn.draft.deadlines.delete([row.deadline, dueKind.wait, session, request]);
 }
 
 function count(lock: Lock, part: QueuePart, by: number): void {

@@ -3,7 +3,7 @@ import type { Context, Draft } from "@lockstep/framework";
 import { limitReached, refuse, sessionOver, told } from "./acquire.js";
 import { answer } from "./answers.js";
 import { writeValueBlock } from "./convert.js";
-import { giveBack, locksOf, moveQueues, withdraw } from "./grants.js";
+import { abandon, giveBack, locksOf, moveQueues, withdraw } from "./grants.js";
 import { machineLimits, type CancelInput, type ForceReleaseInput, type ProclaimInput, type ReleaseInput, type RequestState } from "./inputs.js";
 import type { Lock } from "./lock.js";
 import type { LockState, RequestRow } from "./state.js";
@@ -51,7 +51,7 @@ function end(turn: Turn, session: number, request: string, row: RequestRow, how:
   if (row.status === "refused") return told(turn, row);
   const refusal = how === "released" ? released : cancelled;
   if (row.status === "waiting") withdraw(turn, session, request, row, refusal);
-  else giveBack(turn, session, request, row, { event: how, refusal, delayUntil: 0, abandoned: false });
+  else giveBack(turn, session, request, row, { event: how, refusal });
   moveQueues(turn);
   turn.finish();
   return { status: "refused", refusal };
@@ -82,7 +82,8 @@ export function forceRelease(draft: Draft<LockState>, input: ForceReleaseInput, 
   turn.emit({ type: "force-released", lock: input.lock, sessions, reason: input.reason, by: input.by });
   for (const { session, request, row } of taken) {
     const refusal = turn.session(row.session) === undefined ? null : ({ code: "RELEASED", reason: input.reason } as const);
-    giveBack(turn, session, request, row, { event: "forced", refusal, delayUntil: 0, abandoned: true });
+    abandon(turn, row, 0);
+    giveBack(turn, session, request, row, { event: "forced", refusal });
   }
   moveQueues(turn);
   turn.finish();

@@ -3,7 +3,7 @@ import type { Context, Draft } from "@lockstep/framework";
 import { limitReached, refuse } from "./acquire.js";
 import { machineLimits, type CloseSessionInput, type OpenSessionInput, type OpenSessionResult, type RenewSessionsInput, type RenewSessionsResult, type SessionEnd } from "./inputs.js";
 import { sessionEnd } from "./session-end.js";
-import { dueKind, type LockState } from "./state.js";
+import type { LockState } from "./state.js";
 import { Turn } from "./turn.js";
 import { endSession, finishWork, giveBackLegacies, workPerEntry } from "./work.js";
 
@@ -28,7 +28,7 @@ export function openSession(draft: Draft<LockState>, input: OpenSessionInput, co
   draft.sessions.set(id, { number, name, ttlMs, lockDelayMs, boundTo, principal, behavior, openedAt: context.now, deadline, dueAt: deadline });
   if (boundTo !== null) draft.bound.set([boundTo, number], id);
   if (deadline !== null) {
-    draft.deadlines.set([deadline, dueKind.session, number, id], true);
+    draft.expiries.set([deadline, number], id);
     turn.deadlinesChanged = true;
   }
   const revision = turn.emit({ type: "session-opened", session: id, name });

@@ -22,7 +22,7 @@ export interface SessionRow {
   readonly openedAt: number;
   /** Cluster time at which it is over if nothing comes; null: never. */
   readonly deadline: number | null;
-  /** Where it stands in `deadlines`, at or before its deadline: a renewal leaves it there, and what is due too early is put back. */
+  /** Where it stands in `expiries`, at or before its deadline: a renewal leaves it there, and who is looked at too early is put back. */
   readonly dueAt: number | null;
 }
 
@@ -112,25 +112,14 @@ export interface Waiter {
   readonly several: boolean;
 }
 
-export const dueKind = { session: 0, wait: 1, delay: 2 } as const;
-/** What is due: a session (its number and id), the end of a wait (session number and request), of a lock delay (lock number and name). */
+export const dueKind = { wait: 0, delay: 1 } as const;
+/** What is due: the end of a wait (session number and request), or of a lock delay (lock number and name). */
 export type DueKey = readonly [at: number, kind: number, number: number, name: string];
 
 /** A part of what a session that has ended leaves behind: its requests, in the order in which they are to be given back. */
 export interface Legacy {
   readonly number: number;
   readonly requests: readonly string[];
-}
-
-/** A session that has ended and left something behind. */
-export interface Departed {
-  readonly session: string;
-  /** Nobody gets its locks before; 0: no delay. */
-  readonly delayUntil: number;
-  /** Its end was not its own doing. */
-  readonly abandoned: boolean;
-  /** The last of its legacies. */
-  readonly through: number;
 }
 
 export interface LockState {
@@ -155,6 +144,8 @@ export interface LockState {
   /** Sessions bound to a replica process, by its incarnation. */
   readonly bound: Table<readonly [incarnation: string, session: number], string>;
 
+  /** When sessions are to be looked at. */
+  readonly expiries: Table<readonly [at: number, session: number], string>;
   readonly deadlines: Table<DueKey, true>;
   /** Cluster time up to which deadlines have taken effect, even where the work that follows from them goes on in later entries. */
   readonly expiredUpTo: number;
@@ -164,7 +155,6 @@ export interface LockState {
   readonly lostReplicas: readonly string[];
   /** Of sessions that have ended: what is still to be given back. */
   readonly legacies: Table<number, Legacy>;
-  readonly departed: Table<number, Departed>;
   readonly legacyCount: number;
   /** There is work that follows from something that is over already. */
   readonly backlog: boolean;
@@ -194,12 +184,12 @@ export const initialState = (): LockState => ({
   crowds: new Table<readonly [number, number], Holder>(),
   queue: new Table<QueueKey, Waiter>(),
   bound: new Table<readonly [string, number], string>(),
+  expiries: new Table<readonly [number, number], string>(),
   deadlines: new Table<DueKey, true>(),
   expiredUpTo: 0,
   replicas: [],
   lostReplicas: [],
   legacies: new Table<number, Legacy>(),
-  departed: new Table<number, Departed>(),
   legacyCount: 0,
   backlog: false,
   timerId: null,

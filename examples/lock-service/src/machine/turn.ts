@@ -35,6 +35,12 @@ export class Turn {
     return row === undefined || isOver(this.draft, row, this.now) ? undefined : row;
   }
 
+  /** Sessions are over that have not been ended yet: only while there is more work than one entry does. */
+  get someUnended(): boolean {
+    const { backlog, lostReplicas, expiries } = this.draft;
+    return backlog && (lostReplicas.length > 0 || (expiries.first()?.[0][0] ?? Number.POSITIVE_INFINITY) <= this.now);
+  }
+
   request(session: number, request: string): RequestRow | undefined {
     return this.draft.requests.get([session, request]) as RequestRow | undefined;
   }
@@ -106,9 +112,16 @@ export class Turn {
   finish(): void {
     for (const lock of this.#locks.values()) lock.write(this.now);
     if (!this.deadlinesChanged) return;
-    const due = this.draft.deadlines.first()?.[0][0];
+    const due = firstDue(this.draft);
     if (due !== undefined) wakeAt(this.draft, due, this.context);
   }
+}
+
+/** When something is due next. */
+export function firstDue({ expiries, deadlines }: Pick<LockState, "expiries" | "deadlines">): number | undefined {
+  const session = expiries.first()?.[0][0];
+  const other = deadlines.first()?.[0][0];
+  return session === undefined || other === undefined ? (session ?? other) : Math.min(session, other);
 }
 
 /** A timer that waits for something that is gone does no harm: it fires, finds nothing, and waits for the next. */

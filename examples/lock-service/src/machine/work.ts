@@ -3,11 +3,11 @@
  * on; the work, which may be a lot, is done in parts, so that it never holds up the log.
  */
 import type { Context, Draft, MembersChange } from "@lockstep/framework";
-import { giveBack, moveQueues, waitTimeout, withdraw } from "./grants.js";
+import { abandon, giveBack, moveQueues, waitTimeout, withdraw } from "./grants.js";
 import type { SessionEnd, Want } from "./inputs.js";
 import { releaseKeys } from "./keys.js";
-import { dueKind, type Departed, type DueKey, type LockState, type RequestRow, type SessionRow } from "./state.js";
-import { Turn, wakeAt } from "./turn.js";
+import { dueKind, type LockState, type RequestRow, type SessionRow } from "./state.js";
+import { firstDue, Turn, wakeAt } from "./turn.js";
 
 /** Rows that one entry looks after: some ten milliseconds of work at most. */
 export const workPerEntry = 1000;
@@ -22,8 +22,9 @@ export function expireDue(draft: Draft<LockState>, _input: unknown, context: Con
   draft.expiredUpTo = context.now;
   // It has fired; nothing may ask for it between this and the next.
   draft.timerId = null;
-  const left = endDue(turn, endLost(turn, giveBackLegacies(turn, workPerEntry)));
-  giveBackLegacies(turn, left);
+  // All sessions first: nobody is to be given what another one leaves with a delay.
+  const left = endExpired(turn, endLost(turn, workPerEntry));
+  giveBackLegacies(turn, endDue(turn, left));
   finishWork(turn);
   return null;
 }
@@ -42,7 +43,7 @@ export function finishWork(turn: Turn): void {
   moveQueues(turn);
   turn.finish();
   const { draft, context, now } = turn;
-  const due = draft.deadlines.first()?.[0][0];
+  const due = firstDue(draft);
   const backlog = draft.legacies.size > 0 || draft.lostReplicas.length > 0 || (due !== undefined && due <= now);
   if (draft.backlog !== backlog) draft.backlog = backlog;
   if (backlog) wakeAt(draft, now, context);
@@ -51,47 +52,51 @@ export function finishWork(turn: Turn): void {
 
 // What is due.
 
-function endDue(turn: Turn, budget: number): number {
+/** @returns what is left of the budget. */
+function endExpired(turn: Turn, budget: number): number {
+  const { expiries, sessions } = turn.draft;
   let left = budget;
-  while (left > 0) {
-    const first = turn.draft.deadlines.first();
-    if (first === undefined || first[0][0] > turn.now) return left;
-    const [key] = first;
-    turn.draft.deadlines.delete(key);
-    left -= end(turn, key);
+  for (let first = expiries.first(); first !== undefined && first[0][0] <= turn.now && left > 0; first = expiries.first()) {
+    const [key, id] = first;
+    expiries.delete(key);
+    const row = sessions.get(id);
+    left--;
+    if (row === undefined || row.deadline === null) continue;
+    if (row.deadline <= turn.now) left -= endSession(turn, id, row, "expired");
+    else {
+      // It was renewed since it was put there.
+      sessions.set(id, { ...row, dueAt: row.deadline });
+      expiries.set([row.deadline, row.number], id);
+    }
   }
-  return 0;
+  return left;
 }
 
-/** @returns the work it was. */
-function end(turn: Turn, [at, kind, number, name]: DueKey): number {
-  if (kind === dueKind.session) return endExpired(turn, name);
-  if (kind === dueKind.wait) return endWait(turn, number, name, at);
+function endDue(turn: Turn, budget: number): number {
+  const { deadlines } = turn.draft;
+  let left = budget;
+  for (let first = deadlines.first(); first !== undefined && first[0][0] <= turn.now && left > 0; first = deadlines.first()) {
+    const [[at, kind, number, name]] = first;
+    deadlines.delete(first[0]);
+    left -= 2;
+    if (kind === dueKind.wait) endWait(turn, number, name, at);
+    else endDelay(turn, number, name);
+    moveQueues(turn);
+  }
+  return left;
+}
+
+function endWait(turn: Turn, session: number, request: string, at: number): void {
+  const row = turn.request(session, request);
+  if (row?.status !== "waiting" || row.deadline !== at) return;
+  withdraw(turn, session, request, row, turn.session(row.session) === undefined ? null : waitTimeout(turn, row));
+}
+
+function endDelay(turn: Turn, number: number, name: string): void {
   const lock = turn.lock(name);
-  if (lock === undefined || lock.number !== number || lock.delayUntil > turn.now) return 1;
+  if (lock === undefined || lock.number !== number || lock.delayUntil > turn.now) return;
   lock.delay(0);
   turn.stir(lock);
-  moveQueues(turn);
-  return 1;
-}
-
-/** Or not yet: it has been renewed since it was put there. */
-function endExpired(turn: Turn, id: string): number {
-  const row = turn.draft.sessions.get(id);
-  if (row?.deadline == null) return 1;
-  if (row.deadline <= turn.now) return endSession(turn, id, row, "expired");
-  turn.draft.sessions.set(id, { ...row, dueAt: row.deadline });
-  turn.draft.deadlines.set([row.deadline, dueKind.session, row.number, id], true);
-  return 1;
-}
-
-function endWait(turn: Turn, session: number, request: string, at: number): number {
-  const row = turn.request(session, request);
-  if (row?.status !== "waiting" || row.deadline !== at) return 1;
-  // The end of a session comes before that of its waits.
-  withdraw(turn, session, request, row, turn.session(row.session) === undefined ? null : waitTimeout(turn, row));
-  moveQueues(turn);
-  return 2;
 }
 
 function endLost(turn: Turn, budget: number): number {
@@ -121,19 +126,24 @@ function hasSessions(draft: Draft<LockState>, incarnation: string): boolean {
 // The end of a session.
 
 /**
- * It is over: what it leaves is put aside, to be given back in the order in which it was granted.
+ * It is over: what it held is as abandoned from here on, and put aside, to be given back in the order in which it was granted.
  * @returns the work it was.
  */
 export function endSession(turn: Turn, id: string, row: SessionRow, reason: SessionEnd, delayed = reason !== "closed"): number {
   const { draft, now } = turn;
   draft.sessions.delete(id);
-  if (row.dueAt !== null) draft.deadlines.delete([row.dueAt, dueKind.session, row.number, id]);
+  if (row.dueAt !== null) draft.expiries.delete([row.dueAt, row.number]);
   if (row.boundTo !== null) draft.bound.delete([row.boundTo, row.number]);
   remember(draft, id, reason);
   turn.emit({ type: "session-ended", session: id, reason });
-  const delayUntil = delayed ? now + row.lockDelayMs : 0;
-  const work = leave(turn, id, row.number, { delayUntil: delayUntil > now ? delayUntil : 0, abandoned: delayed });
-  releaseKeys(draft, { session: id, behavior: row.behavior, delayUntil: delayUntil > now ? delayUntil : 0 }, turn.context);
+  const delayUntil = delayed && row.lockDelayMs > 0 ? now + row.lockDelayMs : 0;
+  const { live, work } = partWith(turn, row.number);
+  if (delayed) for (const [, request] of live) if (request.status === "granted") abandon(turn, request, delayUntil);
+  for (let at = 0; at < live.length; at += legacySize) {
+    draft.legacyCount++;
+    draft.legacies.set(draft.legacyCount, { number: row.number, requests: live.slice(at, at + legacySize).map(([request]) => request) });
+  }
+  releaseKeys(draft, { session: id, behavior: row.behavior, delayUntil }, turn.context);
   return work;
 }
 
@@ -148,9 +158,8 @@ function remember(draft: Draft<LockState>, id: string, reason: SessionEnd): void
   draft.endedOrder.delete(forgotten);
 }
 
-/** Its waits first, so that none of them gets what it held; its answers are forgotten with it. */
-function leave(turn: Turn, id: string, number: number, how: Pick<Departed, "delayUntil" | "abandoned">): number {
-  const { draft } = turn;
+/** Its answers are forgotten with it. What lives: its waits first, so that none of them gets what it held; then its grants. */
+function partWith({ draft }: Turn, number: number): { readonly live: readonly (readonly [string, RequestRow])[]; readonly work: number } {
   const live: [string, RequestRow][] = [];
   let work = 1;
   for (const [key, row] of draft.requests.entries({ prefix: [number] })) {
@@ -159,42 +168,33 @@ function leave(turn: Turn, id: string, number: number, how: Pick<Departed, "dela
     if (typeof request === "string" && typeof row === "object" && "wants" in row && row.status !== "refused") live.push([request, row]);
     else draft.requests.delete(key);
   }
-  live.sort(([, a], [, b]) => a.token - b.token || a.seq - b.seq);
-  for (let at = 0; at < live.length; at += legacySize) {
-    draft.legacyCount++;
-    draft.legacies.set(draft.legacyCount, { number, requests: live.slice(at, at + legacySize).map(([request]) => request) });
-  }
-  if (live.length > 0) draft.departed.set(number, { session: id, ...how, through: draft.legacyCount });
-  return work;
+  return { live: live.sort(([, a], [, b]) => a.token - b.token || a.seq - b.seq), work };
 }
 
 /** @returns what is left of the budget. */
 export function giveBackLegacies(turn: Turn, budget: number): number {
-  const { legacies, departed } = turn.draft;
+  const { legacies } = turn.draft;
   let left = budget;
   for (let first = legacies.first(); first !== undefined && left > 0; first = legacies.first()) {
     const [order, { number, requests }] = first;
-    const whose = departed.get(number);
-    if (whose === undefined) throw new Error(`session ${number} has left something, and is not known`);
     let done = 0;
     while (done < requests.length && left > 0) {
-      left -= giveBackOne(turn, number, whose, requests[done] as string);
+      left -= giveBackOne(turn, number, requests[done] as string);
+      moveQueues(turn);
       done++;
     }
     if (done < requests.length) legacies.set(order, { number, requests: requests.slice(done) });
     else legacies.delete(order);
-    if (done === requests.length && order === whose.through) departed.delete(number);
   }
   return left;
 }
 
-function giveBackOne(turn: Turn, number: number, { delayUntil, abandoned }: Departed, request: string): number {
+function giveBackOne(turn: Turn, number: number, request: string): number {
   const row = turn.request(number, request);
   // A command that needed it did not wait for this.
   if (row === undefined) return 1;
   if (row.status === "waiting") withdraw(turn, number, request, row, null);
-  else giveBack(turn, number, request, row, { event: "session-ended", refusal: null, delayUntil, abandoned });
-  moveQueues(turn);
+  else giveBack(turn, number, request, row, { event: "session-ended", refusal: null });
   return 2 * row.wants.length;
 }
 
@@ -221,7 +221,5 @@ function freeOf(turn: Turn, session: number, request: string): number {
   const ending = turn.draft.sessions.get(row.session);
   let work = 1;
   if (ending !== undefined) work += endSession(turn, row.session, ending, ending.deadline !== null && ending.deadline <= turn.now ? "expired" : "replica-lost");
-  const whose = turn.draft.departed.get(session);
-  if (whose === undefined) throw new Error(`session ${session} is over and holds something, and is not known`);
-  return work + giveBackOne(turn, session, whose, request);
+  return work + giveBackOne(turn, session, request);
 }
