@@ -1,6 +1,6 @@
 /** One call of Consul's interface: its query, who makes it, and how it wants to read. */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { bearerToken, type Principal } from "../server/access.js";
+import { bearerToken, Principal } from "../server/access.js";
 import type { ReadConsistency, Service } from "../server/service.js";
 import { ConsulError, permissionDenied } from "./consul-error.js";
 import { DurationError, parseDuration, wholeMs } from "./durations.js";
@@ -8,6 +8,9 @@ import { unsigned64, writeJson, type Json } from "./json.js";
 
 /** There is one, and this is what Consul calls it unless told otherwise. */
 export const datacenter = "dc1";
+
+/** May do nothing. */
+const nobody = new Principal(null, []);
 
 const defaultWaitMs = 300_000;
 const mostWaitMs = 600_000;
@@ -20,8 +23,11 @@ export class ConsulCall {
   readonly query: URLSearchParams;
   readonly #path: string;
 
-  /** @throws ConsulError if the token is not known, or the data center not here. */
-  constructor(service: Service, request: FastifyRequest, reply: FastifyReply) {
+  /**
+   * @param open whoever calls: no token is needed, or looked at.
+   * @throws ConsulError if the token is not known, or the data center not here.
+   */
+  constructor(service: Service, request: FastifyRequest, reply: FastifyReply, open: boolean) {
     const [path = "", ...query] = request.url.split("?");
     this.#path = path;
     this.query = new URLSearchParams(query.join("?"));
@@ -30,7 +36,7 @@ export class ConsulCall {
     this.body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const dc = this.query.get("dc") ?? "";
     if (dc !== "" && dc !== datacenter) throw new ConsulError(500, "No path to datacenter");
-    this.principal = this.#authenticate(request);
+    this.principal = open ? nobody : this.#authenticate(request);
   }
 
   #authenticate({ headers }: FastifyRequest): Principal {
@@ -91,7 +97,7 @@ export class ConsulCall {
   // Answers.
 
   json(value: Json, status = 200): FastifyReply {
-    return this.reply.code(status).type("application/json").send(writeJson(value, this.has("pretty")));
+    return this.reply.code(status).type("application/json").send(Buffer.from(writeJson(value, this.has("pretty"))));
   }
 
   notFound(text?: string): FastifyReply {

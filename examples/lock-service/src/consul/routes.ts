@@ -37,6 +37,9 @@ const routes: Readonly<Record<string, Handles>> = {
   "/v1/catalog/nodes": { GET: catalogNodes },
 };
 
+/** Ask for no token: they tell nothing that a connection does not. */
+const openPaths: ReadonlySet<string> = new Set(["/v1/status/leader", "/v1/status/peers"]);
+
 export function consulRoutes(app: App, service: Service): void {
   const contact = new Contact(service);
   app.addHook("onClose", (_app, done) => {
@@ -62,7 +65,7 @@ async function handle(handles: Handles, service: Service, contact: Contact, requ
   if (method === "OPTIONS") return reply.code(200).header("allow", ["OPTIONS", ...allowed].join(",")).send();
   const found = Object.hasOwn(handles, method) ? handles[method as keyof Handles] : undefined;
   if (found === undefined) throw new ConsulError(405, `method ${method} not allowed`, allowed);
-  return found(new ConsulCall(service, request, reply), contact);
+  return found(new ConsulCall(service, request, reply, openPaths.has(request.routeOptions.url ?? "")), contact);
 }
 
 function sendError(error: unknown, reply: FastifyReply): FastifyReply {

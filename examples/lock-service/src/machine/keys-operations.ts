@@ -102,9 +102,7 @@ function run(world: KeyWorld, transaction: KeyTransaction, operation: KeyOperati
       transaction.delete(key);
       return [];
     case "delete-cas": return deleteIf(transaction, operation) ?? [];
-    case "delete-tree":
-      for (const [each] of transaction.tree(key)) transaction.delete(each);
-      return [];
+    case "delete-tree": return deleteTree(transaction, operation) ?? [];
     default: return wrong(`unknown KV verb ${JSON.stringify(verb)}`);
   }
 }
@@ -150,6 +148,13 @@ function deleteIf(transaction: KeyTransaction, { key, index = "0" }: KeyOperatio
   const existing = transaction.get(key);
   if (existing !== undefined && String(existing.modifyIndex) !== index) return unmet(`failed to delete key ${JSON.stringify(key)}, index is stale`);
   transaction.delete(key);
+  return undefined;
+}
+
+function deleteTree(transaction: KeyTransaction, { key }: KeyOperation): Failed | undefined {
+  const found = transaction.tree(key);
+  if (found.length > keyLimits.deletedAtOnce) return wrong(`${found.length} keys are too many to delete at once, at most ${keyLimits.deletedAtOnce}: use longer prefixes`);
+  for (const [each] of found) transaction.delete(each);
   return undefined;
 }
 

@@ -12,7 +12,7 @@ export interface KeyAnswer {
 /** Of one that is not there: the index of the newest change of any key, which a change that makes it will exceed. */
 export function readKey(state: LockState, key: string): KeyAnswer {
   const row = state.keys.rows.get(key);
-  if (row === undefined) return { index: newestIndex(state.keys), entries: [] };
+  if (row === undefined) return { index: state.keys.index, entries: [] };
   return { index: row.modifyIndex, entries: [shownEntry(state, key, row, state.expiredUpTo)] };
 }
 
@@ -37,16 +37,12 @@ export function readOperations(state: LockState, operations: readonly KeyOperati
   return runOperations(state, new KeyTransaction(state.keys), operations, state.expiredUpTo);
 }
 
-export function newestIndex({ index }: KeysState): number {
-  return Math.max(index, 1);
-}
-
 /** Many may wait for the same prefix, and all look at the same state: it is gone through once. */
 const treeIndexes = new WeakMap<KeysState, Map<string, number>>();
 
 /** Of the newest change under the prefix, of any key at all if there was none; and of the newest deletion that has been forgotten. */
 export function treeIndex(keys: KeysState, prefix: string): number {
-  if (prefix === "") return newestIndex(keys);
+  if (prefix === "") return keys.index;
   const known = treeIndexes.get(keys) ?? new Map<string, number>();
   treeIndexes.set(keys, known);
   let index = known.get(prefix);
@@ -54,7 +50,7 @@ export function treeIndex(keys: KeysState, prefix: string): number {
     index = 0;
     for (const { modifyIndex } of keys.rows.values({ prefix })) index = Math.max(index, modifyIndex);
     for (const deleted of keys.tombstones.values({ prefix })) index = Math.max(index, deleted);
-    index = index === 0 ? newestIndex(keys) : Math.max(index, keys.reaped);
+    index = index === 0 ? keys.index : Math.max(index, keys.reaped);
     known.set(prefix, index);
   }
   return index;

@@ -30,7 +30,7 @@ export interface KeySession {
 }
 
 export interface KeysState {
-  /** Of the newest change of any key: every command that changes some has the next. Never goes back. */
+  /** Of the newest change of any key: every command that changes some has the next. Never goes back; 1 before the first change. */
   readonly index: number;
   readonly rows: Table<string, KeyRow>;
   /** Of all keys and values. */
@@ -50,7 +50,7 @@ export interface KeysState {
 }
 
 export const initialKeys = (): KeysState => ({
-  index: 0,
+  index: 1,
   rows: new Table<string, KeyRow>(),
   bytes: 0,
   locked: new Table<readonly [string, string], true>(),
@@ -75,6 +75,8 @@ export const keyLimits = {
   operations: 128,
   /** The end of a session unlocks them with one command, which others wait for. */
   locksPerSession: 4096,
+  /** As long as one command may take: a tenth of a second. */
+  deletedAtOnce: 10_000,
   tombstones: 10_000,
 } as const;
 
