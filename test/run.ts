@@ -32,15 +32,20 @@ function onPath(program: string): boolean {
 
 function suites(): Suite[] {
   const corosync = corosyncAvailable();
+  const consul = spawnSync("/usr/bin/python3", ["-c", "import consul"]).status === 0 ? undefined : "python3-consul is not installed";
   const redis = onPath("redis-server") ? undefined : "redis-server is not installed";
   return [
     {
       name: "units", parallel: true, leftOut: undefined,
-      include: ["native/test/*.test.ts", "framework/test/**/*.test.ts", "examples/*/test/*.test.ts", "examples/*/test/!(differential)/**/*.test.ts", "test/scenarios/*.test.ts", "test/types/*.test.ts", "test/docs/*.test.ts", "test/simulation/*.test.ts", "test/chaos/*.test.ts", "test/mutations/*.test.ts"],
+      include: ["native/test/*.test.ts", "framework/test/**/*.test.ts", "examples/*/test/*.test.ts", "examples/*/test/!(differential|python)/**/*.test.ts", "test/scenarios/*.test.ts", "test/types/*.test.ts", "test/docs/*.test.ts", "test/simulation/*.test.ts", "test/chaos/*.test.ts", "test/mutations/*.test.ts"],
     },
     {
       name: "comparison with redis-server", parallel: true, include: ["examples/*/test/differential/**/*.test.ts"],
       leftOut: redis === undefined ? undefined : { why: redis, add: "apt-get install redis-server redis-tools" },
+    },
+    {
+      name: "Consul's Python client", parallel: true, include: ["examples/*/test/python/**/*.test.ts"],
+      leftOut: consul === undefined ? undefined : { why: consul, add: "apt-get install python3-consul" },
     },
     {
       name: "real Corosync", parallel: false, include: ["native/test/daemon/*.test.ts", "test/cluster/**/*.test.ts"],
