@@ -143,8 +143,7 @@ export function endSession(turn: Turn, id: string, row: SessionRow, reason: Sess
     draft.legacyCount++;
     draft.legacies.set(draft.legacyCount, { number: row.number, requests: live.slice(at, at + legacySize).map(([request]) => request) });
   }
-  releaseKeys(draft, { session: id, behavior: row.behavior, delayUntil }, turn.context);
-  return work;
+  return work + releaseKeys(draft, { session: id, behavior: row.behavior, delayUntil }, turn.context);
 }
 
 function remember(draft: Draft<LockState>, id: string, reason: SessionEnd): void {
