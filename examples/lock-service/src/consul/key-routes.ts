@@ -1,11 +1,11 @@
 /** /v1/kv: reading, writing, locking and deleting keys. */
 import type { FastifyReply } from "fastify";
 import type { KeyEntry, KeyOperation } from "../machine/keys-operations.js";
-import { readKey, readKeys, readTree } from "../machine/keys-views.js";
+import { readKey, readKeys, readTree, treeIndex } from "../machine/keys-views.js";
 import type { ConsulCall } from "./call.js";
 import { ConsulError, permissionDenied } from "./consul-error.js";
 import type { Json } from "./json.js";
-import { read, type Contact } from "./reads.js";
+import { partOfKeys, read, type Contact } from "./reads.js";
 import { demandSession } from "./session-routes.js";
 
 export const keysPath = "/v1/kv/";
@@ -21,7 +21,7 @@ export function getKey(call: ConsulCall, contact: Contact): Promise<FastifyReply
 async function readOne(call: ConsulCall, contact: Contact, key: string): Promise<FastifyReply> {
   if (!call.principal.may("read", key)) throw permissionDenied();
   const [entry] = await read(call, contact, {
-    part: ({ keys }) => keys,
+    part: partOfKeys(({ rows }) => rows.get(key)),
     read: (state) => {
       const { index, entries } = readKey(state, key);
       return { index, found: entries.length > 0, content: entries };
@@ -38,7 +38,7 @@ function sendRaw(reply: FastifyReply, { value }: KeyEntry): FastifyReply {
 
 async function readAll(call: ConsulCall, contact: Contact, prefix: string): Promise<FastifyReply> {
   const entries = await read(call, contact, {
-    part: ({ keys }) => keys,
+    part: partOfKeys((keys) => treeIndex(keys, prefix)),
     read: (state) => {
       const { index, entries: all } = readTree(state, prefix);
       const content = all.filter(({ key }) => call.principal.may("read", key));
@@ -52,7 +52,7 @@ async function listKeys(call: ConsulCall, contact: Contact, prefix: string): Pro
   // Consul has the wrong spelling as well, from its beginnings.
   const separator = call.query.get("separator") ?? call.query.get("seperator") ?? "";
   const keys = await read(call, contact, {
-    part: (state) => state.keys,
+    part: partOfKeys((keys) => treeIndex(keys, prefix)),
     read: (state) => {
       const { index, keys: all } = readKeys(state, prefix, separator);
       const content = all.filter((key) => call.principal.may("read", key));

@@ -1,4 +1,5 @@
 /** Reads, at once or when there is something new (Consul's blocking queries), and the headers that tell about them. */
+import type { KeysState } from "../machine/keys.js";
 import type { LockState } from "../machine/machine.js";
 import type { Service } from "../server/service.js";
 import type { ConsulCall, Reading } from "./call.js";
@@ -13,8 +14,19 @@ export interface Read<T> {
 
 export interface Query<T> {
   read(state: LockState): Read<T>;
-  /** The part of the state that is read: as long as it is the same, there is nothing new. */
+  /** What stands for the part of the state that is read, and costs little to look at: as long as it is the same, there is nothing new. */
   part(state: LockState): unknown;
+}
+
+/** Of a query for keys: looked at when some key has changed. */
+export function partOfKeys(look: (keys: KeysState) => unknown): (state: LockState) => unknown {
+  let seen: KeysState | undefined;
+  let part: unknown;
+  return ({ keys }) => {
+    if (keys !== seen) part = look(keys);
+    seen = keys;
+    return part;
+  };
 }
 
 /** Since when this replica has not been in touch with a majority. */
