@@ -39,6 +39,7 @@ export async function startApp(service: Service, listener: Listener): Promise<Ap
       listener.serve(handler);
       return listener.server;
     },
+    exposeHeadRoutes: false,
     bodyLimit: service.limits.bodyBytes,
     routerOptions: { maxParamLength: service.limits.pathPartLength },
     // The listener's own answers are given already.
@@ -63,7 +64,8 @@ export async function startApp(service: Service, listener: Listener): Promise<Ap
 
 /** Everything of this service's own interface; Consul's has its own manners. */
 function nativeRoutes(app: App, service: Service): void {
-  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  // What is in a path is text; only queries are converted.
+  app.setValidatorCompiler((route) => TypeBoxValidatorCompiler(route.httpPart === "params" ? { ...route, httpPart: "body" } : route));
   // Whole, so that what is sent and not documented is seen; on answers of this size V8's is as fast as one that is made of the schema.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.removeAllContentTypeParsers();

@@ -25,7 +25,7 @@ export const serviceErrors = {
   KIND_MISMATCH: { status: 422, when: "The lock is in use as a semaphore, or as none, or with another limit. Details: what it is." },
   NOT_WRITABLE: { status: 422, when: "The value block may not be written in the mode that is held, or the request has several locks." },
   NOT_CONVERTIBLE: { status: 422, when: "There is no grant of one lock by mode to convert." },
-  LIMIT_REACHED: { status: 429, when: "A limit of the service is reached. Details: which, and its value." },
+  LIMIT_REACHED: { status: 429, when: "A limit of the service is reached. Details: which, and how much it is." },
   HEADERS_TOO_LARGE: { status: 431, when: "The request line and headers exceed the limit." },
 
   // How a request for locks ended.
@@ -106,7 +106,7 @@ function ofRejection(error: LockstepError): ServiceError {
   const { code = "", details } = rejectionOf(error) ?? {};
   if (!Object.hasOwn(serviceErrors, code)) return new ServiceError("INTERNAL", `the command was rejected: ${code}`, details);
   const known = code as ServiceErrorCode;
-  return new ServiceError(known, serviceErrors[known].when, details);
+  return new ServiceError(known, known === "LIMIT_REACHED" ? `${serviceErrors[known].when} Here: ${JSON.stringify(details)}` : serviceErrors[known].when, details);
 }
 
 /** A request for locks that was not granted. */

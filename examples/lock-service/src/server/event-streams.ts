@@ -47,7 +47,7 @@ export class EventStreams {
   open(reply: FastifyReply, source: StreamSource): void {
     const { limits, availability } = this.#service;
     if (availability.refusal !== undefined) throw availability.refusal;
-    if (this.#streams.size >= limits.streams) throw new ServiceError("LIMIT_REACHED", `this replica has ${limits.streams} streams open`, { limit: "streams", value: limits.streams });
+    if (this.#streams.size >= limits.streams) throw new ServiceError("LIMIT_REACHED", `this replica has ${limits.streams} streams open`, { limit: "streams", most: limits.streams });
     reply.hijack();
     const response = reply.raw;
     const stream = new Stream(response, source, () => this.#service.state, limits.streamKeepAliveMs);

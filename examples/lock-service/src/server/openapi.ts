@@ -6,6 +6,8 @@ type Transform = NonNullable<FastifyDynamicSwaggerOptions["transformObject"]>;
 type Document = Extract<Parameters<Transform>[0], { openapiObject: unknown }>["openapiObject"];
 
 export const openApiOptions: FastifyDynamicSwaggerOptions = {
+  // Consul's interface is documented by Consul.
+  hideUntagged: true,
   openapi: {
     openapi: "3.1.0",
     info: {

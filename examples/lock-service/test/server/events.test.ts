@@ -94,7 +94,7 @@ describe("a stream of events", { timeout: 30_000 }, () => {
   it("is one of a limited number", async () => {
     for (let i = 0; i < 3; i++) await follow(1, "");
     const refused = await group.call(1, "GET", "/v1/events", { headers: { accept: "text/event-stream" } });
-    expect(refused).toMatchObject({ status: 429, body: { error: { code: "LIMIT_REACHED", details: { limit: "streams", value: 3 } } } });
+    expect(refused).toMatchObject({ status: 429, body: { error: { code: "LIMIT_REACHED", details: { limit: "streams", most: 3 } } } });
     await streams[0]?.close();
     await eventually("there is room again", async () => {
       const { statusCode, body } = await request(`${group.url(1)}/v1/events`, { headers: { accept: "text/event-stream" } });

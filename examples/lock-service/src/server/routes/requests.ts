@@ -91,7 +91,7 @@ export function requestRoutes(app: App, service: Service): void {
       operationId: "release", tags: ["requests"], summary: "Give a grant back, or stop waiting",
       description: "Also of a request that has not come yet: when it comes, it is cancelled.",
       params: Params, body: closed({ valueBlock: Type.Optional(ValueBlockData) }),
-      response: { 200: Ended, ...errorAnswers("SESSION_OVER", "NOT_WRITABLE", ...submitCodes, ...bodyCodes, ...pathCodes) },
+      response: { 200: Ended, ...errorAnswers("SESSION_OVER", "NOT_WRITABLE", "LIMIT_REACHED", ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call, reply) => {
     const { session, request } = call.params;

@@ -1,9 +1,11 @@
 /** Sessions: whatever a client holds belongs to one, and ends with it. */
 import { createHash } from "node:crypto";
+import { rejectionOf } from "@lockstep/framework";
 import { Type } from "typebox";
 import { listRequests, listSessions, sessionView } from "../../machine/views.js";
 import type { Principal } from "../access.js";
 import { demand, type App } from "../app.js";
+import { ServiceError } from "../errors.js";
 import { bodyCodes, closed, Consistency, errorAnswers, listOf, Milliseconds, nullable, NullableTime, PageAfter, PageLimit, PageNext, pathCodes, readCodes, Revision, Session, SessionId, SessionRequest, submitCodes } from "../schemas.js";
 import type { Service } from "../service.js";
 import { demandUse, mayUse, sessionOver } from "../session-use.js";
@@ -42,7 +44,10 @@ export function sessionRoutes(app: App, service: Service): void {
     const { name = "", ttlMs = defaultTtlMs, lockDelayMs = 0, bound = false, requestId } = call.body;
     demand(call.principal.mayAnywhere("lock"), call, "lock anything");
     const input = { name, ttlMs, lockDelayMs, bound, principal: call.principal.name, behavior: "release" as const };
-    const opened = await replica.submit.openSession(input, requestId === undefined ? {} : { requestId: ownRequestId(call.principal, requestId) });
+    const opened = await replica.submit.openSession(input, requestId === undefined ? {} : { requestId: ownRequestId(call.principal, requestId) }).catch((error: unknown) => {
+      // Bound to a replica that the group had given up by then.
+      throw rejectionOf(error)?.code === "SESSION_OVER" ? new ServiceError("NOT_READY", "this replica had left its group; no session was opened") : error;
+    });
     return reply.code(201).send({ ...opened, ttlMs });
   });
 
