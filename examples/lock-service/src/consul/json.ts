@@ -42,8 +42,13 @@ const stringOrNumber = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)
 /** @throws SyntaxError */
 export function readJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
-  const marked = text.replaceAll(stringOrNumber, (token) => (/^-?\d{16,}$/.test(token) ? `"${mark}${token}"` : token));
+  const marked = text.replaceAll(stringOrNumber, (token) => (isInexact(token) ? `"${mark}${token}"` : token));
   return marked === text ? value : JSON.parse(marked, (_name, each: unknown) => (typeof each === "string" && each.startsWith(mark) ? BigInt(each.slice(mark.length)) : each));
+}
+
+/** A whole number that is another one as a JavaScript number, or may be. */
+function isInexact(token: string): boolean {
+  return /^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token));
 }
 
 /** The members of an object by their names in lower case, as Go reads JSON; undefined if it is none. */
