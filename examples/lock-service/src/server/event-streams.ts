@@ -100,7 +100,8 @@ class Stream {
 
   end(text: string): void {
     this.stop();
-    this.#response.end(text);
+    // It may have ended, and its connection not yet.
+    if (!this.#response.writableEnded) this.#response.end(text);
   }
 
   stop(): void {

@@ -12,6 +12,9 @@ import type { TlsFiles } from "./tls.js";
 export class Listener {
   readonly server: Server;
   readonly #tls: HttpsServer | undefined;
+  readonly #sockets = new Set<Socket>();
+  /** The newest of each connection: when it is finished, all before it are. */
+  readonly #responses = new WeakMap<Socket, ServerResponse>();
   #serve: RequestListener = starting;
 
   private constructor(limits: ServerLimits, tls: TlsFiles | undefined) {
@@ -19,11 +22,18 @@ export class Listener {
       maxHeaderSize: limits.headerBytes, keepAliveTimeout: limits.idleTimeoutMs, requestTimeout: limits.requestTimeoutMs, headersTimeout: limits.requestTimeoutMs,
       noDelay: true, keepAlive: true,
     };
-    const listen: RequestListener = (request, response) => this.#serve(request, response);
+    const listen: RequestListener = (request, response) => {
+      this.#responses.set(request.socket, response);
+      this.#serve(request, response);
+    };
     this.#tls = tls === undefined ? undefined : createHttps({ ...options, ...tls }, listen);
     this.server = this.#tls ?? createHttp(options, listen);
     this.server.maxConnections = limits.connections;
     this.server.on("clientError", refuseMalformed);
+    this.server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
   }
 
   /** Rejects with Node's own error (code EADDRINUSE, EACCES, …). Port 0: any that is free. */
@@ -60,16 +70,20 @@ export class Listener {
     this.#tls?.setSecureContext(tls);
   }
 
-  /** Takes no more connections, and resolves when those that there are have ended: idle ones now, others within the time. */
+  /** Takes no more connections, and resolves when those that there are have ended: idle ones now, others when they are answered or the time is over. */
   async close(timeoutMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => { this.server.close(() => resolve()); });
-    // Those that are answered meanwhile would stay for the next request.
-    this.server.closeIdleConnections();
-    const idle = setInterval(() => this.server.closeIdleConnections(), 10);
+    this.#closeIdle();
+    const sweep = setInterval(() => this.#closeIdle(), 10);
     const cut = setTimeout(() => this.server.closeAllConnections(), timeoutMs);
     await closed;
-    clearInterval(idle);
+    clearInterval(sweep);
     clearTimeout(cut);
+  }
+
+  /** Node's own closeIdleConnections() spares those on which nothing was ever asked. */
+  #closeIdle(): void {
+    for (const socket of this.#sockets) if (this.#responses.get(socket)?.writableFinished !== false) socket.destroy();
   }
 }
 

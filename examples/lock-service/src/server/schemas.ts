@@ -75,9 +75,9 @@ export function errorAnswers(...codes: readonly ServiceErrorCode[]): Readonly<Re
   return openErrorAnswers("INVALID_REQUEST", "UNAUTHENTICATED", "FORBIDDEN", ...codes);
 }
 
-/** Likewise, of a route that answers whoever asks. */
+/** Likewise, of a route that answers whoever asks. A server that is starting answers nothing else than NOT_READY. */
 export function openErrorAnswers(...codes: readonly ServiceErrorCode[]): Readonly<Record<number, TSchema>> {
-  const all = [...new Set<ServiceErrorCode>([...codes, "INTERNAL"])].sort((a, b) => serviceErrors[a].status - serviceErrors[b].status);
+  const all = [...new Set<ServiceErrorCode>([...codes, "NOT_READY", "INTERNAL"])].sort((a, b) => serviceErrors[a].status - serviceErrors[b].status);
   const statuses = new Set(all.map((code) => serviceErrors[code].status));
   return Object.fromEntries(Array.from(statuses, (status) => [status, errorAnswer(all.filter((code) => serviceErrors[code].status === status))]));
 }
@@ -89,9 +89,11 @@ function errorAnswer(codes: readonly ServiceErrorCode[]): TSchema {
 }
 
 /** Of every linearizable read. */
-export const readCodes = ["NO_QUORUM", "NOT_READY", "STOPPING", "OVERLOADED", "NOT_CONFIRMED"] as const satisfies readonly ServiceErrorCode[];
-/** Of everything that is submitted; before, it may have to be read whose the session is. */
-export const submitCodes = [...readCodes, "NOT_SENT", "OUTCOME_UNKNOWN"] as const satisfies readonly ServiceErrorCode[];
+export const readCodes = ["NO_QUORUM", "STOPPING", "OVERLOADED", "NOT_CONFIRMED"] as const satisfies readonly ServiceErrorCode[];
+/** Of everything that is submitted. */
+export const submitCodes = ["NO_QUORUM", "STOPPING", "OVERLOADED", "NOT_SENT", "OUTCOME_UNKNOWN"] as const satisfies readonly ServiceErrorCode[];
+/** Of everything that is submitted for a session: it may have to be read first whose it is. */
+export const sessionCodes = ["SESSION_OVER", "NOT_CONFIRMED"] as const satisfies readonly ServiceErrorCode[];
 /** Of everything with a name or an id in its path. */
 export const pathCodes = ["URL_TOO_LONG"] as const satisfies readonly ServiceErrorCode[];
 /** Of everything with a body. */

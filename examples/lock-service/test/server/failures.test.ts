@@ -1,4 +1,6 @@
 /** What clients are told when replicas are cut off, come back, or stop. */
+import { once } from "node:events";
+import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.js";
 import { TestGroup } from "../support/group.js";
@@ -98,7 +100,12 @@ describe("a replica that is stopped", { timeout: 60_000 }, () => {
     await group.acquire(2, holder, "r", "x");
     const hanging = group.acquire(1, other, "r", "x", { waitMs: null });
     await eventually("it waits", async () => (await group.call(2, "GET", "/v1/locks/x")).body.lock.waiters.length === 1);
+    // Asked nothing yet; it must not hold up the end.
+    const silent = connect(Number(new URL(group.url(1)).port), "127.0.0.1");
+    await once(silent, "connect");
+    const began = performance.now();
     await group.group.servers[0]?.close();
+    expect(performance.now() - began).toBeLessThan(4000);
     expect(await hanging).toMatchObject({ status: 503, body: { error: { code: "STOPPING" } } });
     await expect(group.call(1, "GET", "/v1/health")).rejects.toThrow();
     await eventually("the others go on", async () => (await group.release(2, holder, "r")).status === 200);

@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => group.close());
 
 const lockBody = (lock: string) => ({ locks: [{ lock }] });
-const everybody = [...Object.keys(principals)];
+const everybody = Object.keys(principals);
 
 /** A call, and who may make it; anybody else gets 403. The session is locker's. */
 const rules: readonly (readonly [string, Method, (session: string) => string, unknown, readonly string[]])[] = [

@@ -6,7 +6,12 @@ import { Compile } from "typebox/schema";
 
 interface Answer {
   readonly description?: string;
-  readonly content?: Readonly<Record<string, { readonly schema: object }>>;
+  readonly content?: Readonly<Record<string, { readonly schema: Schema }>>;
+}
+
+/** As far as it is looked into here. */
+interface Schema {
+  readonly properties?: { readonly error?: { readonly properties: { readonly code: { readonly enum: readonly string[] } } } };
 }
 
 interface Operation {
@@ -33,7 +38,7 @@ export class Document {
   /** All that may be answered, in the words of `seen`. */
   get foreseen(): readonly string[] {
     return this.#operations.flatMap(({ operation: { operationId, responses } }) => Object.entries(responses).flatMap(([status, { content }]) => {
-      const codes = (content?.["application/json"]?.schema as { properties?: { error?: { properties: { code: { enum: readonly string[] } } } } } | undefined)?.properties?.error?.properties.code.enum;
+      const codes = content?.["application/json"]?.schema.properties?.error?.properties.code.enum;
       return codes === undefined ? [`${operationId} ${status}`] : codes.map((code) => `${operationId} ${status} ${code}`);
     }));
   }

@@ -31,10 +31,12 @@ export class TestGroup {
     this.#agent = agent;
   }
 
-  static async start(options: EmbeddedStartOptions = {}, agent = new Agent({ connections: 200 })): Promise<TestGroup> {
+  /** With a document of its own, unless it is to add to what another has seen. */
+  static async start(options: EmbeddedStartOptions = {}, agent = new Agent({ connections: 200 }), judge?: Document): Promise<TestGroup> {
     const group = await startEmbedded([0, 0, 0], { logger: silent, ...options });
     const { body } = await request(`${group.servers[0]?.url}/v1/openapi.json`, { dispatcher: agent });
-    return new TestGroup(group, new Document((await body.json()) as OpenApi), agent);
+    const document = (await body.json()) as OpenApi;
+    return new TestGroup(group, judge ?? new Document(document), agent);
   }
 
   /** Of replicas numbered from 1. */

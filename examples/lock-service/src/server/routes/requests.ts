@@ -9,7 +9,7 @@ import { demand, type App } from "../app.js";
 import { refusalError, ServiceError } from "../errors.js";
 import {
   bodyCodes, closed, Consistency, errorAnswers, Granted, Milliseconds, ModeOrName, nullable, Owner, pathCodes, PollMs, readCodes, ReadPollMs, refusalCodes, RequestId,
-  SessionId, submitCodes, Value, ValueBlockData, Waiting, Want,
+  sessionCodes, SessionId, submitCodes, Value, ValueBlockData, Waiting, Want,
 } from "../schemas.js";
 import type { Service } from "../service.js";
 import { mayUse } from "../session-use.js";
@@ -56,7 +56,7 @@ export function requestRoutes(app: App, service: Service): void {
     schema: {
       operationId: "acquire", tags: ["requests"], summary: "Ask for locks; the same again, at any replica, is the same request",
       params: Params, body: AcquireBody,
-      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", "REQUEST_MISMATCH", "KIND_MISMATCH", "LIMIT_REACHED", ...submitCodes, ...bodyCodes, ...pathCodes) },
+      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", "REQUEST_MISMATCH", "KIND_MISMATCH", "LIMIT_REACHED", ...sessionCodes, ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call, reply) => {
     const { session, request } = call.params;
@@ -91,7 +91,7 @@ export function requestRoutes(app: App, service: Service): void {
       operationId: "release", tags: ["requests"], summary: "Give a grant back, or stop waiting",
       description: "Also of a request that has not come yet: when it comes, it is cancelled.",
       params: Params, body: closed({ valueBlock: Type.Optional(ValueBlockData) }),
-      response: { 200: Ended, ...errorAnswers("SESSION_OVER", "NOT_WRITABLE", "LIMIT_REACHED", ...submitCodes, ...bodyCodes, ...pathCodes) },
+      response: { 200: Ended, ...errorAnswers("NOT_WRITABLE", "LIMIT_REACHED", ...sessionCodes, ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call, reply) => {
     const { session, request } = call.params;
@@ -111,7 +111,7 @@ export function requestRoutes(app: App, service: Service): void {
       operationId: "convert", tags: ["requests"], summary: "Change the mode of a grant without letting go",
       description: "A conversion is a request of its own. When it is granted, it takes the place of the grant; until then the grant is held as it was.",
       params: Params, body: ConvertBody,
-      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", "REQUEST_MISMATCH", "NOT_CONVERTIBLE", "NOT_WRITABLE", "LIMIT_REACHED", ...submitCodes, ...bodyCodes, ...pathCodes) },
+      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", "REQUEST_MISMATCH", "NOT_CONVERTIBLE", "NOT_WRITABLE", "LIMIT_REACHED", ...sessionCodes, ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call, reply) => {
     const { session, request: grant } = call.params;
@@ -126,7 +126,7 @@ export function requestRoutes(app: App, service: Service): void {
     schema: {
       operationId: "proclaim", tags: ["requests"], summary: "Change the value that is shown with a holder",
       params: Params, body: closed({ value: Value }),
-      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", ...submitCodes, ...bodyCodes, ...pathCodes) },
+      response: { ...answers, ...errorAnswers(...refusalCodes, "NO_SUCH_REQUEST", ...sessionCodes, ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call, reply) => {
     const { session, request } = call.params;

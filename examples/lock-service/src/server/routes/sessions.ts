@@ -6,7 +6,7 @@ import { listRequests, listSessions, sessionView } from "../../machine/views.js"
 import type { Principal } from "../access.js";
 import { demand, type App } from "../app.js";
 import { ServiceError } from "../errors.js";
-import { bodyCodes, closed, Consistency, errorAnswers, listOf, Milliseconds, nullable, NullableTime, PageAfter, PageLimit, PageNext, pathCodes, readCodes, Revision, Session, SessionId, SessionRequest, submitCodes } from "../schemas.js";
+import { bodyCodes, closed, Consistency, errorAnswers, listOf, Milliseconds, nullable, NullableTime, openErrorAnswers, PageAfter, PageLimit, PageNext, pathCodes, readCodes, Revision, Session, sessionCodes, SessionId, SessionRequest, submitCodes } from "../schemas.js";
 import type { Service } from "../service.js";
 import { demandUse, mayUse, sessionOver } from "../session-use.js";
 
@@ -55,7 +55,7 @@ export function sessionRoutes(app: App, service: Service): void {
     schema: {
       operationId: "listSessions", tags: ["sessions"], summary: "Own sessions; to administrators, all",
       querystring: closed({ after: PageAfter, limit: Type.Optional(PageLimit), consistency: Type.Optional(Consistency) }),
-      response: { 200: closed({ sessions: listOf(Session), next: PageNext }), ...errorAnswers(...readCodes) },
+      response: { 200: closed({ sessions: listOf(Session), next: PageNext }), ...openErrorAnswers("INVALID_REQUEST", "UNAUTHENTICATED", ...readCodes) },
     },
   }, async (call) => {
     const { after, limit = service.limits.pageRows, consistency = "linearizable" } = call.query;
@@ -96,7 +96,7 @@ export function sessionRoutes(app: App, service: Service): void {
   app.post("/v1/sessions/:session/renew", {
     schema: {
       operationId: "renewSession", tags: ["sessions"], summary: "Give a session its whole TTL again, from the moment the command is applied", params: Params,
-      response: { 200: closed({ session: SessionId, ttlMs: nullable(Milliseconds(0, "null: it does not expire.")) }), ...errorAnswers("SESSION_OVER", ...submitCodes, ...bodyCodes, ...pathCodes) },
+      response: { 200: closed({ session: SessionId, ttlMs: nullable(Milliseconds(0, "null: it does not expire.")) }), ...errorAnswers(...sessionCodes, ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call) => {
     const { session } = call.params;
@@ -110,7 +110,7 @@ export function sessionRoutes(app: App, service: Service): void {
   app.delete("/v1/sessions/:session", {
     schema: {
       operationId: "closeSession", tags: ["sessions"], summary: "End a session: all that it holds is released, in the order in which it was granted", params: Params,
-      response: { 200: closed({ session: SessionId, revision: Revision }), ...errorAnswers("SESSION_OVER", ...submitCodes, ...bodyCodes, ...pathCodes) },
+      response: { 200: closed({ session: SessionId, revision: Revision }), ...errorAnswers(...sessionCodes, ...submitCodes, ...bodyCodes, ...pathCodes) },
     },
   }, async (call) => {
     const { session } = call.params;

@@ -40,7 +40,7 @@ export function statusRoutes(app: App, service: Service): void {
     config: { open: true },
     schema: {
       operationId: "health", tags: ["status"], summary: "Whether this replica takes commands; needs no token", security: [],
-      response: { 200: closed({ status: Type.Literal("ok") }), ...openErrorAnswers("NO_QUORUM", "NOT_READY", "STOPPING") },
+      response: { 200: closed({ status: Type.Literal("ok") }), ...openErrorAnswers("NO_QUORUM", "STOPPING") },
     },
   }, async () => {
     const { role } = service.replica;
