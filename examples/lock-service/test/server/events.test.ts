@@ -1,6 +1,10 @@
 /** What has happened: page by page, by long poll, and as a stream. */
+import { once } from "node:events";
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
 import { request } from "undici";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { machineLimits } from "../../src/machine/inputs.js";
 import { eventually } from "../support/eventually.js";
 import { TestGroup } from "../support/group.js";
 import { openStream, type Stream } from "../support/server-sent.js";
@@ -103,4 +107,45 @@ describe("a stream of events", { timeout: 30_000 }, () => {
       return statusCode === 200;
     });
   });
+
+  it("whose reader takes nothing costs no more than its socket, and is cut off", async () => {
+    const { replica } = group.group.servers[0] ?? expect.fail("no replica");
+    const session = await group.session(1);
+    const after = await now();
+    const reader = connect(Number(new URL(group.url(1)).port), "127.0.0.1");
+    reader.pause();
+    reader.on("error", () => undefined);
+    reader.write(`GET /v1/events?after=${after} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`);
+    const others = [await follow(1, ""), await follow(1, "")];
+    await eventually("there is no room for another", async () => (await group.call(1, "GET", "/v1/events", { headers: { accept: "text/event-stream" } })).status === 429);
+    // More than any socket holds.
+    for (let i = 0; i < 4000; i += 500) {
+      await Promise.all(Array.from({ length: 500 }, (_, k) => replica.submit.acquire({ session, request: `big-${i + k}`, wants: [{ lock: `big-${i + k}`, mode: "EX" }], waitMs: 0, value: "v".repeat(4096) })));
+    }
+    await eventually("it is cut off, and there is room", () => follow(1, "").then(() => true, () => false));
+    reader.destroy();
+    expect(others).toHaveLength(2);
+  });
+});
+
+it("a stream whose reader has fallen behind what is kept says so, and ends", { timeout: 30_000 }, async () => {
+  const own = await TestGroup.start();
+  const { replica } = own.group.servers[0] ?? expect.fail("no replica");
+  const session = await own.session(1);
+  const reader = connect(Number(new URL(own.url(1)).port), "127.0.0.1");
+  reader.write("GET /v1/events?after=0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: text/event-stream\r\n\r\n");
+  await once(reader, "data");
+  reader.pause();
+  // More than any socket holds.
+  const grant = (i: number) => replica.submit.acquire({ session, request: `r${i}`, wants: [{ lock: `big-${i}`, mode: "EX" }], waitMs: 0, value: "v".repeat(4096) });
+  for (let i = 0; i < 4000; i += 500) await Promise.all(Array.from({ length: 500 }, (_, k) => grant(i + k)));
+  const limits = { ...machineLimits };
+  Object.assign(machineLimits, { events: 1 });
+  try {
+    for (let i = 4000; (await own.call(1, "GET", "/v1/events?after=0")).status !== 410; i++) await grant(i);
+  } finally {
+    Object.assign(machineLimits, limits);
+  }
+  expect(await text(reader)).toMatch(/event: trimmed\ndata: {"oldest":\d+}\n\n/);
+  await own.close();
 });
