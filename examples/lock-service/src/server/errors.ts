@@ -111,8 +111,19 @@ function ofRejection(error: LockstepError): ServiceError {
 
 /** A request for locks that was not granted. */
 export function refusalError(refusal: Refusal): ServiceError {
-  const { code, ...details } = refusal;
-  return new ServiceError(code, refusalMessage(refusal), Object.keys(details).length === 0 ? undefined : details);
+  return new ServiceError(refusal.code, refusalMessage(refusal), detailsOf(refusal));
+}
+
+/** The answer that it is, without the cost of an Error: refusals are what a busy lock answers most. */
+export function refusalAnswer(refusal: Refusal): { readonly status: number; readonly body: ServiceError["body"] } {
+  const { code } = refusal;
+  const details = detailsOf(refusal);
+  return { status: serviceErrors[code].status, body: { error: { code, message: refusalMessage(refusal), ...(details === undefined ? {} : { details }) } } };
+}
+
+function detailsOf(refusal: Refusal): Readonly<Record<string, unknown>> | undefined {
+  const entries = Object.entries(refusal).filter(([name]) => name !== "code");
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
 function refusalMessage(refusal: Refusal): string {

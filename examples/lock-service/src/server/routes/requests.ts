@@ -6,7 +6,7 @@ import { machineLimits, type RequestState, type Want as MachineWant } from "../.
 import type { LockMode } from "../../machine/modes.js";
 import { requestState } from "../../machine/views.js";
 import { demand, type App } from "../app.js";
-import { refusalError, ServiceError } from "../errors.js";
+import { refusalAnswer, refusalError, ServiceError } from "../errors.js";
 import {
   bodyCodes, closed, Consistency, errorAnswers, Granted, Milliseconds, ModeOrName, nullable, Owner, pathCodes, PollMs, readCodes, ReadPollMs, refusalCodes, RequestId,
   sessionCodes, SessionId, submitCodes, Value, ValueBlockData, Waiting, Want,
@@ -140,7 +140,7 @@ export function requestRoutes(app: App, service: Service): void {
 function answer(reply: FastifyReply, state: RequestState): FastifyReply {
   if (state.status === "granted") return reply.code(200).send(state);
   if (state.status === "waiting") return reply.code(202).send(state);
-  const { status, body } = refusalError(state.refusal);
+  const { status, body } = refusalAnswer(state.refusal);
   return reply.code(status).send(body);
 }
 
