@@ -34,8 +34,16 @@ describe("docs/limits.md", () => {
     expect(documented("corosync()", "default")).toEqual(completeOptions({}));
   });
 
+  it.each([
+    [["lock server", "default"], "examples/lock-service/src/server/limits.ts", "defaultServerLimits"],
+    [["lock machine", "value"], "examples/lock-service/src/machine/inputs.ts", "machineLimits"],
+  ] as const)("lists every limit of the %j with its value", async (header, path, name) => {
+    const source = (await import(pathToFileURL(join(root, path)).href)) as Readonly<Record<string, Record<string, number>>>;
+    expect(documented(...header)).toEqual(source[name]);
+  });
+
   it("gives a reason for every limit", () => {
-    const rows = [table(limits, "limits"), table(limits, "MemoryNetwork limits"), table(limits, "corosync()"), table(limits, "constant")].flat();
+    const rows = [table(limits, "lock server"), table(limits, "lock machine"), table(limits, "limits"), table(limits, "MemoryNetwork limits"), table(limits, "corosync()"), table(limits, "constant")].flat();
     expect(rows.length).toBeGreaterThan(0);
     expect(rows.filter((row) => (row.at(-1) ?? "").length < 20)).toEqual([]);
   });

@@ -34,8 +34,8 @@ export const defaultServerLimits: ServerLimits = {
   bodyBytes: 64 * 1024,
   // Node's default.
   headerBytes: 16 * 1024,
-  // Names are up to 512 bytes; percent-encoded, each byte takes three characters.
-  pathPartLength: 1600,
+  // Names are up to 256 characters; percent-encoded, each takes up to twelve.
+  pathPartLength: 3072,
   connections: 20_000,
   requestTimeoutMs: 30_000,
   // Longer than a client's pause between two renewals with the default TTL.

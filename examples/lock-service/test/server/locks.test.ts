@@ -20,6 +20,9 @@ describe("a lock", { timeout: 30_000 }, () => {
     const { body } = await group.call(1, "GET", path);
     expect(body.lock).toMatchObject({ lock: name, kind: "modes", limit: null, delayUntil: null, holders: [{ session: a, request: "ra", mode: "EX", value: "here" }], waiters: [{ session: b, owner: "o", mode: "PR", deadline: null }, { session: c, mode: "EX" }] });
     expect(body.lock.waiters[1].deadline - body.now).toBeGreaterThan(590_000);
+    const longest = "🔒".repeat(256);
+    expect((await group.acquire(1, a, "longest", longest)).status).toBe(200);
+    expect((await group.call(1, "GET", `/v1/locks/${encodeURIComponent(longest)}`)).body.lock.holders).toHaveLength(1);
     expect((await group.call(2, "GET", "/v1/locks/unused")).body.lock).toMatchObject({ lock: "unused", holders: [], waiters: [] });
   });
 

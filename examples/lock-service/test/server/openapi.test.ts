@@ -5,7 +5,7 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Agent, request } from "undici";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { Access } from "../../src/index.js";
+import { Access, serviceErrors } from "../../src/index.js";
 import { machineLimits } from "../../src/machine/inputs.js";
 import { defaultServerLimits } from "../../src/server/limits.js";
 import { Listener } from "../../src/server/listener.js";
@@ -136,7 +136,7 @@ describe("the OpenAPI document", { timeout: 120_000 }, () => {
         await call(1, { ...sample, body: "x".repeat(70_000), headers: { "content-type": "application/json" } });
         await call(1, { ...sample, body: "x=1", headers: { "content-type": "application/x-www-form-urlencoded" } });
       }
-      if (/\{/.test(pathOf(name))) await call(1, { ...sample, path: path.replace(/(?<=\/v1\/(?:sessions|locks|elections)\/)[^/?]+/, "x".repeat(2000)) });
+      if (/\{/.test(pathOf(name))) await call(1, { ...sample, path: path.replace(/(?<=\/v1\/(?:sessions|locks|elections)\/)[^/?]+/, "x".repeat(3100)) });
     }
   });
 
@@ -245,6 +245,11 @@ describe("the OpenAPI document", { timeout: 120_000 }, () => {
     const elsewhere = asked.map(([, sample]) => ({ ...sample, path: sample.path.replace(opened, "unknown") })).filter(({ path }) => path.includes("unknown"));
     for (const code of await whilePaused(elsewhere)) expect(code).toBe("NOT_CONFIRMED");
   });
+});
+
+it("has every code of the registry somewhere, but for what is answered before there is an operation", () => {
+  const codes = new Set(document.foreseen.map((each) => each.split(" ")[2]));
+  expect(Object.keys(serviceErrors).filter((code) => !codes.has(code))).toEqual(["NO_SUCH_ROUTE", "HEADERS_TOO_LARGE"]);
 });
 
 it("nothing that the document foresees is left that was not seen above", () => {
