@@ -1,8 +1,10 @@
 /** HTTPS with certificates that openssl has made. */
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import { Agent, request } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readTlsFiles, TlsError } from "../../src/index.js";
@@ -56,6 +58,24 @@ describe("with a certificate", { timeout: 60_000 }, () => {
     await stranger.close();
     await group.close();
   });
+});
+
+/** The name in the certificate that a server shows. */
+async function shown(url: string): Promise<string | undefined> {
+  const socket = connect({ host: "127.0.0.1", port: Number(new URL(url).port), ca: read("ca.pem") });
+  await once(socket, "secureConnect");
+  const { subject } = socket.getPeerCertificate();
+  socket.destroy();
+  return Array.isArray(subject.CN) ? subject.CN[0] : subject.CN;
+}
+
+it("a server that was given another certificate shows it to connections from then on", { timeout: 30_000 }, async () => {
+  const group = await TestGroup.start({ tls: await readTlsFiles({ certFile: file("server.pem"), keyFile: file("server.key") }) }, new Agent({ connect: { ca: read("ca.pem") } }));
+  expect(await shown(group.url(1))).toBe("server");
+  group.group.servers[0]?.replaceTls(await readTlsFiles({ certFile: file("client.pem"), keyFile: file("client.key") }));
+  expect([await shown(group.url(1)), await shown(group.url(2))]).toEqual(["client", "server"]);
+  expect((await group.call(1, "GET", "/v1/health")).status).toBe(200);
+  await group.close();
 });
 
 describe("certificate files", () => {
