@@ -1,0 +1,43 @@
+/** `lockstep-lock elect`: leads an election around a command, or shows who leads. */
+import { parseArgs } from "node:util";
+import { clientDefinitions, clientOf, clientUsage, parsed } from "./client-options.js";
+import { lostExitCode, runHeld } from "./held-command.js";
+import { UsageError } from "./usage-error.js";
+
+const usage = `lockstep-lock elect NAME --value VALUE -- COMMAND …: stands for election, and runs COMMAND while it leads; again, if it loses the lead.
+lockstep-lock elect NAME --observe: prints each leader, as JSON, one a line.
+
+  --value VALUE       what others see of the leader: an address, say
+  --observe           only look
+${clientUsage}
+Exit code: of COMMAND, when it ends by itself.
+`;
+
+export async function run(args: readonly string[]): Promise<number> {
+  const separator = args.indexOf("--");
+  const command = separator < 0 ? [] : args.slice(separator + 1);
+  const { values, positionals } = parsed(() => parseArgs({
+    args: separator < 0 ? [...args] : args.slice(0, separator), allowPositionals: true,
+    options: { ...clientDefinitions, value: { type: "string", default: "" }, observe: { type: "boolean", default: false } },
+  }));
+  if (values.help === true) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const [name, ...rest] = positionals;
+  if (name === undefined || rest.length > 0) throw new UsageError("name one election");
+  if (values.observe === (command.length > 0)) throw new UsageError("give --observe to look, or a command after -- to stand for election");
+  const client = clientOf(values, { name: `lockstep-lock elect ${name}` });
+  try {
+    if (values.observe) {
+      for await (const leader of client.observe(name)) process.stdout.write(`${JSON.stringify(leader)}\n`);
+      return 0;
+    }
+    for (;;) {
+      const code = await client.elect(name, { value: values.value }, (leadership) => runHeld(name, leadership, command));
+      if (code !== lostExitCode) return code;
+    }
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,253 @@
+/** What an application holds: locks, semaphores, elections, at a service of several replicas, in one session that is kept alive. */
+import { randomUUID } from "node:crypto";
+import { systemClientClock, type ClientClock } from "./clock.js";
+import { Endpoints, type TlsSettings } from "./endpoints.js";
+import { LockDelayError, LockHeldError, LockLostError, LockServiceError, StaleTokenError } from "./errors.js";
+import { eventStream } from "./event-stream.js";
+import { Grant, type ModeName } from "./grant.js";
+import { ownerOfCaller, runAs } from "./owner.js";
+import { Session, type SessionOptions } from "./session.js";
+import { settle } from "./settle.js";
+
+export interface LockClientOptions {
+  /** Of the replicas, such as http://127.0.0.1:7400; tried in this order, kept while it answers. */
+  readonly endpoints: readonly string[];
+  /** If the service asks for one. */
+  readonly token?: string;
+  readonly tls?: TlsSettings;
+  /** For people: shown with its sessions. */
+  readonly name?: string;
+  /** How long others wait for the locks of a client that died; default 15 s, at least 1 s. */
+  readonly ttlMs?: number;
+  /** After a session that ended by itself, nobody gets its locks for so long; default 0. */
+  readonly lockDelayMs?: number;
+  /** The session also ends with the replica process that opened it; for clients on its host. Default false. */
+  readonly bound?: boolean;
+  /** For one answer of one replica; default 5 s. */
+  readonly attemptMs?: number;
+  /** For one call, over all replicas; default 30 s. */
+  readonly patienceMs?: number;
+  readonly clock?: ClientClock;
+}
+
+export interface AcquireOptions {
+  /** Default exclusive. */
+  readonly mode?: ModeName;
+  /** Makes each name a semaphore of so many permits. */
+  readonly limit?: number;
+  /** Of the semaphore; default 1. */
+  readonly permits?: number;
+  /** 0: not at all; null (default): for ever. */
+  readonly waitMs?: number | null;
+  /** Gives up waiting. */
+  readonly signal?: AbortSignal;
+  /** Shown with the holder. */
+  readonly value?: string;
+}
+
+export interface Leader {
+  readonly session: string;
+  readonly value: string | null;
+  readonly token: number;
+  readonly since: number;
+}
+
+export class LockClient {
+  readonly #endpoints: Endpoints;
+  readonly #clock: ClientClock;
+  readonly #options: SessionOptions;
+  readonly #closing = new AbortController();
+  readonly #grants = new Map<string, Grant>();
+  #session: Promise<Session> | undefined;
+  /** Whose events are being watched. */
+  #watched: Session | undefined;
+
+  /** Nothing is asked before it is needed. @throws LockServiceError INVALID_ENDPOINT */
+  constructor({ endpoints, token, tls, name = "", ttlMs = 15_000, lockDelayMs = 0, bound = false, attemptMs = 5000, patienceMs = 30_000, clock = systemClientClock }: LockClientOptions) {
+    this.#endpoints = new Endpoints({ endpoints, token, tls, attemptMs, patienceMs, clock });
+    this.#clock = clock;
+    this.#options = { name, ttlMs, lockDelayMs, bound };
+  }
+
+  /**
+   * Runs `critical` while the lock (or all of several) is held, and gives it back afterwards, whatever happens. `signal` is aborted before another can have
+   * it: stop then. Send `token` with every write.
+   * @throws What `critical` throws; LockLostError if the lock was lost while it ran; LockServiceError if it was not granted.
+   */
+  async withLock<T>(names: string | readonly string[], options: AcquireOptions, critical: (grant: Grant) => T | Promise<T>): Promise<T> {
+    const owner = ownerOfCaller();
+    const grant = await this.#acquire(names, options, owner);
+    try {
+      const result = await runAs(owner, () => critical(grant));
+      grant.assertHeld();
+      return result;
+    } finally {
+      await grant.release();
+    }
+  }
+
+  /** Resolves when it is granted. Whoever asks so has to release it. @throws LockServiceError */
+  acquire(names: string | readonly string[], options: AcquireOptions = {}): Promise<Grant> {
+    return this.#acquire(names, options, ownerOfCaller());
+  }
+
+  /** Undefined if it is not free now. */
+  async tryLock(names: string | readonly string[], options: Omit<AcquireOptions, "waitMs"> = {}): Promise<Grant | undefined> {
+    try {
+      return await this.acquire(names, { ...options, waitMs: 0 });
+    } catch (error) {
+      if (error instanceof LockHeldError || error instanceof LockDelayError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Stands for election, again and again, and runs `lead` while it leads: until `lead` returns (it resigns) or the signal is aborted.
+   * @returns what `lead` returned. @throws What it throws while it leads; the signal's reason.
+   */
+  async elect<T>(name: string, { value = "", signal }: { readonly value?: string; readonly signal?: AbortSignal }, lead: (leadership: Grant) => Promise<T>): Promise<T> {
+    for (;;) {
+      const leadership = await this.acquire(name, { value, ...(signal === undefined ? {} : { signal }) });
+      try {
+        return await lead(leadership);
+      } catch (error) {
+        // What the loss of the leadership made fail is no failure of its own.
+        if (!(leadership.signal.reason instanceof LockLostError)) throw error;
+      } finally {
+        await leadership.release();
+      }
+    }
+  }
+
+  /** The leaders of an election: the present one first; null while there is none. Ends when the signal is aborted. */
+  async *observe(name: string, { signal = this.#closing.signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Leader | null, void> {
+    let told: string | undefined;
+    for await (const { event, data } of eventStream({ endpoints: this.#endpoints, clock: this.#clock, path: `/v1/elections/${encodeURIComponent(name)}/observe`, signal })) {
+      // A stream that was taken up elsewhere begins with what is known already.
+      if (event !== "leader" || data === told) continue;
+      told = data;
+      yield JSON.parse(data) as Leader | null;
+    }
+  }
+
+  /** Whether a token is that of a present grant of the lock, as of now. */
+  async check(name: string, token: number): Promise<boolean> {
+    try {
+      await this.get(`/v1/locks/${encodeURIComponent(name)}/check?token=${token}`);
+      return true;
+    } catch (error) {
+      if (error instanceof StaleTokenError) return false;
+      throw error;
+    }
+  }
+
+  /** Anything else that the service shows, under its path: /v1/locks, say. */
+  async get(path: string): Promise<unknown> {
+    return (await this.#endpoints.call({ method: "GET", path })).body;
+  }
+
+  /** Takes a lock from its holders. Needs the right to. */
+  async forceRelease(name: string, reason: string, session?: string): Promise<unknown> {
+    const body = session === undefined ? { reason } : { reason, session };
+    return (await this.#endpoints.call({ method: "POST", path: `/v1/locks/${encodeURIComponent(name)}/force-release`, body })).body;
+  }
+
+  /** Ends the session: everything that is held is released. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort(new LockServiceError("CLOSED", "the client was closed"));
+    const session = await this.#session?.catch(() => undefined);
+    await session?.close();
+    await this.#endpoints.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #acquire(names: string | readonly string[], options: AcquireOptions, owner: string): Promise<Grant> {
+    const { mode, limit, permits, waitMs = null, signal, value } = options;
+    const wants = (typeof names === "string" ? [names] : names).map((lock) => (limit === undefined ? { lock, mode: mode ?? "EX" } : { lock, limit, permits: permits ?? 1 }));
+    const until = waitMs === null ? undefined : this.#clock.now() + waitMs;
+    for (;;) {
+      const session = await this.#live(signal);
+      const request = randomUUID();
+      const leftMs = until === undefined ? null : Math.max(0, Math.round(until - this.#clock.now()));
+      const body = { locks: wants, waitMs: leftMs, owner, ...(value === undefined ? {} : { value }) };
+      try {
+        const state = await settle(this.#endpoints, session, request, { method: "PUT", path: `${session.path}/requests/${request}`, body, signal });
+        const grant = this.#granted(session, request, state);
+        if (grant.held) return grant;
+      } catch (error) {
+        // The session was lost while the request waited, and its place with it.
+        if (session.alive || signal?.aborted === true) throw error;
+      }
+    }
+  }
+
+  #granted(session: Session, request: string, state: { readonly token: number; readonly locks: Grant["locks"] }): Grant {
+    const grant = new Grant({
+      session, request, state, endpoints: this.#endpoints,
+      settle: (of, id, call) => settle(this.#endpoints, of, id, call),
+      converted: (before, after) => {
+        this.#grants.delete(before);
+        this.#grants.set(after, grant);
+      },
+      ended: (ended) => { this.#grants.delete(ended.request); },
+    });
+    if (!session.signal.aborted) this.#grants.set(request, grant);
+    if (this.#watched !== session) void this.#watch(session);
+    return grant;
+  }
+
+  async #live(signal: AbortSignal | undefined): Promise<Session> {
+    for (;;) {
+      this.#closing.signal.throwIfAborted();
+      signal?.throwIfAborted();
+      const opening = (this.#session ??= Session.open(this.#endpoints, this.#clock, this.#options, this.#closing.signal));
+      const session = await opening.catch((error: unknown) => {
+        if (this.#session === opening) this.#session = undefined;
+        throw error;
+      });
+      if (session.alive) return session;
+      if (this.#session === opening) this.#session = undefined;
+    }
+  }
+
+  /** What happens to grants from outside: an operator takes one, somebody waits for one. */
+  async #watch(session: Session): Promise<void> {
+    this.#watched = session;
+    try {
+      const path = `/v1/events?session=${encodeURIComponent(session.id)}&after=0`;
+      const fromNow = `/v1/events?session=${encodeURIComponent(session.id)}`;
+      for await (const { event, data } of this.#sessionEvents([path, fromNow], session.signal)) this.#heard(event, JSON.parse(data) as SessionEvent);
+    } catch {
+      // Without news, a lock that is taken is noticed by what is asked next, or by its token.
+    }
+  }
+
+  /** All of the session's, if they are held still; else those from now on. */
+  async *#sessionEvents([first, second]: readonly [string, string], signal: AbortSignal): AsyncGenerator<{ readonly event?: string | undefined; readonly data: string }> {
+    const common = { endpoints: this.#endpoints, clock: this.#clock, signal };
+    try {
+      yield* eventStream({ ...common, path: first });
+    } catch (error) {
+      if (!(error instanceof LockServiceError) || error.code !== "EVENTS_TRIMMED") throw error;
+      yield* eventStream({ ...common, path: second });
+    }
+  }
+
+  #heard(type: string | undefined, event: SessionEvent): void {
+    const grant = event.request === undefined ? undefined : this.#grants.get(event.request);
+    if (grant === undefined) return;
+    if (type === "released" && event.reason === "forced") grant.taken("an operator has taken it");
+    if (type === "blocking" && event.lock !== undefined) grant.onBlocking?.({ lock: event.lock, wanted: event.wanted ?? null });
+  }
+}
+
+interface SessionEvent {
+  readonly request?: string;
+  readonly reason?: string;
+  readonly lock?: string;
+  readonly wanted?: Grant["locks"][number]["mode"];
+}

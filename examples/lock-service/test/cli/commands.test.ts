@@ -1,0 +1,113 @@
+/** The commands, as people run them: processes of their own, against a real group. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { eventually } from "../support/eventually.js";
+import { TestGroup } from "../support/group.js";
+import { killAll, run, type Run } from "../support/program.js";
+
+let group: TestGroup;
+let directory: string;
+
+beforeEach(async () => {
+  group = await TestGroup.start();
+  directory = mkdtempSync(join(tmpdir(), "lockstep-lock-cli-"));
+});
+afterEach(async () => {
+  await killAll();
+  await group.close();
+  rmSync(directory, { recursive: true });
+});
+
+const command = (name: string, lock: string, options: readonly string[], held: readonly string[] = []): Run =>
+  run([name, lock, "--endpoints", [1, 2, 3].map((replica) => group.url(replica)).join(","), ...options, ...(held.length === 0 ? [] : ["--", ...held])]);
+const finished = async ({ ended, output }: Run): Promise<{ readonly code: unknown; readonly out: string; readonly err: string }> => ({ code: await ended, ...output });
+const holders = async (lock: string): Promise<number> => (await group.call(1, "GET", `/v1/locks/${lock}`)).body.lock.holders.length as number;
+const file = (name: string): string => join(directory, name);
+
+describe("lockstep-lock run", { timeout: 60_000 }, () => {
+  it("holds the lock around the command, gives it the token, and ends with its exit code", async () => {
+    const first = await finished(command("run", "x", [], ["sh", "-c", "echo $LOCKSTEP_LOCK_NAME $LOCKSTEP_LOCK_TOKEN; exit 3"]));
+    expect(first).toMatchObject({ code: 3, out: "x 1\n", err: "" });
+    expect((await finished(command("run", "x", [], ["sh", "-c", "echo $LOCKSTEP_LOCK_TOKEN"]))).out).toBe("2\n");
+    expect(await holders("x")).toBe(0);
+  });
+
+  it("says who is in the way, and ends with 75, when it is not to wait", async () => {
+    const holder = command("run", "x", [], ["sleep", "60"]);
+    await eventually("it is held", async () => await holders("x") === 1);
+    const refused = await finished(command("run", "x", ["--wait", "0"], ["true"]));
+    expect(refused).toMatchObject({ code: 75 });
+    expect(refused.err).toContain("x is not free");
+    holder.child.kill("SIGTERM");
+    expect(await holder.ended).toBe(128 + 15);
+    expect(await holders("x")).toBe(0);
+  });
+
+  it("ends the command and what it started when an operator takes the lock, and ends with 76", async () => {
+    writeFileSync(file("work.sh"), `trap 'echo asked > ${file("asked")}' TERM\nsleep 60 &\necho $! > ${file("child")}\nwhile :; do wait; done\n`);
+    const holder = command("run", "x", [], ["sh", file("work.sh")]);
+    await eventually("it is held", async () => await holders("x") === 1);
+    await eventually("its child runs", () => read("child") !== "");
+    // Its own watching of events begins at its own pace: an operator's second try finds nobody.
+    expect(await finished(command("release", "x", ["--reason", "stuck"]))).toMatchObject({ code: 0, out: expect.stringContaining("Taken from") as string });
+    expect(await holder.ended).toBe(76);
+    expect(holder.output.err).toContain("an operator has taken it");
+    expect(read("asked")).toBe("asked\n");
+    expect(() => process.kill(Number(read("child")), 0)).toThrow("ESRCH");
+  });
+
+  it("ends the command when the lease ends, before another one runs", async () => {
+    const log = file("log");
+    const work = (name: string): readonly string[] => ["sh", "-c", `trap 'echo end ${name} >> ${log}; exit' TERM; echo begin ${name} >> ${log}; sleep 60 & wait`];
+    const endpoint = (replica: number): readonly string[] => ["--endpoints", group.url(replica), "--ttl", "3"];
+    const first = run(["run", "x", ...endpoint(1), "--", ...work("first")]);
+    await eventually("the first one works", () => read("log") !== "");
+    group.group.network.cut([[1], [2, 3]]);
+    const second = run(["run", "x", ...endpoint(2), "--", ...work("second")]);
+    await eventually("the second one works", () => read("log").includes("begin second"), 20_000);
+    expect(read("log")).toBe("begin first\nend first\nbegin second\n");
+    expect(await first.ended).toBe(76);
+    second.child.kill("SIGTERM");
+    await second.ended;
+    group.group.network.heal();
+  });
+
+  it("says what is wrong with the command line, and ends with 2", async () => {
+    for (const [args, words] of [
+      [["run"], "name one lock"], [["run", "x"], "after -- comes"], [["run", "x", "--mode", "YY", "--", "true"], "--mode takes"], [["run", "x", "--wait", "soon", "--", "true"], "--wait takes seconds"],
+      [["run", "x", "--ttl", "1", "--", "true"], "at least 3"], [["release", "x"], "--reason"], [["show"], "name one lock"], [["elect", "e"], "--observe"], [["ls", "--token-file", "/none"], "--token-file"],
+    ] as const) {
+      const { code, err } = await finished(run(args));
+      expect(err).toContain(words);
+      expect(code, err).toBe(2);
+    }
+  });
+});
+
+describe("lockstep-lock ls, show and elect", { timeout: 60_000 }, () => {
+  it("show what is held, and who waits, and who leads", async () => {
+    expect((await finished(run(["ls", "--endpoints", group.url(1)]))).out).toBe("Nobody holds or awaits any lock there.\n");
+    const leader = command("elect", "lead", ["--value", "host-a"], ["sleep", "60"]);
+    await eventually("it leads", async () => await holders("lead") === 1);
+    const observer = command("elect", "lead", ["--observe"]);
+    await eventually("it sees the leader", () => observer.output.out.includes("host-a"));
+    command("run", "lead", [], ["true"]);
+    await eventually("one waits", async () => (await group.call(1, "GET", "/v1/locks/lead")).body.lock.waiters.length === 1);
+    expect((await finished(run(["ls", "--endpoints", group.url(2)]))).out).toBe("LOCK  KIND   HOLDERS  WAITERS\nlead  modes  1        1\n");
+    const { out } = await finished(command("show", "lead", []));
+    expect(out).toMatch(/^lead\n +MODE +SESSION +TOKEN +FOR +VALUE\nholds +EX +\S+ +1 +[\d.]+ s +host-a\nwaits +EX +\S+ +[\d.]+ s\n$/);
+    expect((JSON.parse((await finished(command("show", "lead", ["--json"]))).out) as { lock: { holders: unknown[] } }).lock.holders).toHaveLength(1);
+    leader.child.kill("SIGTERM");
+    expect(await leader.ended).toBe(128 + 15);
+  });
+});
+
+function read(name: string): string {
+  try {
+    return readFileSync(file(name), "utf8");
+  } catch {
+    return "";
+  }
+}
