@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { anchors, codeBlocks, codeSpans, links, page, pages, root, table, type Page } from "./markdown.js";
 
 /** Where a path in a code span may start. */
-const bases = ["", "framework/src", "examples/kv-store", "native"];
+const bases = ["", "framework/src", "examples/kv-store", "examples/lock-service", "native"];
 
 function find(path: string): string | undefined {
   return bases.map((base) => join(root, base, path)).find((candidate) => existsSync(candidate));
@@ -62,7 +62,7 @@ describe("README.md", () => {
   it("says where every folder of the sources is", () => {
     const rows = table(page("README.md"), "folder").map(([folder]) => folder);
     const folders = (path: string): string[] => readdirSync(join(root, path), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => join(path, name, "/"));
-    expect(new Set(rows)).toEqual(new Set([...folders("framework/src"), "framework/src/replica.ts", "native/", "examples/kv-store/", "test/", "docs/"]));
+    expect(new Set(rows)).toEqual(new Set([...folders("framework/src"), "framework/src/replica.ts", "native/", "examples/kv-store/", "examples/lock-service/", "test/", "docs/"]));
   });
 
   it("points to every page of docs/", () => {
