@@ -11,6 +11,7 @@ const usage = `lockstep-lock: a replicated lock manager with sessions and fencin
   lockstep-lock show      show a lock, its holders and who waits
   lockstep-lock release   take a lock from its holders
   lockstep-lock elect     lead an election around a command, or observe one
+  lockstep-lock demo      see what fencing tokens are for
 
   lockstep-lock COMMAND --help    its options
   lockstep-lock --version         the version
@@ -22,7 +23,7 @@ interface Subcommand {
 }
 
 /** Each in the file of its name, loaded when asked for: who holds a lock around a command should not wait for a server's modules. */
-const subcommands = new Set(["serve", "run", "ls", "show", "release", "elect"]);
+const subcommands = new Set(["serve", "run", "ls", "show", "release", "elect", "demo"]);
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === "--version") {
