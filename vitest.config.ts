@@ -9,5 +9,8 @@ export default defineConfig({
     include: tests === undefined ? everywhere : (JSON.parse(tests) as string[]),
     exclude: ["**/node_modules/**", "**/dist/**"],
     passWithNoTests: false,
+    // For tests that hang. Vitest's 5 s are soon over where other suites' processes have the cores.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });
