@@ -1,7 +1,9 @@
 /** `lockstep-lock elect`: leads an election around a command, or shows who leads. */
 import { parseArgs } from "node:util";
+import type { LockClient } from "../client/lock-client.js";
 import { clientDefinitions, clientOf, clientUsage, parsed } from "./client-options.js";
-import { lostExitCode, runHeld } from "./held-command.js";
+import { runHeld } from "./held-command.js";
+import { Interruption } from "./interruption.js";
 import { UsageError } from "./usage-error.js";
 
 const usage = `lockstep-lock elect NAME --value VALUE -- COMMAND …: stands for election, and runs COMMAND while it leads; again, if it loses the lead.
@@ -28,16 +30,25 @@ export async function run(args: readonly string[]): Promise<number> {
   if (name === undefined || rest.length > 0) throw new UsageError("name one election");
   if (values.observe === (command.length > 0)) throw new UsageError("give --observe to look, or a command after -- to stand for election");
   const client = clientOf(values, { name: `lockstep-lock elect ${name}` });
+  if (values.observe) return observe(name, client);
+  const interruption = new Interruption();
   try {
-    if (values.observe) {
-      for await (const leader of client.observe(name)) process.stdout.write(`${JSON.stringify(leader)}\n`);
-      return 0;
-    }
-    for (;;) {
-      const code = await client.elect(name, { value: values.value }, (leadership) => runHeld(name, leadership, command));
-      if (code !== lostExitCode) return code;
-    }
+    return await client.elect(name, { value: values.value, signal: interruption.signal }, async (leadership) => {
+      interruption.end();
+      return await runHeld(name, leadership, command).finally(() => interruption.begin());
+    });
+  } catch (error) {
+    const interrupted = interruption.exitCodeOf(error);
+    if (interrupted === undefined) throw error;
+    return interrupted;
   } finally {
     await client.close();
   }
+}
+
+async function observe(name: string, client: LockClient): Promise<number> {
+  // Whoever read this reads no more.
+  process.stdout.once("error", () => process.exit(0));
+  for await (const leader of client.observe(name)) process.stdout.write(`${JSON.stringify(leader)}\n`);
+  return 0;
 }

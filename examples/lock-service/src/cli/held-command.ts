@@ -24,7 +24,15 @@ export async function runHeld(name: string, grant: Grant, [command = "", ...args
       // All of it has ended.
     }
   };
-  const handlers = forwarded.map((signal) => [signal, () => send(signal)] as const);
+  const handlers: [NodeJS.Signals, () => void][] = [
+    ...forwarded.map((signal): [NodeJS.Signals, () => void] => [signal, () => send(signal)]),
+    // Ctrl-Z: nobody would renew the lease, so the command stops first, and goes on only if it was not too long.
+    ["SIGTSTP", () => {
+      send("SIGSTOP");
+      process.kill(process.pid, "SIGSTOP");
+    }],
+    ["SIGCONT", () => { if (grant.held) send("SIGCONT"); }],
+  ];
   for (const [signal, handler] of handlers) process.on(signal, handler);
   let killTimer: NodeJS.Timeout | undefined;
   const end = (): void => {

@@ -22,7 +22,7 @@ export async function run(args: readonly string[]): Promise<number> {
   if (values.reason === undefined || values.reason === "") throw new UsageError("say why, with --reason");
   const client = clientOf(values);
   try {
-    const { sessions } = (await client.forceRelease(name, values.reason, values.session)) as { readonly sessions: readonly string[] };
+    const { sessions } = await client.forceRelease(name, values.reason, values.session);
     process.stdout.write(sessions.length === 0 ? `Nobody held ${name}.\n` : `Taken from ${sessions.join(", ")}.\n`);
     return 0;
   } finally {

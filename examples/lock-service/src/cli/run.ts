@@ -5,12 +5,14 @@ import { LockDelayError, LockHeldError, LockLostError, WaitTimeoutError } from "
 import type { ModeName } from "../client/grant.js";
 import { clientDefinitions, clientOf, clientUsage, parsed, secondsToMs } from "./client-options.js";
 import { lostExitCode, runHeld } from "./held-command.js";
+import { Interruption } from "./interruption.js";
 import { UsageError } from "./usage-error.js";
 
 const usage = `lockstep-lock run NAME [options] -- COMMAND …: holds the lock NAME while COMMAND runs.
 
 COMMAND finds the fencing token in LOCKSTEP_LOCK_TOKEN, the name in LOCKSTEP_LOCK_NAME. If the lock is lost, COMMAND and all it
-has started get SIGTERM, and soon SIGKILL, before another can hold it.
+has started get SIGTERM, and soon SIGKILL, before another can hold it. What ends or stops (SIGKILL, SIGSTOP) lockstep-lock itself
+does not reach COMMAND: what it does then, only its token keeps out.
 
   --mode MODE         exclusive (default), shared, or NL, CR, CW, PR, PW, EX
   --wait SECONDS      how long to wait for the lock: 0 not at all, forever (default)
@@ -39,10 +41,20 @@ export async function run(args: readonly string[]): Promise<number> {
   if (command.length === 0) throw new UsageError("after -- comes the command to run");
   const ttlMs = secondsToMs("--ttl", values.ttl, 15_000) ?? 0;
   if (ttlMs < leastTtlMs) throw new UsageError(`--ttl takes at least ${leastTtlMs / 1000} seconds`);
+  const mode = modeOf(values.mode);
+  const waitMs = secondsToMs("--wait", values.wait, null);
   const client = clientOf(values, { ttlMs, name: `lockstep-lock run ${name}` });
+  const interruption = new Interruption();
   try {
-    return await client.withLock(name, { mode: modeOf(values.mode), waitMs: secondsToMs("--wait", values.wait, null) }, (grant) => runHeld(name, grant, command));
+    const { signal } = interruption;
+    return await client.withLock(name, { mode, waitMs, signal }, async (grant) => {
+      interruption.end();
+      // Giving the lock back is not to be interrupted either.
+      return await runHeld(name, grant, command).finally(() => interruption.begin());
+    });
   } catch (error) {
+    const interrupted = interruption.exitCodeOf(error);
+    if (interrupted !== undefined) return interrupted;
     if (error instanceof LockLostError) return lostExitCode;
     if (!(error instanceof LockHeldError || error instanceof LockDelayError || error instanceof WaitTimeoutError)) throw error;
     process.stderr.write(`lockstep-lock: ${error.message}\n`);

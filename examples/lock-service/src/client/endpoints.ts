@@ -35,6 +35,8 @@ export interface Call {
   /** By the clock: when to give up. Default: after patienceMs. */
   readonly until?: number;
   readonly attemptMs?: number;
+  /** Not made again when it may have been done: doing it twice is not the same as once. */
+  readonly once?: boolean;
 }
 
 export interface Answer {
@@ -42,94 +44,123 @@ export interface Answer {
   readonly body: unknown;
   /** By the clock: when the attempt that was answered was sent. */
   readonly sentAt: number;
+  /** When the first one was. It may be that which was done. */
+  readonly firstSentAt: number;
+}
+
+/** Server-sent events of one replica. */
+export interface EventBytes {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** It has ended, or broken: the next one is better opened elsewhere. */
+  readonly leave: () => void;
 }
 
 /** Between two rounds over all replicas. */
 const firstPauseMs = 20;
 const longestPauseMs = 1000;
-/** To one replica: calls that hang, in the queues of locks, need one each. */
-const connections = 1024;
+/** To one replica, for what is answered at once. Calls that hang and streams take a connection each, and never one of these: renewals must get through. */
+const promptConnections = 32;
+/** Of a stream: the service sends something three times in it, if only a comment. */
+const longestSilenceMs = 45_000;
+
+interface Replica {
+  readonly prompt: Pool;
+  readonly hanging: Pool;
+  /** Aborted, and made anew, when another replica is gone to: what hangs here would learn too late that nobody answers any more. */
+  left: AbortController;
+}
 
 export class Endpoints {
   readonly #options: EndpointOptions;
-  readonly #pools: readonly Pool[];
+  readonly #replicas: readonly Replica[];
   readonly #headers: Readonly<Record<string, string>>;
   #current = 0;
+  #closed = false;
 
   /** @throws LockServiceError INVALID_ENDPOINT */
   constructor(options: EndpointOptions) {
     this.#options = options;
     if (options.endpoints.length === 0) throw new LockServiceError("INVALID_ENDPOINT", "Name at least one endpoint, such as http://127.0.0.1:7400");
-    this.#pools = options.endpoints.map((endpoint) => new Pool(originOf(endpoint), { connections, ...(options.tls === undefined ? {} : { connect: options.tls }) }));
+    const pool = (endpoint: string, connections: number | null): Pool => new Pool(originOf(endpoint), { connections, ...(options.tls === undefined ? {} : { connect: options.tls }) });
+    this.#replicas = options.endpoints.map((endpoint) => ({ prompt: pool(endpoint, promptConnections), hanging: pool(endpoint, null), left: new AbortController() }));
     this.#headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
   }
 
   /** Answers with the status 2xx. @throws LockServiceError of the others, or when nobody could answer; what the signal was aborted with. */
   async call(call: Call): Promise<Answer> {
     const { clock, patienceMs } = this.#options;
-    const until = call.until ?? clock.now() + patienceMs + (call.hangMs ?? 0);
+    const firstSentAt = clock.now();
+    const until = call.until ?? firstSentAt + patienceMs + (call.hangMs ?? 0);
     let unknown = false;
     let last: unknown;
     for (let attempt = 0, pauseMs = firstPauseMs; ; attempt++) {
       call.signal?.throwIfAborted();
+      this.#throwIfClosed();
       const from = this.#current;
       const tried = await this.#attempt(call, from, until);
-      if (tried.answer !== undefined) return tried.answer;
+      if (tried.answer !== undefined) return { ...tried.answer, firstSentAt };
       unknown ||= tried.unknown;
       last = tried.error;
       this.#moveOn(from);
-      if ((attempt + 1) % this.#pools.length === 0) {
+      const again = !(call.once === true && unknown);
+      if (again && (attempt + 1) % this.#replicas.length === 0) {
         await this.#pause(pauseMs, call.signal);
         pauseMs = Math.min(longestPauseMs, pauseMs * 2);
       }
-      if (clock.now() < until) continue;
+      if (again && clock.now() < until) continue;
       const message = `no replica could answer ${call.method} ${call.path}: ${last instanceof Error ? last.message : String(last)}`;
       throw unknown ? new OutcomeUnknownError("OUTCOME_UNKNOWN", message, { cause: last }) : new UnavailableError(last instanceof LockServiceError ? last.code : "UNREACHABLE", message, { cause: last });
     }
   }
 
   /** Opens a stream of server-sent events at the present replica. */
-  async stream(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  async stream(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<EventBytes> {
+    this.#throwIfClosed();
     const from = this.#current;
+    const { hanging, left } = this.#replica(from);
     try {
-      const { statusCode, body } = await this.#pool(from).request({
-        method: "GET", path, headers: { ...this.#headers, ...headers, accept: "text/event-stream" }, signal, bodyTimeout: 0, headersTimeout: this.#options.attemptMs,
+      const { statusCode, body } = await hanging.request({
+        method: "GET", path, headers: { ...this.#headers, ...headers, accept: "text/event-stream" }, signal: AbortSignal.any([signal, left.signal]),
+        bodyTimeout: longestSilenceMs, headersTimeout: this.#options.attemptMs,
       });
       if (statusCode !== 200) {
         if (statusCode === 503) this.#moveOn(from);
         throw errorOfAnswer(statusCode, await readJson(body));
       }
-      return body as AsyncIterable<Uint8Array>;
+      return { bytes: body as AsyncIterable<Uint8Array>, leave: () => this.#moveOn(from) };
     } catch (error) {
       if (!(error instanceof LockServiceError)) this.#moveOn(from);
       throw error;
     }
   }
 
-  /** A stream has broken: its replica may be gone. */
-  moveOn(): void {
-    this.#moveOn(this.#current);
-  }
-
   async close(): Promise<void> {
-    await Promise.all(this.#pools.map((pool) => pool.destroy()));
+    this.#closed = true;
+    await Promise.all(this.#replicas.flatMap(({ prompt, hanging }) => [prompt.destroy(), hanging.destroy()]));
   }
 
-  #pool(index: number): Pool {
-    return this.#pools[index] as Pool;
+  #throwIfClosed(): void {
+    if (this.#closed) throw new LockServiceError("CLOSED", "the client was closed");
   }
 
-  async #attempt(call: Call, index: number, until: number): Promise<{ readonly answer?: Answer; readonly unknown: boolean; readonly error?: unknown }> {
+  #replica(index: number): Replica {
+    return this.#replicas[index] as Replica;
+  }
+
+  async #attempt(call: Call, index: number, until: number): Promise<{ readonly answer?: Omit<Answer, "firstSentAt">; readonly unknown: boolean; readonly error?: unknown }> {
     const { clock, attemptMs } = this.#options;
+    const { hangMs = 0 } = call;
+    const { prompt, hanging, left } = this.#replica(index);
     const sentAt = clock.now();
-    const limitMs = Math.max(1, Math.min((call.attemptMs ?? attemptMs) + (call.hangMs ?? 0), until - sentAt));
+    const limitMs = Math.max(1, Math.min((call.attemptMs ?? attemptMs) + hangMs, until - sentAt));
     // One timer for connecting and for answering: an endpoint that takes connections and says nothing is like one that takes none.
     const stop = new AbortController();
     const abort = (): void => stop.abort();
     const cancelTimer = clock.after(limitMs, abort);
-    call.signal?.addEventListener("abort", abort, { once: true });
+    const signals = [call.signal, hangMs > 0 ? left.signal : undefined];
+    for (const signal of signals) signal?.addEventListener("abort", abort, { once: true });
     try {
-      const { statusCode, body } = await this.#pool(index).request({
+      const { statusCode, body } = await (hangMs > 0 ? hanging : prompt).request({
         method: call.method, path: call.path, signal: stop.signal, headersTimeout: 0, bodyTimeout: 0,
         headers: call.method === "GET" ? this.#headers : { ...this.#headers, "content-type": "application/json" },
         body: call.method === "GET" ? null : JSON.stringify(call.body ?? {}),
@@ -138,7 +169,8 @@ export class Endpoints {
       if (statusCode >= 200 && statusCode < 300) return { answer: { status: statusCode, body: content, sentAt }, unknown: false };
       const error = errorOfAnswer(statusCode, content);
       if (statusCode === 503) return { error, unknown: false };
-      if (statusCode === 504) return { error, unknown: true };
+      // 502: a proxy's.
+      if (statusCode === 504 || statusCode === 502) return { error, unknown: true };
       throw error;
     } catch (error) {
       call.signal?.throwIfAborted();
@@ -146,12 +178,17 @@ export class Endpoints {
       return { error, unknown: !neverConnected(error) };
     } finally {
       cancelTimer();
-      call.signal?.removeEventListener("abort", abort);
+      for (const signal of signals) signal?.removeEventListener("abort", abort);
     }
   }
 
   #moveOn(from: number): void {
-    if (this.#current === from) this.#current = (from + 1) % this.#pools.length;
+    if (this.#current !== from) return;
+    this.#current = (from + 1) % this.#replicas.length;
+    const replica = this.#replica(from);
+    const { left } = replica;
+    replica.left = new AbortController();
+    left.abort();
   }
 
   #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

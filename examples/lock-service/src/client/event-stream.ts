@@ -1,7 +1,7 @@
 /** Server-sent events that go on through another replica when one is gone. */
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import type { ClientClock } from "./clock.js";
-import type { Endpoints } from "./endpoints.js";
+import type { Endpoints, EventBytes } from "./endpoints.js";
 import { LockServiceError, UnavailableError } from "./errors.js";
 
 const firstPauseMs = 50;
@@ -21,27 +21,42 @@ export async function* eventStream({ endpoints, clock, path, lastEventId, signal
   let last = lastEventId;
   let pauseMs = firstPauseMs;
   while (!signal.aborted) {
+    let stream: EventBytes | undefined;
     try {
-      const received: EventSourceMessage[] = [];
-      const parser = createParser({ onEvent: (event) => received.push(event) });
-      const decoder = new TextDecoder();
-      for await (const bytes of await endpoints.stream(path, last === undefined ? {} : { "last-event-id": last }, signal)) {
-        parser.feed(decoder.decode(bytes, { stream: true }));
+      stream = await endpoints.stream(path, last === undefined ? {} : { "last-event-id": last }, signal);
+      for await (const event of messages(stream.bytes)) {
+        last = event.id ?? last;
         pauseMs = firstPauseMs;
-        for (const event of received.splice(0)) {
-          last = event.id ?? last;
-          yield event;
-        }
+        yield event;
       }
-      endpoints.moveOn();
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof LockServiceError && !(error instanceof UnavailableError)) throw error;
     }
-    await new Promise<void>((resolve) => {
-      clock.after(pauseMs * (0.5 + Math.random() / 2), resolve);
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
+    stream?.leave();
+    await pause(clock, pauseMs * (0.5 + Math.random() / 2), signal);
     pauseMs = Math.min(longestPauseMs, pauseMs * 2);
   }
+}
+
+async function* messages(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<EventSourceMessage, void> {
+  const received: EventSourceMessage[] = [];
+  const parser = createParser({ onEvent: (event) => received.push(event) });
+  const decoder = new TextDecoder();
+  for await (const chunk of bytes) {
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    yield* received.splice(0);
+  }
+}
+
+function pause(clock: ClientClock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal.addEventListener("abort", end, { once: true });
+  });
 }

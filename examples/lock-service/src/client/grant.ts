@@ -2,9 +2,11 @@
 import { randomUUID } from "node:crypto";
 import type { GrantedLock } from "../machine/inputs.js";
 import type { LockMode } from "../machine/modes.js";
-import type { Answer, Call, Endpoints } from "./endpoints.js";
+import type { Call, Endpoints } from "./endpoints.js";
 import { LockLostError, LockServiceError, SessionOverError } from "./errors.js";
 import type { Session } from "./session.js";
+import { decided, giveUp, settle } from "./settle.js";
+import { watchful } from "./watchful-signal.js";
 
 /** A mode, or one of its usual names: shared is PR, exclusive is EX. */
 export type ModeName = LockMode | "shared" | "exclusive";
@@ -29,31 +31,32 @@ export interface GrantedState {
   readonly locks: readonly GrantedLock[];
 }
 
-/** How one waits for a request in the client: until it is granted or refused. */
-export type Settle = (session: Session, request: string, call: Call) => Promise<GrantedState>;
+/** Where what happens to a request from outside finds whom it concerns. */
+export type GrantsByRequest = Map<string, Grant>;
 
 export class Grant implements AsyncDisposable {
   readonly session: Session;
   readonly #endpoints: Endpoints;
-  readonly #settle: Settle;
-  readonly #lost = new AbortController();
-  readonly #converted: (before: string, after: string) => void;
-  readonly #ended: (grant: Grant) => void;
-  readonly #sessionLost = (): void => this.#lose(this.session.signal.reason as LockLostError);
+  readonly #byRequest: GrantsByRequest;
+  readonly #ended = new AbortController();
+  readonly #signal = watchful(this.#ended.signal, () => void this.session.alive);
+  readonly #sessionLost = (): void => this.#end(this.session.signal.reason as LockLostError);
   #request: string;
+  /** While it is converted, that of the conversion. */
+  #conversion: string | undefined;
   #state: GrantedState;
   #released: Promise<void> | undefined;
+  #givenBack = false;
   /** Somebody waits for what is held. */
   onBlocking: ((notice: BlockingNotice) => void) | undefined;
 
-  constructor(parts: { readonly session: Session; readonly request: string; readonly state: GrantedState; readonly endpoints: Endpoints; readonly settle: Settle; readonly converted: (before: string, after: string) => void; readonly ended: (grant: Grant) => void }) {
+  constructor(parts: { readonly session: Session; readonly request: string; readonly state: GrantedState; readonly endpoints: Endpoints; readonly byRequest: GrantsByRequest }) {
     this.session = parts.session;
     this.#request = parts.request;
     this.#state = parts.state;
     this.#endpoints = parts.endpoints;
-    this.#settle = parts.settle;
-    this.#converted = parts.converted;
-    this.#ended = parts.ended;
+    this.#byRequest = parts.byRequest;
+    this.#byRequest.set(this.#request, this);
     if (this.session.signal.aborted) this.#sessionLost();
     else this.session.signal.addEventListener("abort", this.#sessionLost, { once: true });
   }
@@ -68,49 +71,78 @@ export class Grant implements AsyncDisposable {
     return this.#state.locks;
   }
 
-  get request(): string {
-    return this.#request;
+  /** Its request, and that of a conversion that is under way. */
+  get requests(): readonly string[] {
+    return this.#conversion === undefined ? [this.#request] : [this.#request, this.#conversion];
   }
 
-  /** Aborted, with a LockLostError, before another can hold what this grant does; also when it is released. */
+  /**
+   * Aborted, with a LockLostError, before another can hold what this grant does; also when it is released. Whoever looks at it makes it look at the clock: it is
+   * right even before the timers of a process that was stopped have run.
+   */
   get signal(): AbortSignal {
-    return this.#lost.signal;
+    return this.#signal;
   }
 
-  /** Looks at the clock: right even before the timers of a process that was stopped have run. */
   get held(): boolean {
-    return !this.#lost.signal.aborted && this.session.alive && !this.#lost.signal.aborted;
+    return !this.#signal.aborted;
+  }
+
+  /** It ended, and not by release(). */
+  get lost(): boolean {
+    return this.#signal.aborted && !this.#givenBack;
   }
 
   /** @throws LockLostError if it is not held any more. */
   assertHeld(): void {
-    if (!this.held) throw this.#lost.signal.reason ?? new LockLostError("it was released");
+    this.#signal.throwIfAborted();
   }
 
   /**
    * Gives it back. Resolves when that is known, or when the lease is over and it is the service's again anyway. Idempotent.
    * @param valueBlock Written first, if one lock is held in PW or EX; base64.
+   * @throws LockServiceError NOT_WRITABLE if the value block could not be written; it is given back all the same.
    */
   release({ valueBlock }: { readonly valueBlock?: string } = {}): Promise<void> {
     this.#released ??= this.#release(valueBlock);
     return this.#released;
   }
 
-  /** Changes the mode without letting go. @throws LockServiceError if that is refused: then it is held as before. */
+  /**
+   * Changes the mode without letting go; the token with it. @throws LockServiceError if that is refused, what the signal was aborted with: then it is held as
+   * before, unless it is lost (`held` tells).
+   */
   async convert(mode: ModeName, { waitMs = null, valueBlock, signal }: ConvertOptions = {}): Promise<void> {
     this.assertHeld();
+    if (this.#conversion !== undefined) throw new LockServiceError("NOT_CONVERTIBLE", "the grant is being converted already");
     const request = randomUUID();
     const body = { request, mode, waitMs, ...(valueBlock === undefined ? {} : { valueBlock }) };
-    this.#state = await this.#settle(this.session, request, { method: "POST", path: `${this.#path}/convert`, body, signal });
-    this.#converted(this.#request, request);
-    this.#request = request;
+    this.#conversion = request;
+    this.#byRequest.set(request, this);
+    try {
+      this.#state = await settle(this.#endpoints, this.session, { method: "POST", path: `${this.#path}/convert`, body, signal });
+      this.#byRequest.delete(this.#request);
+      this.#request = request;
+    } catch (error) {
+      this.#byRequest.delete(request);
+      // What is given up may have been granted, and then it was all that there was to hold.
+      if (this.held && !decided(error, signal) && await giveUp(this.session, request) !== false) this.#end(new LockLostError("a conversion was given up that had been granted", error));
+      throw error;
+    } finally {
+      this.#conversion = undefined;
+    }
     this.assertHeld();
   }
 
   /** Changes the value that is shown with the holder. */
   async setValue(value: string): Promise<void> {
     this.assertHeld();
-    await this.#call({ method: "POST", path: `${this.#path}/value`, body: { value } });
+    try {
+      await this.#endpoints.call({ method: "POST", path: `${this.#path}/value`, body: { value } });
+    } catch (error) {
+      if (error instanceof SessionOverError) this.session.over(error);
+      throw error;
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -119,41 +151,31 @@ export class Grant implements AsyncDisposable {
 
   /** For the client: the service has taken it back. */
   taken(why: string): void {
-    this.#lose(new LockLostError(why));
+    this.#end(new LockLostError(why));
   }
 
   get #path(): string {
-    return `${this.session.path}/requests/${encodeURIComponent(this.#request)}`;
+    return this.session.pathOf(this.#request);
   }
 
   async #release(valueBlock: string | undefined): Promise<void> {
-    if (!this.held) return this.#detach();
-    const call: Call = { method: "DELETE", path: this.#path, body: valueBlock === undefined ? {} : { valueBlock }, until: this.session.leaseEnd };
-    this.#lose(new LockLostError("it was released"));
+    if (!this.held) return;
+    const call: Call = { method: "DELETE", path: this.#path };
+    this.#givenBack = true;
+    this.#end(new LockLostError("it was released"));
     try {
-      await this.#call(call);
+      await this.session.insist(valueBlock === undefined ? call : { ...call, body: { valueBlock } });
     } catch (error) {
       // Over, or not to be reached while the lease lasted: it is not this client's any more.
-      if (!(error instanceof LockServiceError) || (error.code === "NOT_WRITABLE")) throw error;
-    }
-  }
-
-  async #call(call: Call): Promise<Answer> {
-    try {
-      return await this.#endpoints.call(call);
-    } catch (error) {
-      if (error instanceof SessionOverError) this.session.over(error);
+      if (!(error instanceof LockServiceError) || error.code !== "NOT_WRITABLE") return;
+      await this.session.insist(call).catch(() => undefined);
       throw error;
     }
   }
 
-  #lose(error: LockLostError): void {
-    this.#detach();
-    if (!this.#lost.signal.aborted) this.#lost.abort(error);
-  }
-
-  #detach(): void {
+  #end(error: LockLostError): void {
     this.session.signal.removeEventListener("abort", this.#sessionLost);
-    this.#ended(this);
+    for (const request of this.requests) this.#byRequest.delete(request);
+    this.#ended.abort(error);
   }
 }

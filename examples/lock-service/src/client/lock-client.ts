@@ -2,12 +2,14 @@
 import { randomUUID } from "node:crypto";
 import { systemClientClock, type ClientClock } from "./clock.js";
 import { Endpoints, type TlsSettings } from "./endpoints.js";
-import { LockDelayError, LockHeldError, LockLostError, LockServiceError, StaleTokenError } from "./errors.js";
+import { LockDelayError, LockHeldError, LockServiceError, StaleTokenError } from "./errors.js";
+import type { LockEvent } from "../machine/events.js";
 import { eventStream } from "./event-stream.js";
 import { Grant, type ModeName } from "./grant.js";
+import { News } from "./news.js";
 import { ownerOfCaller, runAs } from "./owner.js";
 import { Session, type SessionOptions } from "./session.js";
-import { settle } from "./settle.js";
+import { decided, giveUp, settle } from "./settle.js";
 
 export interface LockClientOptions {
   /** Of the replicas, such as http://127.0.0.1:7400; tried in this order, kept while it answers. */
@@ -43,6 +45,27 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal;
   /** Shown with the holder. */
   readonly value?: string;
+  /**
+   * Whose request this is, for finding deadlocks. Default: of the withLock() or elect() around the call, else nobody else's. A task that acquires one lock after
+   * the other outside these should name itself.
+   */
+  readonly owner?: string;
+}
+
+export interface EventsOptions {
+  /** Events after this revision; default: after the present. */
+  readonly after?: number;
+  /** Only about locks whose names begin so. */
+  readonly prefix?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface ForceReleased {
+  /** Grants that were taken. */
+  readonly released: number;
+  /** Whose they were. */
+  readonly sessions: readonly string[];
+  readonly revision: number;
 }
 
 export interface Leader {
@@ -57,10 +80,9 @@ export class LockClient {
   readonly #clock: ClientClock;
   readonly #options: SessionOptions;
   readonly #closing = new AbortController();
-  readonly #grants = new Map<string, Grant>();
   #session: Promise<Session> | undefined;
-  /** Whose events are being watched. */
-  #watched: Session | undefined;
+  /** Of the session that something was granted in last. */
+  #news: News | undefined;
 
   /** Nothing is asked before it is needed. @throws LockServiceError INVALID_ENDPOINT */
   constructor({ endpoints, token, tls, name = "", ttlMs = 15_000, lockDelayMs = 0, bound = false, attemptMs = 5000, patienceMs = 30_000, clock = systemClientClock }: LockClientOptions) {
@@ -75,7 +97,7 @@ export class LockClient {
    * @throws What `critical` throws; LockLostError if the lock was lost while it ran; LockServiceError if it was not granted.
    */
   async withLock<T>(names: string | readonly string[], options: AcquireOptions, critical: (grant: Grant) => T | Promise<T>): Promise<T> {
-    const owner = ownerOfCaller();
+    const owner = options.owner ?? ownerOfCaller();
     const grant = await this.#acquire(names, options, owner);
     try {
       const result = await runAs(owner, () => critical(grant));
@@ -88,7 +110,7 @@ export class LockClient {
 
   /** Resolves when it is granted. Whoever asks so has to release it. @throws LockServiceError */
   acquire(names: string | readonly string[], options: AcquireOptions = {}): Promise<Grant> {
-    return this.#acquire(names, options, ownerOfCaller());
+    return this.#acquire(names, options, options.owner ?? ownerOfCaller());
   }
 
   /** Undefined if it is not free now. */
@@ -102,31 +124,46 @@ export class LockClient {
   }
 
   /**
-   * Stands for election, again and again, and runs `lead` while it leads: until `lead` returns (it resigns) or the signal is aborted.
-   * @returns what `lead` returned. @throws What it throws while it leads; the signal's reason.
+   * Stands for election and runs `lead` while it leads, again after every loss of the lead, until `lead` returns or throws while it leads: then it resigns.
+   * The signal ends standing for election; `lead` has to look at it by itself.
+   * @returns what `lead` returned. @throws What it threw; the signal's reason.
    */
-  async elect<T>(name: string, { value = "", signal }: { readonly value?: string; readonly signal?: AbortSignal }, lead: (leadership: Grant) => Promise<T>): Promise<T> {
+  async elect<T>(name: string, { value = "", signal }: { readonly value?: string; readonly signal?: AbortSignal }, lead: (leadership: Grant) => T | Promise<T>): Promise<T> {
+    const owner = ownerOfCaller();
     for (;;) {
-      const leadership = await this.acquire(name, { value, ...(signal === undefined ? {} : { signal }) });
+      const leadership = await this.#acquire(name, { value, ...(signal === undefined ? {} : { signal }) }, owner);
       try {
-        return await lead(leadership);
+        const result = await runAs(owner, () => lead(leadership));
+        if (!leadership.lost) return result;
       } catch (error) {
-        // What the loss of the leadership made fail is no failure of its own.
-        if (!(leadership.signal.reason instanceof LockLostError)) throw error;
+        // What the loss of the lead made fail is no failure of its own.
+        if (!leadership.lost) throw error;
       } finally {
         await leadership.release();
       }
     }
   }
 
-  /** The leaders of an election: the present one first; null while there is none. Ends when the signal is aborted. */
-  async *observe(name: string, { signal = this.#closing.signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Leader | null, void> {
+  /** The leaders of an election: the present one first; null while there is none. Ends when the signal is aborted, or the client closed. */
+  async *observe(name: string, { signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Leader | null, void> {
     let told: string | undefined;
-    for await (const { event, data } of eventStream({ endpoints: this.#endpoints, clock: this.#clock, path: `/v1/elections/${encodeURIComponent(name)}/observe`, signal })) {
+    for await (const { event, data } of this.#stream(`/v1/elections/${encodeURIComponent(name)}/observe`, signal)) {
       // A stream that was taken up elsewhere begins with what is known already.
       if (event !== "leader" || data === told) continue;
       told = data;
       yield JSON.parse(data) as Leader | null;
+    }
+  }
+
+  /**
+   * What happens to locks, through whichever replica. Ends when the signal is aborted, or the client closed.
+   * @throws EventsTrimmedError if events were missed that the service does not keep any more: look at the state, and begin anew.
+   */
+  async *events({ after, prefix, signal }: EventsOptions = {}): AsyncGenerator<LockEvent, void> {
+    const query = new URLSearchParams({ ...(after === undefined ? {} : { after: String(after) }), ...(prefix === undefined ? {} : { prefix }) });
+    for await (const { event, data } of this.#stream(`/v1/events?${query.toString()}`, signal)) {
+      // After these two the stream ends, and is opened elsewhere; there, what is trimmed is an error.
+      if (event !== "trimmed" && event !== "error") yield JSON.parse(data) as LockEvent;
     }
   }
 
@@ -146,10 +183,13 @@ export class LockClient {
     return (await this.#endpoints.call({ method: "GET", path })).body;
   }
 
-  /** Takes a lock from its holders. Needs the right to. */
-  async forceRelease(name: string, reason: string, session?: string): Promise<unknown> {
+  /**
+   * Takes a lock from its holders. Needs the right to.
+   * @throws OutcomeUnknownError if it may have been done: it is not done twice, which would take the lock from the next holder too.
+   */
+  async forceRelease(name: string, reason: string, session?: string): Promise<ForceReleased> {
     const body = session === undefined ? { reason } : { reason, session };
-    return (await this.#endpoints.call({ method: "POST", path: `/v1/locks/${encodeURIComponent(name)}/force-release`, body })).body;
+    return (await this.#endpoints.call({ method: "POST", path: `/v1/locks/${encodeURIComponent(name)}/force-release`, body, once: true })).body as ForceReleased;
   }
 
   /** Ends the session: everything that is held is released. */
@@ -175,29 +215,28 @@ export class LockClient {
       const leftMs = until === undefined ? null : Math.max(0, Math.round(until - this.#clock.now()));
       const body = { locks: wants, waitMs: leftMs, owner, ...(value === undefined ? {} : { value }) };
       try {
-        const state = await settle(this.#endpoints, session, request, { method: "PUT", path: `${session.path}/requests/${request}`, body, signal });
-        const grant = this.#granted(session, request, state);
+        const state = await settle(this.#endpoints, session, { method: "PUT", path: session.pathOf(request), body, signal });
+        const grant = new Grant({ session, request, state, endpoints: this.#endpoints, byRequest: this.#newsOf(session).grants });
+        this.#newsOf(session).arrived(request, grant);
         if (grant.held) return grant;
       } catch (error) {
-        // The session was lost while the request waited, and its place with it.
-        if (session.alive || signal?.aborted === true) throw error;
+        // If the session was lost while the request waited, its place is lost with it.
+        if (session.alive || signal?.aborted === true) {
+          if (!decided(error, signal)) void giveUp(session, request);
+          throw error;
+        }
       }
     }
   }
 
-  #granted(session: Session, request: string, state: { readonly token: number; readonly locks: Grant["locks"] }): Grant {
-    const grant = new Grant({
-      session, request, state, endpoints: this.#endpoints,
-      settle: (of, id, call) => settle(this.#endpoints, of, id, call),
-      converted: (before, after) => {
-        this.#grants.delete(before);
-        this.#grants.set(after, grant);
-      },
-      ended: (ended) => { this.#grants.delete(ended.request); },
-    });
-    if (!session.signal.aborted) this.#grants.set(request, grant);
-    if (this.#watched !== session) void this.#watch(session);
-    return grant;
+  #newsOf(session: Session): News {
+    if (this.#news?.session !== session) this.#news = new News(session, this.#endpoints, this.#clock);
+    return this.#news;
+  }
+
+  #stream(path: string, signal: AbortSignal | undefined): ReturnType<typeof eventStream> {
+    const either = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
+    return eventStream({ endpoints: this.#endpoints, clock: this.#clock, path, signal: either });
   }
 
   async #live(signal: AbortSignal | undefined): Promise<Session> {
@@ -213,41 +252,4 @@ export class LockClient {
       if (this.#session === opening) this.#session = undefined;
     }
   }
-
-  /** What happens to grants from outside: an operator takes one, somebody waits for one. */
-  async #watch(session: Session): Promise<void> {
-    this.#watched = session;
-    try {
-      const path = `/v1/events?session=${encodeURIComponent(session.id)}&after=0`;
-      const fromNow = `/v1/events?session=${encodeURIComponent(session.id)}`;
-      for await (const { event, data } of this.#sessionEvents([path, fromNow], session.signal)) this.#heard(event, JSON.parse(data) as SessionEvent);
-    } catch {
-      // Without news, a lock that is taken is noticed by what is asked next, or by its token.
-    }
-  }
-
-  /** All of the session's, if they are held still; else those from now on. */
-  async *#sessionEvents([first, second]: readonly [string, string], signal: AbortSignal): AsyncGenerator<{ readonly event?: string | undefined; readonly data: string }> {
-    const common = { endpoints: this.#endpoints, clock: this.#clock, signal };
-    try {
-      yield* eventStream({ ...common, path: first });
-    } catch (error) {
-      if (!(error instanceof LockServiceError) || error.code !== "EVENTS_TRIMMED") throw error;
-      yield* eventStream({ ...common, path: second });
-    }
-  }
-
-  #heard(type: string | undefined, event: SessionEvent): void {
-    const grant = event.request === undefined ? undefined : this.#grants.get(event.request);
-    if (grant === undefined) return;
-    if (type === "released" && event.reason === "forced") grant.taken("an operator has taken it");
-    if (type === "blocking" && event.lock !== undefined) grant.onBlocking?.({ lock: event.lock, wanted: event.wanted ?? null });
-  }
-}
-
-interface SessionEvent {
-  readonly request?: string;
-  readonly reason?: string;
-  readonly lock?: string;
-  readonly wanted?: Grant["locks"][number]["mode"];
 }

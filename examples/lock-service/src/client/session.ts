@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { ClientClock } from "./clock.js";
-import type { Endpoints } from "./endpoints.js";
+import type { Answer, Call, Endpoints } from "./endpoints.js";
 import { LockLostError, LockServiceError, OutcomeUnknownError, SessionOverError, UnavailableError } from "./errors.js";
 import { Lease } from "./lease.js";
 
@@ -15,12 +15,21 @@ export interface SessionOptions {
   readonly bound: boolean;
 }
 
+/** What the service answers. */
+interface Opened {
+  readonly session: string;
+  readonly ttlMs: number;
+  readonly revision: number;
+}
+
 /** Of the TTL. */
 const renewalsInTtl = 3;
 
 export class Session {
   readonly id: string;
   readonly ttlMs: number;
+  /** Of the service, when it was opened: events after it may concern the session. */
+  readonly revision: number;
   readonly #endpoints: Endpoints;
   readonly #clock: ClientClock;
   readonly #lost = new AbortController();
@@ -28,9 +37,10 @@ export class Session {
   #cancelTimer: (() => void) | undefined;
   #closed = false;
 
-  private constructor(id: string, ttlMs: number, sentAt: number, endpoints: Endpoints, clock: ClientClock) {
-    this.id = id;
+  private constructor({ session, ttlMs, revision }: Opened, sentAt: number, endpoints: Endpoints, clock: ClientClock) {
+    this.id = session;
     this.ttlMs = ttlMs;
+    this.revision = revision;
     this.#endpoints = endpoints;
     this.#clock = clock;
     this.#lease = new Lease(clock, sentAt, ttlMs, () => this.#lose(new LockLostError("its session could not be renewed in time")));
@@ -40,12 +50,11 @@ export class Session {
   /** @throws LockServiceError */
   static async open(endpoints: Endpoints, clock: ClientClock, options: SessionOptions, signal?: AbortSignal): Promise<Session> {
     for (;;) {
-      const { body, sentAt } = await endpoints.call({ method: "POST", path: "/v1/sessions", body: { ...options, requestId: randomUUID() }, signal });
-      const { session, ttlMs } = body as { readonly session: string; readonly ttlMs: number };
-      const opened = new Session(session, ttlMs, sentAt, endpoints, clock);
-      // A first answer that was lost, and the second came when the lease was over: nothing was asked for in it.
+      // If a first answer was lost, the session is that of the first attempt, and has lived since.
+      const { body, firstSentAt } = await endpoints.call({ method: "POST", path: "/v1/sessions", body: { ...options, requestId: randomUUID() }, signal });
+      const opened = new Session(body as Opened, firstSentAt, endpoints, clock);
+      // So it may be over: nothing was asked for in it.
       if (opened.alive) return opened;
-      opened.#cancelTimer?.();
     }
   }
 
@@ -86,6 +95,22 @@ export class Session {
   /** Of its resource. */
   get path(): string {
     return `/v1/sessions/${encodeURIComponent(this.id)}`;
+  }
+
+  pathOf(request: string): string {
+    return `${this.path}/requests/${encodeURIComponent(request)}`;
+  }
+
+  /** Makes a call again until it is known what became of it, or the session may be over: then the service has taken back what it held. @throws LockServiceError */
+  async insist(call: Call): Promise<Answer> {
+    for (;;) {
+      try {
+        return await this.#endpoints.call({ ...call, until: this.#lease.end });
+      } catch (error) {
+        if (error instanceof SessionOverError) this.over(error);
+        if (!this.alive || !(error instanceof UnavailableError || error instanceof OutcomeUnknownError)) throw error;
+      }
+    }
   }
 
   #renewLater(sentAt: number): void {

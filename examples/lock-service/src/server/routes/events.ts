@@ -38,7 +38,8 @@ export function eventRoutes(app: App, service: Service, streams: EventStreams): 
     if (session === undefined) demand(call.principal.may("read", prefix ?? ""), call, `read locks that begin with ${JSON.stringify(prefix ?? "")}`);
     else await mayUse(service, call, session);
     const state = await service.read(consistency);
-    const after = call.query.after ?? lastEventId(call.headers["last-event-id"]) ?? revision(state);
+    // A stream that is taken up again says so by its header; its address is what it was at first.
+    const after = lastEventId(call.headers["last-event-id"]) ?? call.query.after ?? revision(state);
     const view = viewOf({ session, prefix }, call.principal);
     refuseTrimmed(state, after);
     if (call.headers.accept?.includes("text/event-stream") === true) {
