@@ -2,6 +2,7 @@
  * Calls of the service at one of several replicas. Who answers is kept; who does not, or cannot (503), gives way to the next. Every call of this
  * library may be repeated, at any replica: all carry ids.
  */
+import { setMaxListeners } from "node:events";
 import { Pool } from "undici";
 import type { ClientClock } from "./clock.js";
 import { errorOfAnswer, LockServiceError, OutcomeUnknownError, UnavailableError } from "./errors.js";
@@ -20,7 +21,7 @@ export interface EndpointOptions {
   readonly tls?: TlsSettings | undefined;
   /** To one replica, for one answer. */
   readonly attemptMs: number;
-  /** For one call, over all replicas. */
+  /** For one call: how long others are asked after the first could not answer. */
   readonly patienceMs: number;
   readonly clock: ClientClock;
 }
@@ -32,7 +33,7 @@ export interface Call {
   /** The call may hang for so long before it is answered. */
   readonly hangMs?: number;
   readonly signal?: AbortSignal | undefined;
-  /** By the clock: when to give up. Default: after patienceMs. */
+  /** By the clock: when to give up. Default: patienceMs after the first failure. */
   readonly until?: number;
   readonly attemptMs?: number;
   /** Not made again when it may have been done: doing it twice is not the same as once. */
@@ -82,7 +83,7 @@ export class Endpoints {
     this.#options = options;
     if (options.endpoints.length === 0) throw new LockServiceError("INVALID_ENDPOINT", "Name at least one endpoint, such as http://127.0.0.1:7400");
     const pool = (endpoint: string, connections: number | null): Pool => new Pool(originOf(endpoint), { connections, ...(options.tls === undefined ? {} : { connect: options.tls }) });
-    this.#replicas = options.endpoints.map((endpoint) => ({ prompt: pool(endpoint, promptConnections), hanging: pool(endpoint, null), left: new AbortController() }));
+    this.#replicas = options.endpoints.map((endpoint) => ({ prompt: pool(endpoint, promptConnections), hanging: pool(endpoint, null), left: controllerForMany() }));
     this.#headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
   }
 
@@ -90,17 +91,18 @@ export class Endpoints {
   async call(call: Call): Promise<Answer> {
     const { clock, patienceMs } = this.#options;
     const firstSentAt = clock.now();
-    const until = call.until ?? firstSentAt + patienceMs + (call.hangMs ?? 0);
+    let { until } = call;
     let unknown = false;
     let last: unknown;
     for (let attempt = 0, pauseMs = firstPauseMs; ; attempt++) {
       call.signal?.throwIfAborted();
       this.#throwIfClosed();
       const from = this.#current;
-      const tried = await this.#attempt(call, from, until);
+      const tried = await this.#attempt(call, from);
       if (tried.answer !== undefined) return { ...tried.answer, firstSentAt };
       unknown ||= tried.unknown;
       last = tried.error;
+      until ??= clock.now() + patienceMs;
       this.#moveOn(from);
       const again = !(call.once === true && unknown);
       if (again && (attempt + 1) % this.#replicas.length === 0) {
@@ -147,9 +149,9 @@ export class Endpoints {
     return this.#replicas[index] as Replica;
   }
 
-  async #attempt(call: Call, index: number, until: number): Promise<{ readonly answer?: Omit<Answer, "firstSentAt">; readonly unknown: boolean; readonly error?: unknown }> {
+  async #attempt(call: Call, index: number): Promise<{ readonly answer?: Omit<Answer, "firstSentAt">; readonly unknown: boolean; readonly error?: unknown }> {
     const { clock, attemptMs } = this.#options;
-    const { hangMs = 0 } = call;
+    const { hangMs = 0, until = Number.POSITIVE_INFINITY } = call;
     const { prompt, hanging, left } = this.#replica(index);
     const sentAt = clock.now();
     const limitMs = Math.max(1, Math.min((call.attemptMs ?? attemptMs) + hangMs, until - sentAt));
@@ -187,7 +189,7 @@ export class Endpoints {
     this.#current = (from + 1) % this.#replicas.length;
     const replica = this.#replica(from);
     const { left } = replica;
-    replica.left = new AbortController();
+    replica.left = controllerForMany();
     left.abort();
   }
 
@@ -201,6 +203,13 @@ export class Endpoints {
       signal?.removeEventListener("abort", resolve);
     });
   }
+}
+
+/** Listeners without number, and so without a warning. */
+function controllerForMany(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {

@@ -4,6 +4,7 @@ import type { GrantedLock } from "../machine/inputs.js";
 import type { LockMode } from "../machine/modes.js";
 import type { Call, Endpoints } from "./endpoints.js";
 import { LockLostError, LockServiceError, SessionOverError } from "./errors.js";
+import type { Holdings } from "./holdings.js";
 import type { Session } from "./session.js";
 import { decided, giveUp, settle } from "./settle.js";
 import { watchful } from "./watchful-signal.js";
@@ -31,16 +32,12 @@ export interface GrantedState {
   readonly locks: readonly GrantedLock[];
 }
 
-/** Where what happens to a request from outside finds whom it concerns. */
-export type GrantsByRequest = Map<string, Grant>;
-
 export class Grant implements AsyncDisposable {
   readonly session: Session;
   readonly #endpoints: Endpoints;
-  readonly #byRequest: GrantsByRequest;
+  readonly #holdings: Holdings;
   readonly #ended = new AbortController();
   readonly #signal = watchful(this.#ended.signal, () => void this.session.alive);
-  readonly #sessionLost = (): void => this.#end(this.session.signal.reason as LockLostError);
   #request: string;
   /** While it is converted, that of the conversion. */
   #conversion: string | undefined;
@@ -50,15 +47,13 @@ export class Grant implements AsyncDisposable {
   /** Somebody waits for what is held. */
   onBlocking: ((notice: BlockingNotice) => void) | undefined;
 
-  constructor(parts: { readonly session: Session; readonly request: string; readonly state: GrantedState; readonly endpoints: Endpoints; readonly byRequest: GrantsByRequest }) {
-    this.session = parts.session;
-    this.#request = parts.request;
-    this.#state = parts.state;
-    this.#endpoints = parts.endpoints;
-    this.#byRequest = parts.byRequest;
-    this.#byRequest.set(this.#request, this);
-    if (this.session.signal.aborted) this.#sessionLost();
-    else this.session.signal.addEventListener("abort", this.#sessionLost, { once: true });
+  constructor({ request, state, endpoints, holdings }: { readonly request: string; readonly state: GrantedState; readonly endpoints: Endpoints; readonly holdings: Holdings }) {
+    this.session = holdings.session;
+    this.#request = request;
+    this.#state = state;
+    this.#endpoints = endpoints;
+    this.#holdings = holdings;
+    holdings.add(request, this);
   }
 
   /** Fencing token: send it with every write. A conversion changes it. */
@@ -118,15 +113,15 @@ export class Grant implements AsyncDisposable {
     const request = randomUUID();
     const body = { request, mode, waitMs, ...(valueBlock === undefined ? {} : { valueBlock }) };
     this.#conversion = request;
-    this.#byRequest.set(request, this);
+    this.#holdings.add(request, this);
     try {
       this.#state = await settle(this.#endpoints, this.session, { method: "POST", path: `${this.#path}/convert`, body, signal });
-      this.#byRequest.delete(this.#request);
+      this.#holdings.remove(this.#request);
       this.#request = request;
     } catch (error) {
-      this.#byRequest.delete(request);
+      this.#holdings.remove(request);
       // What is given up may have been granted, and then it was all that there was to hold.
-      if (this.held && !decided(error, signal) && await giveUp(this.session, request) !== false) this.#end(new LockLostError("a conversion was given up that had been granted", error));
+      if (this.held && !decided(error, signal) && await giveUp(this.session, request) !== false) this.lose(new LockLostError("a conversion was given up that had been granted", error));
       throw error;
     } finally {
       this.#conversion = undefined;
@@ -149,9 +144,10 @@ export class Grant implements AsyncDisposable {
     return this.release();
   }
 
-  /** For the client: the service has taken it back. */
-  taken(why: string): void {
-    this.#end(new LockLostError(why));
+  /** For the client: it is not held any more. */
+  lose(error: LockLostError): void {
+    for (const request of this.requests) this.#holdings.remove(request);
+    this.#ended.abort(error);
   }
 
   get #path(): string {
@@ -162,7 +158,7 @@ export class Grant implements AsyncDisposable {
     if (!this.held) return;
     const call: Call = { method: "DELETE", path: this.#path };
     this.#givenBack = true;
-    this.#end(new LockLostError("it was released"));
+    this.lose(new LockLostError("it was released"));
     try {
       await this.session.insist(valueBlock === undefined ? call : { ...call, body: { valueBlock } });
     } catch (error) {
@@ -171,11 +167,5 @@ export class Grant implements AsyncDisposable {
       await this.session.insist(call).catch(() => undefined);
       throw error;
     }
-  }
-
-  #end(error: LockLostError): void {
-    this.session.signal.removeEventListener("abort", this.#sessionLost);
-    for (const request of this.requests) this.#byRequest.delete(request);
-    this.#ended.abort(error);
   }
 }

@@ -6,7 +6,7 @@ import { LockDelayError, LockHeldError, LockServiceError, StaleTokenError } from
 import type { LockEvent } from "../machine/events.js";
 import { eventStream } from "./event-stream.js";
 import { Grant, type ModeName } from "./grant.js";
-import { News } from "./news.js";
+import { Holdings } from "./holdings.js";
 import { ownerOfCaller, runAs } from "./owner.js";
 import { Session, type SessionOptions } from "./session.js";
 import { decided, giveUp, settle } from "./settle.js";
@@ -27,7 +27,7 @@ export interface LockClientOptions {
   readonly bound?: boolean;
   /** For one answer of one replica; default 5 s. */
   readonly attemptMs?: number;
-  /** For one call, over all replicas; default 30 s. */
+  /** How long other replicas are asked when one cannot answer, again and again, before a call fails; default 30 s. */
   readonly patienceMs?: number;
   readonly clock?: ClientClock;
 }
@@ -82,7 +82,7 @@ export class LockClient {
   readonly #closing = new AbortController();
   #session: Promise<Session> | undefined;
   /** Of the session that something was granted in last. */
-  #news: News | undefined;
+  #holdings: Holdings | undefined;
 
   /** Nothing is asked before it is needed. @throws LockServiceError INVALID_ENDPOINT */
   constructor({ endpoints, token, tls, name = "", ttlMs = 15_000, lockDelayMs = 0, bound = false, attemptMs = 5000, patienceMs = 30_000, clock = systemClientClock }: LockClientOptions) {
@@ -216,8 +216,7 @@ export class LockClient {
       const body = { locks: wants, waitMs: leftMs, owner, ...(value === undefined ? {} : { value }) };
       try {
         const state = await settle(this.#endpoints, session, { method: "PUT", path: session.pathOf(request), body, signal });
-        const grant = new Grant({ session, request, state, endpoints: this.#endpoints, byRequest: this.#newsOf(session).grants });
-        this.#newsOf(session).arrived(request, grant);
+        const grant = new Grant({ request, state, endpoints: this.#endpoints, holdings: this.#holdingsOf(session) });
         if (grant.held) return grant;
       } catch (error) {
         // If the session was lost while the request waited, its place is lost with it.
@@ -229,9 +228,9 @@ export class LockClient {
     }
   }
 
-  #newsOf(session: Session): News {
-    if (this.#news?.session !== session) this.#news = new News(session, this.#endpoints, this.#clock);
-    return this.#news;
+  #holdingsOf(session: Session): Holdings {
+    if (this.#holdings?.session !== session) this.#holdings = new Holdings(session, this.#endpoints, this.#clock);
+    return this.#holdings;
   }
 
   #stream(path: string, signal: AbortSignal | undefined): ReturnType<typeof eventStream> {

@@ -3,6 +3,7 @@
  * or when its lease does, which is before the service can know.
  */
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import type { ClientClock } from "./clock.js";
 import type { Answer, Call, Endpoints } from "./endpoints.js";
 import { LockLostError, LockServiceError, OutcomeUnknownError, SessionOverError, UnavailableError } from "./errors.js";
@@ -44,6 +45,8 @@ export class Session {
     this.#endpoints = endpoints;
     this.#clock = clock;
     this.#lease = new Lease(clock, sentAt, ttlMs, () => this.#lose(new LockLostError("its session could not be renewed in time")));
+    // Of all that waits in it.
+    setMaxListeners(0, this.#lost.signal);
     this.#renewLater(sentAt);
   }
 

@@ -1,24 +1,23 @@
 /**
- * What happens from outside to what a session holds: an operator takes a lock, somebody waits for one. It is heard through a stream of events; where some were
- * missed, the service is asked what the session holds still.
+ * What a session holds, and what happens to it from outside: the session ends, an operator takes a lock, somebody waits for one. The latter two are heard through a
+ * stream of events; where some were missed, the service is asked what the session holds still.
  */
 import type { LockEvent } from "../machine/events.js";
 import type { RequestPage } from "../machine/view-types.js";
 import type { ClientClock } from "./clock.js";
 import type { Endpoints } from "./endpoints.js";
-import { EventsTrimmedError } from "./errors.js";
+import { EventsTrimmedError, LockLostError } from "./errors.js";
 import { eventStream } from "./event-stream.js";
-import type { Grant, GrantsByRequest } from "./grant.js";
+import type { Grant } from "./grant.js";
 import type { Session } from "./session.js";
 
 const taken = "an operator has taken it";
 
-export class News {
+export class Holdings {
   readonly session: Session;
-  /** Those who are told. */
-  readonly grants: GrantsByRequest = new Map();
   readonly #endpoints: Endpoints;
   readonly #clock: ClientClock;
+  readonly #grants = new Map<string, Grant>();
   /** Requests that are unknown here, because the answer that they were granted comes after the news that they were taken. */
   readonly #takenEarly = new Set<string>();
 
@@ -26,13 +25,21 @@ export class News {
     this.session = session;
     this.#endpoints = endpoints;
     this.#clock = clock;
+    session.signal.addEventListener("abort", () => {
+      for (const grant of this.#grants.values()) grant.lose(session.signal.reason as LockLostError);
+    }, { once: true });
     // Without news, a lock that was taken is noticed by what is asked next, or by its token.
     void this.#listen().catch(() => undefined);
   }
 
-  /** Nothing that was heard before may be lost on it. */
-  arrived(request: string, grant: Grant): void {
-    if (this.#takenEarly.delete(request)) grant.taken(taken);
+  add(request: string, grant: Grant): void {
+    if (this.session.signal.aborted) grant.lose(this.session.signal.reason as LockLostError);
+    else if (this.#takenEarly.delete(request)) grant.lose(new LockLostError(taken));
+    else this.#grants.set(request, grant);
+  }
+
+  remove(request: string): void {
+    this.#grants.delete(request);
   }
 
   async #listen(): Promise<void> {
@@ -57,9 +64,9 @@ export class News {
   /** Events were missed: what is held here and not there was taken. Resolves to the revision from which on there are news again. */
   async #look(): Promise<number> {
     const { revision } = (await this.#get(`/v1/events?session=${encodeURIComponent(this.session.id)}`)) as { readonly revision: number };
-    const before = new Map(Array.from(new Set(this.grants.values()), (grant) => [grant, grant.requests]));
+    const before = new Map(Array.from(new Set(this.#grants.values()), (grant) => [grant, grant.requests]));
     const there = await this.#granted();
-    for (const [grant, requests] of before) if (![...requests, ...grant.requests].some((request) => there.has(request))) grant.taken(taken);
+    for (const [grant, requests] of before) if (![...requests, ...grant.requests].some((request) => there.has(request))) grant.lose(new LockLostError(taken));
     return revision;
   }
 
@@ -78,11 +85,11 @@ export class News {
 
   #heard(event: LockEvent): void {
     if (event.type === "released" && event.reason === "forced") {
-      const grant = this.grants.get(event.request);
+      const grant = this.#grants.get(event.request);
       if (grant === undefined) this.#takenEarly.add(event.request);
-      else grant.taken(taken);
+      else grant.lose(new LockLostError(taken));
     } else if (event.type === "blocking") {
-      this.grants.get(event.request)?.onBlocking?.({ lock: event.lock, wanted: event.wanted });
+      this.#grants.get(event.request)?.onBlocking?.({ lock: event.lock, wanted: event.wanted });
     }
   }
 }

@@ -1,0 +1,249 @@
+/** The client where answers are lost, late, or come in an unlucky order, against a real group. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LockClient, LockLostError, OutcomeUnknownError, UnavailableError, type LockClientOptions, type LockEvent } from "../../src/client/index.js";
+import { leaseMargin } from "../../src/client/lease.js";
+import { machineLimits } from "../../src/machine/inputs.js";
+import { eventually } from "../support/eventually.js";
+import { TestGroup } from "../support/group.js";
+import { SlowAnswers } from "../support/slow-answers.js";
+
+let group: TestGroup;
+/** To the first replica. */
+let way: SlowAnswers;
+const clients: LockClient[] = [];
+
+beforeEach(async () => {
+  group = await TestGroup.start();
+  way = await SlowAnswers.to(group.url(1));
+});
+afterEach(async () => {
+  way.letGo();
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  way.close();
+  await group.close();
+});
+
+function clientOf(endpoints: readonly string[], options: Partial<LockClientOptions> = {}): LockClient {
+  const client = new LockClient({ endpoints, ...options });
+  clients.push(client);
+  return client;
+}
+
+const onWay = (options: Partial<LockClientOptions> = {}): LockClient => clientOf([way.url, group.url(2), group.url(3)], options);
+const elsewhere = (): LockClient => clientOf([group.url(2), group.url(3)]);
+const lock = async (name: string): Promise<{ readonly holders: readonly { readonly token: number }[]; readonly waiters: readonly unknown[] }> => (await group.call(3, "GET", `/v1/locks/${name}`)).body.lock;
+const waiters = (name: string, count: number): Promise<true> => eventually(`${count} wait for ${name}`, async () => (await lock(name)).waiters.length === count);
+const anAnswerIsHeld = (): Promise<true> => eventually("an answer is held", () => way.held > 0);
+/** Of text that every answer has. */
+const everything = "";
+
+describe("when an answer is lost, a client", { timeout: 60_000 }, () => {
+  it("believes its session to be as old as the first attempt to open it", async () => {
+    way.holding = everything;
+    const [ttlMs, attemptMs] = [3000, 1000];
+    const acquired = onWay({ ttlMs, attemptMs }).acquire("x");
+    await anAnswerIsHeld();
+    const openedBefore = performance.now();
+    const { session } = await acquired;
+    expect(session.leaseEnd).toBeLessThanOrEqual(openedBefore + ttlMs - leaseMargin(ttlMs));
+    expect((await group.call(2, "GET", "/v1/sessions")).body.sessions).toHaveLength(1);
+  });
+
+  // Shorter than calls hang: it is noticed otherwise.
+  it("gets the same grant through another replica", { timeout: 20_000 }, async () => {
+    const client = onWay({ ttlMs: 3000 });
+    const first = await client.acquire("w");
+    way.holding = everything;
+    const second = client.acquire("x");
+    await eventually("it is granted", async () => (await lock("x")).holders.length === 1);
+    // Its renewals notice that the replica says nothing, long before the call would have ended.
+    const grant = await second;
+    expect((await lock("x")).holders).toMatchObject([{ token: grant.token }]);
+    expect([grant.token, first.held]).toEqual([first.token + 1, true]);
+  });
+
+  it("keeps its place in the queue, and is granted the lock through another replica", { timeout: 20_000 }, async () => {
+    const holder = await elsewhere().acquire("x");
+    const waiter = onWay({ ttlMs: 3000 });
+    const granted = waiter.acquire("x");
+    await waiters("x", 1);
+    way.holding = everything;
+    const later = elsewhere().acquire("x");
+    await waiters("x", 2);
+    await holder.release();
+    const grant = await granted;
+    await grant.release();
+    expect((await later).token).toBe(grant.token + 1);
+  });
+
+  it("releases through another replica, and nobody waits longer than for that", async () => {
+    const client = onWay({ attemptMs: 200 });
+    const grant = await client.acquire("x");
+    way.holding = everything;
+    const next = elsewhere().acquire("x");
+    await grant.release();
+    expect((await next).token).toBe(grant.token + 1);
+  });
+
+  it("does not take a lock from its holders twice", async () => {
+    const holder = await elsewhere().acquire("x");
+    const next = elsewhere().acquire("x");
+    await waiters("x", 1);
+    way.holding = everything;
+    await expect(onWay({ attemptMs: 200 }).forceRelease("x", "test")).rejects.toThrow(OutcomeUnknownError);
+    const second = await next;
+    await eventually("the first has lost it", () => !holder.held);
+    expect((await lock("x")).holders).toMatchObject([{ token: second.token }]);
+  });
+});
+
+describe("a request that was given up", { timeout: 60_000 }, () => {
+  it("leaves its queue, when nobody could be asked any more, as soon as somebody can", async () => {
+    const holder = await elsewhere().acquire("x");
+    const given = clientOf([1, 2, 3].map((replica) => group.url(replica)), { patienceMs: 100 }).acquire("x");
+    const refused = expect(given).rejects.toThrow(UnavailableError);
+    await waiters("x", 1);
+    group.group.network.cut([[1], [2], [3]]);
+    await refused;
+    group.group.network.heal();
+    await eventually("the replicas work", () => [1, 2, 3].every((replica) => group.role(replica) === "active"));
+    await waiters("x", 0);
+    expect(holder.held).toBe(true);
+  });
+
+  it("is given back, when it was granted without anybody's knowing", async () => {
+    const client = onWay();
+    await client.acquire("w");
+    way.holding = '"status":"granted"';
+    const stop = new AbortController();
+    const granted = client.acquire("x", { signal: stop.signal });
+    await anAnswerIsHeld();
+    stop.abort(new Error("enough"));
+    await expect(granted).rejects.toThrow("enough");
+    await eventually("it is free", async () => (await lock("x")).holders.length === 0);
+  });
+
+  it("loses the lock with it, when it was a conversion, and that had been granted", async () => {
+    const grant = await onWay().acquire("x", { mode: "shared" });
+    way.holding = '"status":"granted"';
+    const stop = new AbortController();
+    const converted = grant.convert("exclusive", { signal: stop.signal });
+    await anAnswerIsHeld();
+    stop.abort(new Error("enough"));
+    await expect(converted).rejects.toThrow("enough");
+    expect([grant.held, grant.lost]).toEqual([false, true]);
+    expect((await lock("x")).holders).toEqual([]);
+  });
+
+  it("leaves the lock as it was held, when it was a conversion that waited still", async () => {
+    const other = await elsewhere().acquire("x", { mode: "shared" });
+    const grant = await onWay().acquire("x", { mode: "shared" });
+    const stop = new AbortController();
+    const converted = grant.convert("exclusive", { signal: stop.signal });
+    await waiters("x", 1);
+    stop.abort(new Error("enough"));
+    await expect(converted).rejects.toThrow("enough");
+    await other.release();
+    expect(grant.held).toBe(true);
+    expect(await elsewhere().check("x", grant.token)).toBe(true);
+    await grant.convert("exclusive");
+    await grant.release();
+  });
+});
+
+describe("a lock that is taken by an operator", { timeout: 60_000 }, () => {
+  it("is known to be lost even if that is heard before the grant", async () => {
+    const client = onWay();
+    const heard = await client.acquire("heard");
+    way.holding = '"status":"granted"';
+    const acquired = client.acquire("x");
+    await anAnswerIsHeld();
+    const token = (await lock("x")).holders[0]?.token ?? 0;
+    for (const name of ["x", "heard"]) await elsewhere().forceRelease(name, "test");
+    await eventually("the news is heard", () => heard.lost);
+    way.letGo();
+    // It was not to be had any more, and is asked for anew.
+    const grant = await acquired;
+    expect(grant.token).toBeGreaterThan(token);
+    expect(grant.held).toBe(true);
+  });
+
+  it("is known to be lost even if the events that say so are not kept any more", async () => {
+    const client = onWay({ attemptMs: 300 });
+    const [taken, kept] = [await client.acquire("x"), await client.acquire("y")];
+    const converted = await client.acquire("z", { mode: "shared" });
+    await converted.convert("exclusive");
+    way.holding = "event: ";
+    await elsewhere().forceRelease("x", "test");
+    const limits = { ...machineLimits };
+    Object.assign(machineLimits, { events: 1 });
+    try {
+      const session = await group.session(2);
+      for (let i = 0; (await group.call(2, "GET", `/v1/events?after=${taken.session.revision}`)).status !== 410; i++) await group.acquire(2, session, `r${i}`, `other-${i}`);
+    } finally {
+      Object.assign(machineLimits, limits);
+    }
+    expect([taken.held, kept.held]).toEqual([true, true]);
+    way.close();
+    await eventually("it is lost", () => taken.lost);
+    expect(taken.signal.reason).toBeInstanceOf(LockLostError);
+    expect([kept.held, converted.held]).toEqual([true, true]);
+  });
+});
+
+describe("a client", { timeout: 60_000 }, () => {
+  it("hears all events once and in their order, through another replica when one is gone", async () => {
+    const stop = new AbortController();
+    const heard: LockEvent[] = [];
+    const { revision } = await elsewhere().forceRelease("nobody's", "test");
+    const listening = (async () => {
+      for await (const event of onWay().events({ after: revision, prefix: "x", signal: stop.signal })) heard.push(event);
+    })();
+    const other = elsewhere();
+    await (await other.acquire("x1")).release();
+    await eventually("two are heard", () => heard.length === 2);
+    way.close();
+    await (await other.acquire("x2")).release();
+    await (await other.acquire("y")).release();
+    await (await other.acquire("x3")).release();
+    await eventually("six are heard", () => heard.length >= 6);
+    stop.abort();
+    await listening;
+    expect(heard.map((event) => [event.type, "locks" in event ? event.locks : []])).toEqual(["x1", "x2", "x3"].flatMap((name) => [["granted", [name]], ["released", [name]]]));
+  });
+
+  it("gives a lock back though its value block could not be written, and says so", async () => {
+    const client = onWay();
+    const grant = await client.acquire("x", { mode: "shared" });
+    await expect(grant.release({ valueBlock: "AAAA" })).rejects.toMatchObject({ code: "NOT_WRITABLE" });
+    expect((await lock("x")).holders).toEqual([]);
+  });
+
+  it("holds many locks without a warning, and ends all of them when it is closed", async () => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", warned);
+    const client = onWay();
+    const grants = await Promise.all(Array.from({ length: 100 }, (_, i) => client.acquire(`many/${i}`)));
+    await Promise.all(grants.slice(0, 50).map((grant) => grant.release()));
+    expect(grants.map(({ held }) => held)).toEqual([...Array<boolean>(50).fill(false), ...Array<boolean>(50).fill(true)]);
+    await client.close();
+    expect(grants.every(({ held }) => !held)).toBe(true);
+    expect((await group.call(2, "GET", "/v1/locks?prefix=many/")).body.locks).toEqual([]);
+    await expect(client.acquire("x")).rejects.toMatchObject({ code: "CLOSED" });
+    await expect(client.get("/v1/locks")).rejects.toMatchObject({ code: "CLOSED" });
+    process.removeListener("warning", warned);
+    expect(warnings).toEqual([]);
+  });
+
+  it("finds a deadlock between tasks that name themselves", async () => {
+    const [a, b] = [onWay(), elsewhere()];
+    await a.acquire("x", { owner: "a" });
+    await b.acquire("y", { owner: "b" });
+    const first = a.acquire("y", { owner: "a" });
+    await waiters("y", 1);
+    await expect(b.acquire("x", { owner: "b" })).rejects.toMatchObject({ name: "DeadlockError", code: "DEADLOCK" });
+    await b.close();
+    await first;
+  });
+});
