@@ -44,7 +44,7 @@ export function request(turn: Turn, session: number, name: string, row: RequestR
   const obstacle = obstacleOf(turn, row);
   if (obstacle !== undefined && onlyNow) return told(turn, answer(turn, session, name, row, refusalAt(turn, row, obstacle), 0, false));
   const account = turn.account(session);
-  turn.changeAccount(session, { live: account.live + 1, answered: account.answered });
+  turn.writeAccount(session, { ...account, live: account.live + 1 });
   turn.draft.liveRequests++;
   if (obstacle === undefined) return told(turn, grant(turn, session, name, row));
   return wait(turn, session, name, row);
@@ -69,7 +69,7 @@ function wait(turn: Turn, session: number, name: string, row: RequestRow): Reque
 export function told(turn: Turn, row: RequestRow): RequestState {
   return stateOf(row, {
     valueBlock: (lock) => turn.lock(lock)?.valueBlock ?? null,
-    ahead: (waiting) => aheadOf(turn, waiting, (lock) => turn.lock(lock)?.number),
+    ahead: (waiting) => aheadOf(turn.draft, waiting, (lock) => turn.lock(lock)?.number),
   });
 }
 
@@ -141,7 +141,7 @@ function holdersInTheWay(turn: Turn, row: RequestRow, lock: Lock): string[] {
 
 function aheadInQueue(turn: Turn, row: RequestRow, lock: Lock): string[] {
   const sessions = new Set<string>();
-  for (const [, waiter] of before(turn, lock.number, partOf(row, shareIn(row, lock)), row.seq)) {
+  for (const [, waiter] of before(turn.draft, lock.number, partOf(row, shareIn(row, lock)), row.seq)) {
     if (sessions.size === namedInTheWay) break;
     const session = turn.request(waiter.session, waiter.request)?.session;
     if (session !== undefined) sessions.add(session);

@@ -59,7 +59,7 @@ function upward(turn: Turn, session: number, { request: name, grant: of, waitMs 
 
 function countIn(turn: Turn, session: number): void {
   const account = turn.account(session);
-  turn.changeAccount(session, { ...account, live: account.live + 1 });
+  turn.writeAccount(session, { ...account, live: account.live + 1 });
   turn.draft.liveRequests++;
 }
 

@@ -13,7 +13,7 @@ import type { DeadlockLink, Refusal } from "./inputs.js";
 import { whyOver, withdraw } from "./grants.js";
 import { goTogether, type Lock, type Share } from "./lock.js";
 import { before, partOf, shareOf } from "./queue.js";
-import { queuePart, type RequestRow, type Waiter } from "./state.js";
+import { queuePart, type Account, type RequestRow, type Waiter } from "./state.js";
 import type { Turn } from "./turn.js";
 
 export interface PartyId {
@@ -56,11 +56,12 @@ export function resolveDeadlocks(turn: Turn, party: PartyId, request: string, { 
 /** Usual, and soon seen: all else that it has is not wanted by anybody. Only an answer for parties with little. */
 function nobodyWaitsFor(turn: Turn, { session }: PartyId, row: RequestRow): boolean {
   if (row.converts !== null) return false;
-  const { live } = turn.account(session);
+  const account = turn.draft.requests.get([session, 0]) as Account | undefined;
+  const live = account?.live ?? 0;
   if (live <= 1) return true;
   if (live > lookedAt) return false;
   const own = new Set(row.wants.map(({ lock }) => lock));
-  for (const [[, request], other] of turn.requests.entries({ prefix: [session], from: [session, ""] })) {
+  for (const [[, request], other] of turn.draft.requests.entries({ prefix: [session], from: [session, ""] })) {
     if (typeof other !== "object" || !("wants" in other) || other.status === "refused" || request === undefined || other.seq === row.seq) continue;
     if (other.wants.some(({ lock }) => own.has(lock) || turn.usedLock(lock).waiting > 0)) return false;
   }
@@ -131,7 +132,7 @@ class Search {
     const through = this.#queues.get(key) ?? 0;
     if (through >= step.row.seq) return undefined;
     this.#queues.set(key, step.row.seq);
-    for (const [[, , seq], waiter] of before(this.#turn, lock.number, part, step.row.seq)) {
+    for (const [[, , seq], waiter] of before(this.#turn.draft, lock.number, part, step.row.seq)) {
       const closing = this.#throughWaiter(step, lock, share, seq, waiter);
       if (closing !== undefined) return closing;
     }

@@ -42,7 +42,7 @@ export function obstacleOf(turn: Turn, row: RequestRow): Obstacle | undefined {
 function hasUnended(turn: Turn, lock: Lock): boolean {
   for (const { session, request } of lock.holders()) {
     const id = turn.request(session, request)?.session;
-    if (id !== undefined && turn.session(id) === undefined && turn.sessions.has(id)) return true;
+    if (id !== undefined && turn.session(id) === undefined && turn.draft.sessions.has(id)) return true;
   }
   return false;
 }
@@ -50,7 +50,7 @@ function hasUnended(turn: Turn, lock: Lock): boolean {
 /** Of the grant that a conversion converts. */
 export function heldToken(turn: Turn, row: RequestRow): number {
   if (row.converts === null) return 0;
-  const session = turn.sessions.get(row.session);
+  const session = turn.draft.sessions.get(row.session);
   return (session === undefined ? undefined : turn.request(session.number, row.converts)?.token) ?? 0;
 }
 
@@ -139,7 +139,7 @@ export function withdraw(turn: Turn, session: number, request: string, row: Requ
 /** With its session, a request is forgotten at once. */
 function end(turn: Turn, session: number, request: string, row: RequestRow, refusal: Refusal | null, revision: number): RequestRow {
   if (refusal !== null) return answer(turn, session, request, row, refusal, revision, true);
-  turn.requests.delete([session, request]);
+  turn.draft.requests.delete([session, request]);
   turn.draft.liveRequests--;
   return row;
 }

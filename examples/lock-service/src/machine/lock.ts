@@ -4,9 +4,9 @@
  *
  * Few holders are kept in the row, which makes the lock that one has and nobody else wants cheap; many have rows of their own.
  */
+import type { Draft } from "@lockstep/framework";
 import { compatible, lockModes, type LockMode } from "./modes.js";
-import type { Crowd, Holder, LockRow } from "./state.js";
-import type { Turn } from "./turn.js";
+import type { Crowd, Holder, LockRow, LockState } from "./state.js";
 
 /** Holders that the row takes; a crowd that has shrunk to half of it comes back. */
 export const holdersInRow = 4;
@@ -23,7 +23,7 @@ const nobody: readonly Holder[] = Object.freeze([]);
 export class Lock {
   readonly name: string;
   readonly number: number;
-  readonly #turn: Turn;
+  readonly #draft: Draft<LockState>;
   #limit: number | null;
   #holders: readonly Holder[];
   #crowd: Crowd | null;
@@ -35,12 +35,12 @@ export class Lock {
   /** The row in the state is not this any more. */
   changed: boolean;
 
-  constructor(turn: Turn, name: string, row: LockRow | undefined, limit: number | null) {
-    this.#turn = turn;
+  constructor(draft: Draft<LockState>, name: string, row: LockRow | undefined, limit: number | null) {
+    this.#draft = draft;
     this.name = name;
     this.changed = row === undefined;
-    if (row === undefined) turn.draft.lockCount++;
-    this.number = row?.number ?? turn.draft.lockCount;
+    if (row === undefined) draft.lockCount++;
+    this.number = row?.number ?? draft.lockCount;
     this.#limit = row === undefined ? limit : row.limit;
     this.#holders = row?.holders ?? nobody;
     this.#crowd = row?.crowd ?? null;
@@ -137,12 +137,12 @@ export class Lock {
   }
 
   holder(token: number): Holder | undefined {
-    return this.#crowd === null ? this.#holders.find((holder) => holder.token === token) : this.#turn.draft.crowds.get([this.number, token]);
+    return this.#crowd === null ? this.#holders.find((holder) => holder.token === token) : this.#draft.crowds.get([this.number, token]);
   }
 
   /** In the order of their tokens. */
   holders(): Iterable<Holder> {
-    return this.#crowd === null ? this.#holders : this.#turn.draft.crowds.values({ prefix: [this.number] });
+    return this.#crowd === null ? this.#holders : this.#draft.crowds.values({ prefix: [this.number] });
   }
 
   /** Whether this holder is in the way of who wants the share. Permits are in the way of all permits. */
@@ -156,10 +156,10 @@ export class Lock {
       this.#holders = [...this.#holders, holder];
       return;
     }
-    if (this.#crowd === null) for (const each of this.#holders) this.#turn.draft.crowds.set([this.number, each.token], each);
+    if (this.#crowd === null) for (const each of this.#holders) this.#draft.crowds.set([this.number, each.token], each);
     this.#crowd = crowdOf(this.#crowd, this.#holders, holder);
     this.#holders = nobody;
-    this.#turn.draft.crowds.set([this.number, holder.token], holder);
+    this.#draft.crowds.set([this.number, holder.token], holder);
   }
 
   remove(token: number): void {
@@ -170,18 +170,18 @@ export class Lock {
     }
     const gone = this.holder(token);
     if (gone === undefined) return;
-    this.#turn.draft.crowds.delete([this.number, token]);
+    this.#draft.crowds.delete([this.number, token]);
     this.#crowd = { size: this.#crowd.size - 1, byMode: counted(this.#crowd.byMode, gone, -1), permits: this.#crowd.permits - gone.permits };
     if (this.#crowd.size > holdersInRow / 2) return;
     this.#holders = [...this.holders()];
     this.#crowd = null;
-    for (const each of this.#holders) this.#turn.draft.crowds.delete([this.number, each.token]);
+    for (const each of this.#holders) this.#draft.crowds.delete([this.number, each.token]);
   }
 
   /** It was sent a notice. */
   tell(told: Holder): void {
     const holder = { ...told, told: true };
-    if (this.#crowd !== null) this.#turn.draft.crowds.set([this.number, holder.token], holder);
+    if (this.#crowd !== null) this.#draft.crowds.set([this.number, holder.token], holder);
     else this.#holders = this.#holders.map((each) => (each.token === holder.token ? holder : each));
     this.changed = true;
   }
@@ -191,10 +191,10 @@ export class Lock {
     if (!this.changed) return;
     this.changed = false;
     if (this.unused && this.#delayUntil <= now) {
-      this.#turn.lockRows.delete(this.name);
+      this.#draft.locks.delete(this.name);
       return;
     }
-    this.#turn.lockRows.set(this.name, {
+    this.#draft.locks.set(this.name, {
       number: this.number, limit: this.#limit, holders: this.#holders, crowd: this.#crowd, waiting: this.#waiting, places: this.#places,
       valueBlock: this.#valueBlock, delayUntil: this.#delayUntil, toldFor: this.#toldFor,
     });

@@ -25,7 +25,7 @@ export function joinQueues(turn: Turn, session: number, request: string, row: Re
     const lock = turn.usedLock(want.lock);
     const share = shareOf(want);
     const part = partOf(row, share);
-    turn.queue.set([lock.number, part, row.seq], { session, request, owner: row.owner, ...share, several: row.wants.length > 1 });
+    turn.draft.queue.set([lock.number, part, row.seq], { session, request, owner: row.owner, ...share, several: row.wants.length > 1 });
     count(lock, part, 1);
   }
   turn.draft.waiting.set([session, row.seq], request);
@@ -39,7 +39,7 @@ export function leaveQueues(turn: Turn, session: number, request: string, row: R
   for (const want of row.wants) {
     const lock = turn.usedLock(want.lock);
     const part = partOf(row, shareOf(want));
-    turn.queue.delete([lock.number, part, row.seq]);
+    turn.draft.queue.delete([lock.number, part, row.seq]);
     count(lock, part, -1);
     turn.stir(lock);
   }
@@ -55,17 +55,17 @@ function count(lock: Lock, part: QueuePart, by: number): void {
 /** Who is to be looked at first. */
 export function frontOf(turn: Turn, lock: Lock): readonly [QueueKey, Waiter] | undefined {
   if (lock.waiting === 0) return undefined;
-  for (const entry of turn.queue.entries({ from: [lock.number, queuePart.conversion, 0], before: [lock.number, queuePart.place, 0], limit: 1 })) return entry;
+  for (const entry of turn.draft.queue.entries({ from: [lock.number, queuePart.conversion, 0], before: [lock.number, queuePart.place, 0], limit: 1 })) return entry;
   throw new Error(`${lock.waiting} wait for ${lock.name}, and none is in its queue`);
 }
 
 /** Those that one with this part and number waits behind, in queue order. */
-export function before(state: { readonly queue: Pick<LockState["queue"], "entries"> }, lock: number, part: QueuePart, seq: number): IterableIterator<[QueueKey, Waiter]> {
+export function before(state: Pick<LockState, "queue">, lock: number, part: QueuePart, seq: number): IterableIterator<[QueueKey, Waiter]> {
   return state.queue.entries({ from: [lock, queuePart.conversion, 0], before: [lock, part, seq] });
 }
 
 /** Requests before it in the longest of its queues, counted up to `countedAhead`. */
-export function aheadOf(state: { readonly queue: Pick<LockState["queue"], "keys"> }, row: RequestRow, numberOf: (lock: string) => number | undefined): number {
+export function aheadOf(state: Pick<LockState, "queue">, row: RequestRow, numberOf: (lock: string) => number | undefined): number {
   let most = 0;
   for (const want of row.wants) {
     const number = numberOf(want.lock);

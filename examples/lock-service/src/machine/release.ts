@@ -40,7 +40,6 @@ export function cancel(draft: Draft<LockState>, input: CancelInput, context: Con
   const row = turn.request(session.number, input.request);
   if (row !== undefined) return end(turn, session.number, input.request, row, "cancelled");
   answer(turn, session.number, input.request, nothingWanted(turn, input.session), cancelled, 0, false);
-  turn.finish();
   return { status: "refused", refusal: cancelled };
 }
 

@@ -55,8 +55,9 @@ export interface RequestRow {
 export interface Account {
   /** Waiting or granted. */
   readonly live: number;
-  /** Answers so far. */
+  /** Answers so far: the number of the newest, and of the newest that is forgotten. */
   readonly answered: number;
+  readonly forgotten: number;
 }
 
 /** One grant of one lock. */
@@ -133,7 +134,7 @@ export interface LockState {
   readonly liveRequests: number;
 
   readonly sessions: Table<string, SessionRow>;
-  /** By session, together: its account under 0, the ids of its newest answers in a ring from 1 on, its requests under their ids. */
+  /** By session, together: its account under 0, the order of its answers under 1, 2, …, its requests under their ids. */
   readonly requests: Table<readonly [session: number, request: number | string], Account | RequestRow | string>;
   /** Requests that wait, by session: for the search for deadlocks. */
   readonly waiting: Table<readonly [session: number, seq: number], string>;

@@ -3,11 +3,10 @@
  * handlers share goes through it; finish() leaves the state whole.
  */
 import type { Context, Draft } from "@lockstep/framework";
-import type { EventOf, LockEvent } from "./events.js";
+import type { EventOf } from "./events.js";
 import { machineLimits } from "./inputs.js";
 import { Lock } from "./lock.js";
-import { Rows } from "./rows.js";
-import type { Account, LockRow, LockState, QueueKey, RequestRow, SessionRow, Waiter } from "./state.js";
+import type { Account, LockState, RequestRow, SessionRow } from "./state.js";
 
 /** Events are forgotten so many at a time: one by one would cost each command as much as the event itself. */
 const eventsForgottenAtOnce = 256;
@@ -17,14 +16,6 @@ export class Turn {
   readonly context: Context;
   readonly now: number;
   readonly #locks = new Map<string, Lock>();
-  readonly #accounts = new Map<number, Account>();
-  /** Of those, who have changed. */
-  readonly #due = new Set<number>();
-  #sessions: Rows<string, SessionRow> | undefined;
-  #requests: Rows<readonly [number, number | string], Account | RequestRow | string> | undefined;
-  #lockRows: Rows<string, LockRow> | undefined;
-  #queue: Rows<QueueKey, Waiter> | undefined;
-  #events: Rows<number, LockEvent> | undefined;
   /** Locks whose queue may move. */
   readonly #stirred = new Set<Lock>();
   /** There may be a new first deadline. */
@@ -36,31 +27,11 @@ export class Turn {
     this.now = context.now;
   }
 
-  get sessions() {
-    return (this.#sessions ??= new Rows(this.draft.sessions));
-  }
-
-  get requests() {
-    return (this.#requests ??= new Rows(this.draft.requests));
-  }
-
-  get lockRows() {
-    return (this.#lockRows ??= new Rows(this.draft.locks));
-  }
-
-  get queue() {
-    return (this.#queue ??= new Rows(this.draft.queue));
-  }
-
-  get events() {
-    return (this.#events ??= new Rows(this.draft.events));
-  }
-
   // Sessions and requests.
 
   /** A session that is not over, whether or not what follows from its end has been done. */
   session(id: string): SessionRow | undefined {
-    const row = this.sessions.get(id);
+    const row = this.draft.sessions.get(id);
     return row === undefined || isOver(this.draft, row, this.now) ? undefined : row;
   }
 
@@ -71,31 +42,19 @@ export class Turn {
   }
 
   request(session: number, request: string): RequestRow | undefined {
-    return this.requests.get([session, request]) as RequestRow | undefined;
+    return this.draft.requests.get([session, request]) as RequestRow | undefined;
   }
 
   write(session: number, request: string, row: RequestRow): void {
-    this.requests.set([session, request], row);
+    this.draft.requests.set([session, request], row);
   }
 
   account(session: number): Account {
-    const known = this.#accounts.get(session);
-    if (known !== undefined) return known;
-    const account = (this.requests.get([session, 0]) as Account | undefined) ?? emptyAccount;
-    this.#accounts.set(session, account);
-    return account;
+    return (this.draft.requests.get([session, 0]) as Account | undefined) ?? emptyAccount;
   }
 
-  changeAccount(session: number, account: Account): void {
-    this.#accounts.set(session, account);
-    this.#due.add(session);
-  }
-
-  /** Its session has ended. */
-  closeAccount(session: number): void {
-    this.requests.delete([session, 0]);
-    this.#accounts.delete(session);
-    this.#due.delete(session);
+  writeAccount(session: number, account: Account): void {
+    this.draft.requests.set([session, 0], account);
   }
 
   // Locks.
@@ -104,8 +63,8 @@ export class Turn {
   lock(name: string): Lock | undefined {
     const known = this.#locks.get(name);
     if (known !== undefined) return known;
-    const row = this.lockRows.get(name);
-    return row === undefined ? undefined : this.#keep(new Lock(this, name, row, null));
+    const row = this.draft.locks.get(name);
+    return row === undefined ? undefined : this.#keep(new Lock(this.draft, name, row, null));
   }
 
   /** One that must be there, because somebody holds or awaits it. */
@@ -116,7 +75,7 @@ export class Turn {
   }
 
   makeLock(name: string, limit: number | null): Lock {
-    return this.#keep(new Lock(this, name, undefined, limit));
+    return this.#keep(new Lock(this.draft, name, undefined, limit));
   }
 
   #keep(lock: Lock): Lock {
@@ -144,16 +103,14 @@ export class Turn {
     const { draft, context } = this;
     const revision = draft.revision + 1;
     draft.revision = revision;
-    this.events.set(revision, { revision, position: context.position, at: context.now, ...event });
-    if (revision % eventsForgottenAtOnce === 0) this.events.deleteBefore(revision - machineLimits.events + 1);
+    draft.events.set(revision, { revision, position: context.position, at: context.now, ...event });
+    if (revision % eventsForgottenAtOnce === 0) draft.events.deleteBefore(revision - machineLimits.events + 1);
     return revision;
   }
 
   /** Writes what has changed. Handlers call it last. */
   finish(): void {
     for (const lock of this.#locks.values()) lock.write(this.now);
-    for (const session of this.#due) this.requests.set([session, 0], this.account(session));
-    this.#due.clear();
     if (!this.deadlinesChanged) return;
     const due = firstDue(this.draft);
     if (due !== undefined) wakeAt(this.draft, due, this.context);
@@ -177,7 +134,7 @@ export function wakeAt(draft: Draft<LockState>, at: number, context: Context): v
   draft.timerAt = at;
 }
 
-const emptyAccount: Account = Object.freeze({ live: 0, answered: 0 });
+const emptyAccount: Account = Object.freeze({ live: 0, answered: 0, forgotten: 0 });
 
 /** Its deadline has come, or its replica process has gone. */
 export function isOver(state: Pick<LockState, "lostReplicas">, { deadline, boundTo }: SessionRow, now: number): boolean {

@@ -158,16 +158,15 @@ function remember(draft: Draft<LockState>, id: string, reason: SessionEnd): void
 }
 
 /** Its answers are forgotten with it. What lives: its waits first, so that none of them gets what it held; then its grants. */
-function partWith(turn: Turn, number: number): { readonly live: readonly (readonly [string, RequestRow])[]; readonly work: number } {
+function partWith({ draft }: Turn, number: number): { readonly live: readonly (readonly [string, RequestRow])[]; readonly work: number } {
   const live: [string, RequestRow][] = [];
   let work = 1;
-  for (const [key, row] of turn.requests.entries({ prefix: [number] })) {
+  for (const [key, row] of draft.requests.entries({ prefix: [number] })) {
     const [, request] = key;
     work++;
     if (typeof request === "string" && typeof row === "object" && "wants" in row && row.status !== "refused") live.push([request, row]);
-    else turn.requests.delete(key);
+    else draft.requests.delete(key);
   }
-  turn.closeAccount(number);
   return { live: live.sort(([, a], [, b]) => a.token - b.token || a.seq - b.seq), work };
 }
 
