@@ -1,11 +1,14 @@
 /** What all commands that speak to a service take: where it is, and how to be let in. */
 import { readFileSync } from "node:fs";
+import type { TlsSettings } from "../client/endpoints.js";
 import { LockClient } from "../client/lock-client.js";
 import { UsageError } from "./usage-error.js";
 
 export const clientUsage = `  --endpoints URL,…   replicas of the service; default $LOCKSTEP_LOCK_ENDPOINTS, else http://127.0.0.1:7400 and the two ports after it
   --token-file FILE   the token to be let in with; default: what $LOCKSTEP_LOCK_TOKEN_FILE names, if it is set
   --tls-ca FILE       PEM: whom to trust, if not the system's authorities
+  --tls-cert FILE     PEM: the certificate to show, if the service asks for one, …
+  --tls-key FILE      … and its key
   --help              this text
 `;
 
@@ -13,6 +16,8 @@ export const clientDefinitions = {
   endpoints: { type: "string" },
   "token-file": { type: "string" },
   "tls-ca": { type: "string" },
+  "tls-cert": { type: "string" },
+  "tls-key": { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -20,6 +25,8 @@ export interface ClientValues {
   readonly endpoints?: string | undefined;
   readonly "token-file"?: string | undefined;
   readonly "tls-ca"?: string | undefined;
+  readonly "tls-cert"?: string | undefined;
+  readonly "tls-key"?: string | undefined;
 }
 
 const defaultEndpoints = "http://127.0.0.1:7400,http://127.0.0.1:7401,http://127.0.0.1:7402";
@@ -28,12 +35,21 @@ const defaultEndpoints = "http://127.0.0.1:7400,http://127.0.0.1:7401,http://127
 export function clientOf(values: ClientValues, more: { readonly ttlMs?: number; readonly name?: string } = {}): LockClient {
   const endpoints = (values.endpoints ?? process.env["LOCKSTEP_LOCK_ENDPOINTS"] ?? defaultEndpoints).split(",").map((endpoint) => endpoint.trim());
   const tokenFile = values["token-file"] ?? process.env["LOCKSTEP_LOCK_TOKEN_FILE"];
-  const authorities = values["tls-ca"];
+  const tls = tlsOf(values);
   return new LockClient({
     endpoints, ...more,
     ...(tokenFile === undefined ? {} : { token: readOption("--token-file", tokenFile).trim() }),
-    ...(authorities === undefined ? {} : { tls: { ca: readOption("--tls-ca", authorities) } }),
+    ...(tls === undefined ? {} : { tls }),
   });
+}
+
+function tlsOf({ "tls-ca": ca, "tls-cert": cert, "tls-key": key }: ClientValues): TlsSettings | undefined {
+  if (ca === undefined && cert === undefined && key === undefined) return undefined;
+  if ((cert === undefined) !== (key === undefined)) throw new UsageError("to show a certificate needs --tls-cert and --tls-key, both");
+  return {
+    ...(ca === undefined ? {} : { ca: readOption("--tls-ca", ca) }),
+    ...(cert === undefined || key === undefined ? {} : { cert: readOption("--tls-cert", cert), key: readOption("--tls-key", key) }),
+  };
 }
 
 /** What parseArgs throws is about the command line. */

@@ -24,6 +24,7 @@ const command = (name: string, lock: string, options: readonly string[], held: r
   run([name, lock, "--endpoints", [1, 2, 3].map((replica) => group.url(replica)).join(","), ...options, ...(held.length === 0 ? [] : ["--", ...held])]);
 const finished = async ({ ended, output }: Run): Promise<{ readonly code: unknown; readonly out: string; readonly err: string }> => ({ code: await ended, ...output });
 const holders = async (lock: string): Promise<number> => (await group.call(1, "GET", `/v1/locks/${lock}`)).body.lock.holders.length as number;
+const waiters = async (lock: string): Promise<number> => (await group.call(1, "GET", `/v1/locks/${lock}`)).body.lock.waiters.length as number;
 const file = (name: string): string => join(directory, name);
 
 describe("lockstep-lock run", { timeout: 60_000 }, () => {
@@ -60,7 +61,8 @@ describe("lockstep-lock run", { timeout: 60_000 }, () => {
 
   it("ends the command when the lease ends, before another one runs", async () => {
     const log = file("log");
-    const work = (name: string): readonly string[] => ["sh", "-c", `trap 'echo end ${name} >> ${log}; exit' TERM; echo begin ${name} >> ${log}; sleep 60 & wait`];
+    const work = (name: string): readonly string[] => ["sh", "-c", `trap 'echo end ${name} >> ${log}; exit' TERM; sleep 10 & echo begin ${name} >> ${log}; wait`];
+    // A sleep that has been forked and is no sleep yet overhears SIGTERM; then the end is seen only when it is over.
     const endpoint = (replica: number): readonly string[] => ["--endpoints", group.url(replica), "--ttl", "3"];
     const first = run(["run", "x", ...endpoint(1), "--", ...work("first")]);
     await eventually("the first one works", () => read("log") !== "");
@@ -74,10 +76,48 @@ describe("lockstep-lock run", { timeout: 60_000 }, () => {
     group.group.network.heal();
   });
 
+  it("leaves the queue at once when it is interrupted while it waits", async () => {
+    const holder = command("run", "x", [], ["sleep", "60"]);
+    await eventually("it is held", async () => await holders("x") === 1);
+    for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+      const waiter = command("run", "x", [], ["true"]);
+      await eventually("it waits", async () => await waiters("x") === 1);
+      waiter.child.kill(signal);
+      expect(await finished(waiter)).toEqual({ code, out: "", err: "" });
+      expect(await waiters("x")).toBe(0);
+    }
+    holder.child.kill("SIGTERM");
+    await holder.ended;
+  });
+
+  it("stops the command with itself (Ctrl-Z), and lets it go on only if the lock is still held", async () => {
+    const log = file("log");
+    const first = command("run", "x", ["--ttl", "5"], ["sh", "-c", `echo $$ > ${file("pid")}; while :; do echo . >> ${log}; sleep 0.02; done`]);
+    await eventually("it works", () => read("log").length > 10);
+    // D: sh has been stopped while it started another program (vfork).
+    const stateOf = (pid: number): string | undefined => /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    const stop = async (): Promise<void> => {
+      first.child.kill("SIGTSTP");
+      for (const [who, pid] of [["lockstep-lock", first.child.pid ?? 0], ["the command", Number(read("pid"))]] as const) await eventually(`${who} is stopped`, () => /[TD]/.test(stateOf(pid) ?? ""));
+    };
+    await stop();
+    const before = read("log").length;
+    first.child.kill("SIGCONT");
+    await eventually("it works again", () => read("log").length > before);
+    await stop();
+    const written = read("log");
+    const second = await finished(command("run", "x", [], ["true"]));
+    expect(second.code).toBe(0);
+    first.child.kill("SIGCONT");
+    expect(await first.ended).toBe(76);
+    expect(read("log")).toBe(written);
+  });
+
   it("says what is wrong with the command line, and ends with 2", async () => {
     for (const [args, words] of [
       [["run"], "name one lock"], [["run", "x"], "after -- comes"], [["run", "x", "--mode", "YY", "--", "true"], "--mode takes"], [["run", "x", "--wait", "soon", "--", "true"], "--wait takes seconds"],
-      [["run", "x", "--ttl", "1", "--", "true"], "at least 3"], [["release", "x"], "--reason"], [["show"], "name one lock"], [["elect", "e"], "--observe"], [["ls", "--token-file", "/none"], "--token-file"],
+      [["run", "x", "--ttl", "1", "--", "true"], "at least 3"], [["release", "x"], "--reason"], [["show"], "name one lock"], [["elect", "e"], "--observe"], [["show", "--graph", "a", "b"], "name one prefix"], [["ls", "--tls-cert", "x"], "both"],
+      [["ls", "--token-file", "/none"], "--token-file"],
     ] as const) {
       const { code, err } = await finished(run(args));
       expect(err).toContain(words);
@@ -99,8 +139,31 @@ describe("lockstep-lock ls, show and elect", { timeout: 60_000 }, () => {
     const { out } = await finished(command("show", "lead", []));
     expect(out).toMatch(/^lead\n +MODE +SESSION +TOKEN +FOR +VALUE\nholds +EX +\S+ +1 +[\d.]+ s +host-a\nwaits +EX +\S+ +[\d.]+ s\n$/);
     expect((JSON.parse((await finished(command("show", "lead", ["--json"]))).out) as { lock: { holders: unknown[] } }).lock.holders).toHaveLength(1);
+    expect((await finished(run(["show", "--graph", "le", "--endpoints", group.url(3)]))).out).toMatch(/^LOCK +WAITS +FOR\nlead +\S+ \S+ +\S+ \S+\n$/);
+    expect((await finished(run(["show", "--graph", "--endpoints", group.url(3), "--json"]))).out).toContain('"edges"');
     leader.child.kill("SIGTERM");
     expect(await leader.ended).toBe(128 + 15);
+    expect((await finished(run(["show", "--graph", "other", "--endpoints", group.url(3)]))).out).toBe("Nobody waits for anybody there.\n");
+  });
+
+  it("run the command of a leader again when it has lost the lead and leads again", async () => {
+    const leader = command("elect", "lead", ["--value", "a"], ["sh", "-c", `echo $LOCKSTEP_LOCK_TOKEN >> ${file("tokens")}; exec sleep 60`]);
+    await eventually("it leads", () => read("tokens") === "1\n");
+    await eventually("it has lost the lead", async () => (await finished(command("release", "lead", ["--reason", "test"]))).out.startsWith("Taken from"));
+    await eventually("it leads again", () => read("tokens") === "1\n2\n");
+    leader.child.kill("SIGINT");
+    expect(await leader.ended).toBe(128 + 2);
+    expect(await holders("lead")).toBe(0);
+  });
+
+  it("end quietly when nobody reads what they print", async () => {
+    const observer = command("elect", "lead", ["--observe"]);
+    await eventually("it has printed something", () => observer.output.out === "null\n");
+    observer.child.stdout?.destroy();
+    const client = command("run", "lead", [], ["true"]);
+    expect(await client.ended).toBe(0);
+    expect(await observer.ended).toBe(0);
+    expect(observer.output.err).toBe("");
   });
 });
 

@@ -85,6 +85,22 @@ describe("when an answer is lost, a client", { timeout: 60_000 }, () => {
     expect((await next).token).toBe(grant.token + 1);
   });
 
+  it("asks for a release until it is answered, for as long as its session is renewed", async () => {
+    const grant = await clientOf([way.url], { ttlMs: 2000, attemptMs: 100 }).acquire("x");
+    const { session } = grant;
+    const leaseEnd = session.leaseEnd;
+    way.holding = '"status":"released"';
+    let released = false;
+    const releasing = (async () => {
+      await grant.release();
+      released = true;
+    })();
+    await eventually("the lease of then is over", () => performance.now() > leaseEnd + 300);
+    expect([session.alive, released]).toEqual([true, false]);
+    way.letGo();
+    await releasing;
+  });
+
   it("does not take a lock from its holders twice", async () => {
     const holder = await elsewhere().acquire("x");
     const next = elsewhere().acquire("x");

@@ -181,6 +181,31 @@ describe("an election", { timeout: 60_000 }, () => {
     stop.abort(new Error("end"));
     await observed;
   });
+
+  it("goes on when a leader has lost the lead, and has only stopped leading", async () => {
+    const [a, b] = [clientAt(1), clientAt(2)];
+    const led: boolean[] = [];
+    const result = await a.elect("e", {}, async ({ signal }) => {
+      if (led.push(true) === 2) return "resigned";
+      await b.forceRelease("e", "test");
+      await eventually("the loss is heard", () => signal.aborted);
+      return "lost";
+    });
+    expect([result, led]).toEqual(["resigned", [true, true]]);
+  });
+
+  it("ends when its signal is aborted while somebody else leads, or when the client is closed", async () => {
+    const leader = await clientAt(1).acquire("e");
+    const [b, c] = [clientAt(2), clientAt(3)];
+    const stop = new AbortController();
+    const standing = [expect(b.elect("e", { signal: stop.signal }, () => never)).rejects.toThrow("enough"), expect(c.elect("e", {}, () => never)).rejects.toMatchObject({ code: "CLOSED" })];
+    await waiting("e", 2);
+    stop.abort(new Error("enough"));
+    await c.close();
+    await Promise.all(standing);
+    await waiting("e", 0);
+    expect(leader.held).toBe(true);
+  });
 });
 
 it("refuses endpoints that are none, with one that would do", () => {
