@@ -1,7 +1,9 @@
 /** What the command and its workers tell each other. */
 import type { FaultName } from "@lockstep/framework/testing";
+import type { MachineName } from "./workloads.js";
 
 export interface Job {
+  readonly machine: MachineName;
   /** Seeds first, first + step, … until told to stop, or so many. */
   readonly first: number;
   readonly step: number;

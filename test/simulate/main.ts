@@ -1,6 +1,6 @@
 /**
- * npm run simulate [-- --seconds N | --histories N] [--seed S] [--workers N] [--missed]     searches for histories that go wrong
- * npm run simulate -- --seed S --trace                                                      one history, as a timeline
+ * npm run simulate [-- --seconds N | --histories N] [--seed S] [--workers N] [--missed] [--machine lock]     searches for histories that go wrong
+ * npm run simulate -- --seed S --trace [--machine lock]                                                      one history, as a timeline
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
@@ -8,8 +8,9 @@ import { Worker } from "node:worker_threads";
 import { explain, trace } from "./replay.js";
 import type { Coverage, Failure, Job, Report } from "./job.js";
 import { Totals } from "./totals.js";
+import { isMachineName, workloads, type MachineName } from "./workloads.js";
 
-const usage = "npm run simulate -- [--seconds N | --histories N] [--seed S] [--workers N] [--missed] | --seed S --trace";
+const usage = "npm run simulate -- [--seconds N | --histories N] [--seed S] [--workers N] [--missed] [--machine laboratory|lock] | --seed S --trace [--machine …]";
 
 class UsageError extends Error {}
 
@@ -20,19 +21,21 @@ interface Wanted {
   readonly workers: number;
   readonly missed: boolean;
   readonly trace: boolean;
+  readonly machine: MachineName;
 }
 
 function wanted(): Wanted {
   const { values } = parse();
-  const { seconds, histories, seed, workers, missed = false, trace: traced = false } = values;
+  const { seconds, histories, seed, workers, missed = false, trace: traced = false, machine = "laboratory" } = values;
   const given = { seconds: number("seconds", seconds), histories: number("histories", histories), seed: number("seed", seed) };
   if (traced && given.seed === undefined) throw new UsageError("--trace shows one history: say which with --seed");
-  return { ...given, workers: number("workers", workers) ?? availableParallelism(), missed, trace: traced };
+  if (!isMachineName(machine)) throw new UsageError(`--machine must be ${Object.keys(workloads).join(" or ")}, not ${machine}`);
+  return { ...given, machine, workers: number("workers", workers) ?? availableParallelism(), missed, trace: traced };
 }
 
 function parse() {
   try {
-    return parseArgs({ options: { seconds: { type: "string" }, histories: { type: "string" }, seed: { type: "string" }, workers: { type: "string" }, missed: { type: "boolean" }, trace: { type: "boolean" } } });
+    return parseArgs({ options: { seconds: { type: "string" }, histories: { type: "string" }, seed: { type: "string" }, workers: { type: "string" }, missed: { type: "boolean" }, trace: { type: "boolean" }, machine: { type: "string" } } });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
@@ -44,7 +47,7 @@ function number(name: string, given: string | undefined): number | undefined {
   return Number(given);
 }
 
-async function search({ seconds, histories, seed, workers, missed }: Wanted): Promise<boolean> {
+async function search({ machine, seconds, histories, seed, workers, missed }: Wanted): Promise<boolean> {
   const first = seed ?? 1 + Math.floor(Math.random() * 900_000_000);
   const untilMs = Date.now() + (seconds ?? (histories === undefined ? 60 : 86_400)) * 1_000;
   const totals = new Totals();
@@ -53,7 +56,7 @@ async function search({ seconds, histories, seed, workers, missed }: Wanted): Pr
   console.log(`Histories from seed ${first} on, ${workers} at a time.`);
   const running = Array.from({ length: workers }, (_, index) => {
     const share = histories === undefined ? Number.MAX_SAFE_INTEGER : Math.ceil((histories - index) / workers);
-    const job: Job = { first: first + index, step: workers, histories: share, untilMs, coverage: index === 0 };
+    const job: Job = { machine, first: first + index, step: workers, histories: share, untilMs, coverage: index === 0 };
     const worker = new Worker(new URL("worker.js", import.meta.url), { workerData: job });
     return new Promise<void>((resolve, reject) => {
       worker.on("error", reject).on("exit", () => resolve()).on("message", (report: Report) => {
@@ -68,7 +71,7 @@ async function search({ seconds, histories, seed, workers, missed }: Wanted): Pr
   show("");
   console.log(totals.summary());
   if (coverage !== undefined) console.log(describe(coverage, missed));
-  for (const { seed: failed } of failures.slice(0, 1)) await explain(failed);
+  for (const { seed: failed } of failures.slice(0, 1)) await explain(machine, failed);
   console.log(failures.length === 0 ? "No violation." : `\nViolations in seeds ${failures.map(({ seed: failed, rule }) => `${failed} (${rule})`).join(", ")}.`);
   return failures.length === 0;
 }
@@ -88,7 +91,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => { process.exit(erro
 
 try {
   const options = wanted();
-  const well = options.trace ? await trace(options.seed ?? 1) : await search(options);
+  const well = options.trace ? await trace(options.machine, options.seed ?? 1) : await search(options);
   process.exitCode = well ? 0 : 1;
 } catch (error) {
   console.error(error instanceof UsageError ? `${error.message}\n${usage}` : error);

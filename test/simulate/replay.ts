@@ -1,11 +1,11 @@
 /** One history again, from its seed: as a timeline, or shrunk to what is needed to fail. */
 import { execFileSync } from "node:child_process";
-import { LaboratoryWorkload, maxMoments, runHistory, shrink, violationOf, Violation, type Random } from "@lockstep/framework/testing";
-
-const workload = (random: Random): LaboratoryWorkload => new LaboratoryWorkload(random);
+import { maxMoments, runHistory, shrink, violationOf, Violation } from "@lockstep/framework/testing";
+import { workloads, type MachineName } from "./workloads.js";
 
 /** Prints every line of it. False if it failed. */
-export async function trace(seed: number): Promise<boolean> {
+export async function trace(machine: MachineName, seed: number): Promise<boolean> {
+  const workload = workloads[machine];
   try {
     const result = await runHistory({ seed, workload, trace: (line) => console.log(line) });
     console.log(`\nSeed ${seed} went well: ${JSON.stringify(result)}`);
@@ -18,7 +18,8 @@ export async function trace(seed: number): Promise<boolean> {
 }
 
 /** Prints what failed, and the shortest history that still does. */
-export async function explain(seed: number): Promise<void> {
+export async function explain(machine: MachineName, seed: number): Promise<void> {
+  const workload = workloads[machine];
   const violation = await violationOf({ seed, workload });
   if (violation === undefined) return console.log(`Seed ${seed} does not fail again: something in it is not determined by its seed, which is a defect of the simulator.`);
   console.log(`\nSeed ${seed}, ${commit()}: ${violation.message}\n\nLooking for the shortest history that fails so …`);
@@ -26,7 +27,7 @@ export async function explain(seed: number): Promise<void> {
   const lines: string[] = [];
   await violationOf({ seed, workload, without: shrunk.without, trace: (line) => { lines.push(line); } });
   console.log(`${shrunk.moments} moments are enough (${shrunk.tries} tries):\n\n${lines.join("\n")}\n\n${shrunk.violation.message}`);
-  console.log(`\nAll of it: npm run simulate -- --seed ${seed} --trace`);
+  console.log(`\nAll of it: npm run simulate -- ${machine === "laboratory" ? "" : `--machine ${machine} `}--seed ${seed} --trace`);
 }
 
 function commit(): string {

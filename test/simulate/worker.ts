@@ -1,8 +1,9 @@
 /** Runs histories, one after the other, and tells how they went. */
 import { parentPort, workerData } from "node:worker_threads";
-import { LaboratoryWorkload, runHistory, Violation, type HistoryResult } from "@lockstep/framework/testing";
+import { runHistory, Violation, type HistoryResult } from "@lockstep/framework/testing";
 import { CoreCoverage } from "./coverage.js";
 import { sumNames, type Job, type Progress, type Report, type SumName } from "./job.js";
+import { workloads } from "./workloads.js";
 
 const reportEveryMs = 500;
 
@@ -17,7 +18,7 @@ function progressOf(results: readonly HistoryResult[]): Progress {
   return { kind: "progress", histories: results.length, sums, faults, longestRest: Math.max(0, ...results.map(({ roundsToRest }) => roundsToRest)) };
 }
 
-async function work({ first, step, histories, untilMs, coverage }: Job): Promise<void> {
+async function work({ machine, first, step, histories, untilMs, coverage }: Job): Promise<void> {
   const covered = coverage ? new CoreCoverage() : undefined;
   await covered?.start();
   let results: HistoryResult[] = [];
@@ -25,7 +26,7 @@ async function work({ first, step, histories, untilMs, coverage }: Job): Promise
   for (let at = 0; at < histories && Date.now() < untilMs; at++) {
     const seed = first + at * step;
     try {
-      results.push(await runHistory({ seed, workload: (random) => new LaboratoryWorkload(random) }));
+      results.push(await runHistory({ seed, workload: workloads[machine] }));
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       report({ kind: "failure", seed, rule: error.rule });

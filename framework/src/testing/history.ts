@@ -83,8 +83,8 @@ class History {
     this.#without = without;
     this.#random = random;
     this.#trace = trace;
-    this.#watch = new Watch(trace, () => this.#world.elapsedMs);
     this.#workload = workload(random);
+    this.#watch = new Watch(trace, () => this.#world.elapsedMs, (entry, hash) => { this.#workload.applied?.(entry, hash, this.#world.elapsedMs); });
     const count = random.pick([1, 2, 3, 3, 3, 4, 5, 5, 6, 7]) ?? 3;
     this.#moments = random.between(30, maxMoments);
     this.#temper = {
@@ -142,6 +142,7 @@ class History {
 
   #ended(record: CallRecord): void {
     this.#records.push(record);
+    this.#workload.ended?.(record);
     this.#trace?.(`${record.client}: ${record.call.name} ${record.ending}${record.code === undefined ? "" : ` (${record.code})`}`);
   }
 

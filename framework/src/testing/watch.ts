@@ -1,4 +1,5 @@
 /** Looks on at all processes of a history for the checkers, and writes down what they do. */
+import type { AppliedEntry } from "../apply/types.js";
 import { AgreementChecker } from "./checkers/agreement.js";
 import { DurabilityChecker } from "./checkers/durability.js";
 import { TimeChecker } from "./checkers/time.js";
@@ -15,6 +16,7 @@ const digestEvery = 16;
 
 export class Watch {
   readonly #trace: ((line: string) => void) | undefined;
+  readonly #applied: (entry: AppliedEntry, hash: string) => void;
   readonly #agreement = new AgreementChecker();
   readonly #views = new ViewChecker();
   readonly #time: TimeChecker;
@@ -23,8 +25,9 @@ export class Watch {
   violation: Violation | undefined;
   snapshots = 0;
 
-  constructor(trace: ((line: string) => void) | undefined, elapsedMs: () => number) {
+  constructor(trace: ((line: string) => void) | undefined, elapsedMs: () => number, applied: (entry: AppliedEntry, hash: string) => void) {
     this.#trace = trace;
+    this.#applied = applied;
     this.#time = new TimeChecker(elapsedMs);
   }
 
@@ -58,6 +61,7 @@ export class Watch {
         this.#note(() => {
           this.#time.applied(process.name, position, applied);
           this.#agreement.entryApplied(process, process.name, core.ballot, position, entry, applied);
+          this.#applied(applied, entry.hash);
           if (position % digestEvery === 0) this.#agreement.state(process.name, position, process.digest());
         });
       },

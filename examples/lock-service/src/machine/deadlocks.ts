@@ -5,6 +5,8 @@
  *   and for every request before it in its queues: that it is granted, and, if they do not go together, for that one's party as well;
  *   a party waits for all of its requests that wait.
  *
+ * A circle of that is a deadlock, unless it goes through permits: others may give back enough of them (stuck.ts).
+ *
  * A circle can only arise with a request that comes to wait, or a conversion that is granted to one whom others wait for; so there is
  * none before the command, and the search starts there. It goes from each request once, and through each queue and the holders of each
  * lock once for each kind of wish: by the number of those that the newcomer depends on, at worst.
@@ -14,6 +16,7 @@ import { whyOver, withdraw } from "./grants.js";
 import { goTogether, type Lock, type Share } from "./lock.js";
 import { before, partOf, shareOf } from "./queue.js";
 import { queuePart, type Account, type RequestRow, type Waiter } from "./state.js";
+import { Stuck } from "./stuck.js";
 import type { Turn } from "./turn.js";
 
 export interface PartyId {
@@ -47,10 +50,18 @@ export function resolveDeadlocks(turn: Turn, party: PartyId, request: string, { 
     const row = turn.request(party.session, request);
     if (row === undefined || (!granted && row.status !== "waiting")) return row?.status === "refused";
     if (!granted && nobodyWaitsFor(turn, party, row)) return false;
-    const circle = new Search(turn, party, undefined).run() ?? (row.converts === null || granted ? undefined : new Search(turn, party, row.seq).run());
+    const circle = findCircle(turn, party, undefined) ?? (row.converts === null || granted ? undefined : findCircle(turn, party, row.seq));
     if (circle === undefined) return false;
     refuseYoungest(turn, circle);
   }
+}
+
+/** `conversion`: rather than from the party back to it, from this request of it. */
+function findCircle(turn: Turn, party: PartyId, conversion: number | undefined): DeadlockCircle | undefined {
+  const circle = new Search(turn, party, conversion, undefined).run();
+  if (circle === undefined || !circle.links.some(({ lock }) => turn.usedLock(lock).limit !== null)) return circle;
+  const stuck = new Stuck(turn, new Search(turn, party, conversion, undefined).all());
+  return stuck.hasParty(party.session, party.owner) ? new Search(turn, party, conversion, stuck).run() : undefined;
 }
 
 /** Usual, and soon seen: all else that it has is not wanted by anybody. Only an answer for parties with little. */
@@ -75,6 +86,9 @@ class Search {
   readonly #turn: Turn;
   readonly #party: PartyId;
   readonly #conversion: number | undefined;
+  /** If it is known: the others are as good as gone. */
+  readonly #stuck: Stuck | undefined;
+  #everything = false;
   readonly #steps: Step[] = [];
   readonly #seen = new Set<number>();
   readonly #parties = new Set<string>();
@@ -82,8 +96,9 @@ class Search {
   readonly #holders = new Set<string>();
   readonly #queues = new Map<string, number>();
 
-  constructor(turn: Turn, party: PartyId, conversion: number | undefined) {
+  constructor(turn: Turn, party: PartyId, conversion: number | undefined, stuck: Stuck | undefined) {
     this.#turn = turn;
+    this.#stuck = stuck;
     this.#party = party;
     this.#conversion = conversion;
   }
@@ -97,6 +112,13 @@ class Search {
       if (closing !== undefined) return circleOf(closing);
     }
     return undefined;
+  }
+
+  /** All requests that the party depends on. */
+  all(): readonly Step[] {
+    this.#everything = true;
+    this.run();
+    return this.#steps;
   }
 
   #goOn(step: Step): Closing | undefined {
@@ -140,8 +162,8 @@ class Search {
   }
 
   #throughWaiter(step: Step, lock: Lock, share: Share, seq: number, waiter: Waiter): Closing | undefined {
-    if (seq === this.#conversion) return { last: step, lock: lock.name };
-    const next = this.#seen.has(seq) ? undefined : this.#add(waiter.session, waiter.request, step, lock.name);
+    if (seq === this.#conversion && !this.#everything) return { last: step, lock: lock.name };
+    const next = this.#seen.has(seq) || this.#stuck?.has(seq) === false ? undefined : this.#add(waiter.session, waiter.request, step, lock.name);
     if (together(lock, waiter, share) || (this.#parties.has(keyOf(waiter)) && !this.#isGoal(waiter))) return undefined;
     // Its party has to give it back after it has got it: the way goes through it.
     return this.#toParty(waiter, next ?? this.#stepOf(waiter, step, lock.name), lock);
@@ -149,19 +171,20 @@ class Search {
 
   #toParty(party: PartyId, from: Step, lock: Lock): Closing | undefined {
     if (this.#isGoal(party)) return { last: from, lock: lock.name };
-    if (this.#parties.has(keyOf(party))) return undefined;
+    if (this.#parties.has(keyOf(party)) || this.#stuck?.hasParty(party.session, party.owner) === false) return undefined;
     this.#parties.add(keyOf(party));
     this.#addRequestsOf(party, from, lock.name);
     return undefined;
   }
 
   #isGoal({ session, owner }: PartyId): boolean {
-    return this.#conversion === undefined && session === this.#party.session && owner === this.#party.owner;
+    return !this.#everything && this.#conversion === undefined && session === this.#party.session && owner === this.#party.owner;
   }
 
   #addRequestsOf({ session, owner }: PartyId, from: Step | undefined, lock: string | undefined): void {
     for (const [[, seq], request] of this.#turn.draft.waiting.entries({ prefix: [session] })) {
-      if (this.#seen.has(seq) || (from === undefined && this.#conversion !== undefined && seq !== this.#conversion)) continue;
+      if (this.#seen.has(seq) || this.#stuck?.has(seq) === false) continue;
+      if (from === undefined && this.#conversion !== undefined && seq !== this.#conversion && !this.#everything) continue;
       const row = this.#turn.request(session, request);
       // Of a session that is over, nothing waits any more.
       if (row?.owner === owner && whyOver(this.#turn, row) === undefined) this.#add(session, request, from, lock);
@@ -186,9 +209,9 @@ function keyOf({ session, owner }: PartyId): string {
   return owner === null ? String(session) : `${session} ${owner}`;
 }
 
-/** Two that wait for one lock. Of permits: both fit. */
+/** Two that wait for one lock. Of permits, what others have counts as well: stuck.ts sees to that. */
 function together({ limit }: Lock, a: Share, b: Share): boolean {
-  return limit === null ? goTogether(a, b) : a.permits + b.permits <= limit;
+  return limit === null && goTogether(a, b);
 }
 
 interface DeadlockCircle {

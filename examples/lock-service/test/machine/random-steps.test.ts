@@ -5,7 +5,7 @@ import type { Refusal, RequestState, Want } from "../../src/machine/inputs.js";
 import { lockModes, type LockMode } from "../../src/machine/modes.js";
 import { lockView, requestState, sessionView, tokenIsCurrent } from "../../src/machine/views.js";
 import { Driver, Rejected, replica } from "./driver.js";
-import { Model, type ModelRequest, type ModelSession } from "./model.js";
+import { Model, type ModelRequest, type ModelSession } from "../../src/testing/model.js";
 
 const lockNames = ["a", "b", "c"];
 const semaphore = "s";

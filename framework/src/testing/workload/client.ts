@@ -13,6 +13,7 @@ interface UnderWay {
   slot: number | undefined;
   readonly call: Call;
   readonly startedAt: number;
+  readonly startedMs: number;
   attempts: number;
   /** An attempt may have taken effect. */
   doubt: boolean;
@@ -64,7 +65,7 @@ export class Client {
     if (this.#underWay?.asked === true) return;
     const process = this.#chooseProcess();
     if (process === undefined) return;
-    this.#underWay ??= { call: workload.next(this.#random), startedAt: moment(), attempts: 0, doubt: false, asked: false, slot: undefined };
+    this.#underWay ??= { call: workload.next(this.#random), startedAt: moment(), startedMs: this.#parts.world.elapsedMs, attempts: 0, doubt: false, asked: false, slot: undefined };
     this.#ask(this.#underWay, process);
   }
 
@@ -115,6 +116,6 @@ export class Client {
 
   #end(work: UnderWay, process: SimulatedProcess, ending: Ending, result: unknown, code: string | undefined): void {
     this.#underWay = undefined;
-    this.#parts.ended({ client: this.name, call: work.call, startedAt: work.startedAt, endedAt: this.#parts.moment(), ending, result, code, process });
+    this.#parts.ended({ client: this.name, call: work.call, startedAt: work.startedAt, endedAt: this.#parts.moment(), startedMs: work.startedMs, endedMs: this.#parts.world.elapsedMs, ending, result, code, process });
   }
 }

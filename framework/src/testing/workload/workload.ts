@@ -1,4 +1,5 @@
 /** What clients of a simulation do: which machine, which calls, and what must be true of their answers at the end. */
+import type { AppliedEntry } from "../../apply/types.js";
 import type { SomeMachine } from "../simulated-process.js";
 import type { Random } from "../random.js";
 
@@ -15,6 +16,9 @@ export interface CallRecord {
   /** Moments of the simulation: of two calls, one was over before the other began if its end is lower than the other's start. */
   readonly startedAt: number;
   readonly endedAt: number;
+  /** True time, milliseconds: when it was asked for the first time, and when it ended. */
+  readonly startedMs: number;
+  readonly endedMs: number;
   readonly ending: Ending;
   /** Of an answered call. */
   readonly result: unknown;
@@ -27,6 +31,10 @@ export interface CallRecord {
 export interface Workload {
   readonly machine: SomeMachine;
   next(random: Random): Call;
+  /** A call has ended. */
+  ended?(record: CallRecord): void;
+  /** An entry of this chain hash was applied, by one replica after the other; `elapsedMs`: true time. */
+  applied?(entry: AppliedEntry, hash: string, elapsedMs: number): void;
   /** After everything has come to rest: `state` is every replica's. @throws Violation. */
   check(records: readonly CallRecord[], state: unknown): void;
 }

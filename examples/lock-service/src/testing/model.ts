@@ -2,11 +2,9 @@
  * What the machine should do, said another way: a list of requests, and everything recomputed from it whenever something happens.
  * Shares the types of inputs with the machine, and none of its code.
  */
-import type { Want } from "../../src/machine/inputs.js";
-import type { LockMode } from "../../src/machine/modes.js";
-
-const together: Record<LockMode, string> = { NL: "NL CR CW PR PW EX", CR: "NL CR CW PR PW", CW: "NL CR CW", PR: "NL CR PR", PW: "NL CR", EX: "NL" };
-const modesTogether = (a: LockMode, b: LockMode): boolean => together[a].split(" ").includes(b);
+import type { Want } from "../machine/inputs.js";
+import type { LockMode } from "../machine/modes.js";
+import { goTogether, modesGoTogether } from "./together.js";
 
 export interface ModelSession {
   readonly id: string;
@@ -45,8 +43,8 @@ export class Model {
   readonly requests: ModelRequest[] = [];
   readonly delays = new Map<string, number>();
   readonly blocks = new Map<string, Block>();
-  /** A cancel came before its request. */
-  readonly tombstones = new Set<string>();
+  /** What has happened since somebody looked: "granted S R", "ended S R", "over S reason". */
+  readonly facts: string[] = [];
   #seq = 0;
 
   // What can be asked of it.
@@ -90,7 +88,7 @@ export class Model {
   // Who is in whose way.
 
   #incompatible(a: Want, b: Want, others: number): boolean {
-    if ("mode" in a && "mode" in b) return !modesTogether(a.mode, b.mode);
+    if ("mode" in a && "mode" in b) return !modesGoTogether(a.mode, b.mode);
     if ("permits" in a && "permits" in b) return a.permits + b.permits + others > a.limit;
     throw new Error("kinds mixed");
   }
@@ -138,6 +136,7 @@ export class Model {
 
   grant(request: ModelRequest): void {
     request.status = "granted";
+    this.facts.push(`granted ${request.session.id} ${request.request}`);
     if (request.converts === undefined) return;
     request.value = request.converts.value;
     this.finish(request.converts, "RELEASED");
@@ -145,17 +144,24 @@ export class Model {
 
   finish(request: ModelRequest, refusal: string): void {
     for (const conversion of this.requests) if (conversion.converts === request && conversion.status === "waiting") this.finish(conversion, refusal);
+    this.refuse(request, refusal);
+    this.facts.push(`ended ${request.session.id} ${request.request}`);
+  }
+
+  /** Before it has come to anything. */
+  refuse(request: ModelRequest, refusal: string): void {
     request.status = "refused";
     request.refusal = refusal;
   }
 
   end(session: ModelSession, reason: string, delayed: boolean): void {
     session.ended = reason;
+    this.facts.push(`over ${session.id} ${reason}`);
     for (const request of this.requests) {
       if (request.session !== session || request.status === "refused") continue;
       if (request.status === "granted" && delayed) this.abandon(request, session.lockDelayMs);
-      request.status = "refused";
-      request.refusal = "SESSION_OVER";
+      this.refuse(request, "SESSION_OVER");
+      this.facts.push(`ended ${session.id} ${request.request}`);
     }
   }
 
@@ -182,30 +188,50 @@ export class Model {
 
   // Deadlocks.
 
+  /** Those that wait and cannot be granted even when everybody who can go on has given back what they have. */
+  #stuck(): { readonly requests: Set<ModelRequest>; readonly isStuck: (request: ModelRequest) => boolean } {
+    const requests = new Set(this.requests.filter(({ status }) => status === "waiting"));
+    const isStuck = (of: ModelRequest): boolean => [...requests].some((each) => partyOf(each) === partyOf(of));
+    for (;;) {
+      const released = [...requests].filter((request) => request.wants.every((want) => this.#canBeGranted(request, want, requests, isStuck)));
+      if (released.length === 0) return { requests, isStuck };
+      for (const request of released) requests.delete(request);
+    }
+  }
+
+  #canBeGranted(request: ModelRequest, want: Want, stuck: ReadonlySet<ModelRequest>, isStuck: (request: ModelRequest) => boolean): boolean {
+    if (modeOf(want) === "NL") return true;
+    const ahead = this.ahead(request, want);
+    if (ahead.some((each) => stuck.has(each))) return false;
+    const kept = [...this.granted(want.lock).filter((holder) => holder !== request.converts), ...ahead].filter(isStuck);
+    return goTogetherWith(want, kept.map((each) => this.#want(each, want.lock)));
+  }
+
   /** Nodes: "got R" (the request is granted), "free R" (it is given back, too), "party P" (goes on). An edge: cannot be before. */
   #needs(): Map<string, string[]> {
     const edges = new Map<string, string[]>();
     const add = (from: string, to: string): void => { edges.set(from, [...(edges.get(from) ?? []), to]); };
-    const party = ({ session, owner }: ModelRequest): string => `party ${session.id} ${JSON.stringify(owner)}`;
-    for (const request of this.requests.filter(({ status }) => status === "waiting")) {
-      add(party(request), `got ${request.seq}`);
-      add(`free ${request.seq}`, `got ${request.seq}`);
-      add(`free ${request.seq}`, party(request));
+    const { requests, isStuck } = this.#stuck();
+    for (const request of requests) {
+      add(partyOf(request), `got ${request.seq}`);
       for (const want of request.wants) {
-        if (modeOf(want) === "NL" ) continue;
-        const all = this.granted(want.lock).filter((holder) => holder !== request.converts);
-        const inTheWay = "mode" in want ? this.holdersInTheWay(request, want) : all;
-        for (const holder of inTheWay) add(`got ${request.seq}`, party(holder));
+        if (modeOf(want) === "NL") continue;
+        const inTheWay = (other: ModelRequest): boolean => isStuck(other) && !("mode" in want && goTogether([want, this.#want(other, want.lock)]));
+        for (const holder of this.granted(want.lock)) if (holder !== request.converts && inTheWay(holder)) add(`got ${request.seq}`, partyOf(holder));
         for (const earlier of this.ahead(request, want)) {
-          add(`got ${request.seq}`, `got ${earlier.seq}`);
-          if (this.#incompatible(this.#want(earlier, want.lock), want, 0)) add(`got ${request.seq}`, `free ${earlier.seq}`);
+          if (requests.has(earlier)) add(`got ${request.seq}`, `got ${earlier.seq}`);
+          if (inTheWay(earlier)) add(`got ${request.seq}`, `free ${earlier.seq}`);
         }
       }
+    }
+    for (const request of this.requests.filter(({ status }) => status === "waiting")) {
+      if (requests.has(request)) add(`free ${request.seq}`, `got ${request.seq}`);
+      if (isStuck(request)) add(`free ${request.seq}`, partyOf(request));
     }
     return edges;
   }
 
-  /** Requests that are part of a circle. */
+  /** Requests that are part of a circle of those that are stuck. */
   deadlocked(): number[] {
     const edges = this.#needs();
     const reach = (from: string): Set<string> => {
@@ -220,4 +246,13 @@ export class Model {
     };
     return this.requests.filter(({ status, seq }) => status === "waiting" && (reach(`got ${seq}`).has(`got ${seq}`) || reach(`free ${seq}`).has(`free ${seq}`))).map(({ seq }) => seq);
   }
+}
+
+function partyOf({ session, owner }: ModelRequest): string {
+  return `party ${session.id} ${JSON.stringify(owner)}`;
+}
+
+/** The others are together already, or would not be kept. */
+function goTogetherWith(want: Want, others: readonly Want[]): boolean {
+  return "mode" in want ? others.every((other) => goTogether([want, other])) : goTogether([want, ...others]);
 }
