@@ -61,6 +61,12 @@ export function parsed<T>(parse: () => T): T {
   }
 }
 
+/** What comes before `--`, and the command that comes after it. */
+export function splitCommand(args: readonly string[]): { readonly own: string[]; readonly command: readonly string[] } {
+  const separator = args.indexOf("--");
+  return separator < 0 ? { own: [...args], command: [] } : { own: args.slice(0, separator), command: args.slice(separator + 1) };
+}
+
 /** Seconds, as people give them: 10, 0.5, or forever. @throws UsageError */
 export function secondsToMs(option: string, text: string | undefined, otherwise: number | null): number | null {
   if (text === undefined) return otherwise;

@@ -1,7 +1,7 @@
 /** `lockstep-lock elect`: leads an election around a command, or shows who leads. */
 import { parseArgs } from "node:util";
 import type { LockClient } from "../client/lock-client.js";
-import { clientDefinitions, clientOf, clientUsage, parsed } from "./client-options.js";
+import { clientDefinitions, clientOf, clientUsage, parsed, splitCommand } from "./client-options.js";
 import { runHeld } from "./held-command.js";
 import { Interruption } from "./interruption.js";
 import { UsageError } from "./usage-error.js";
@@ -16,10 +16,9 @@ Exit code: of COMMAND, when it ends by itself.
 `;
 
 export async function run(args: readonly string[]): Promise<number> {
-  const separator = args.indexOf("--");
-  const command = separator < 0 ? [] : args.slice(separator + 1);
+  const { own, command } = splitCommand(args);
   const { values, positionals } = parsed(() => parseArgs({
-    args: separator < 0 ? [...args] : args.slice(0, separator), allowPositionals: true,
+    args: own, allowPositionals: true,
     options: { ...clientDefinitions, value: { type: "string", default: "" }, observe: { type: "boolean", default: false } },
   }));
   if (values.help === true) {

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { lockModes } from "../machine/modes.js";
 import { LockDelayError, LockHeldError, LockLostError, WaitTimeoutError } from "../client/errors.js";
 import type { ModeName } from "../client/grant.js";
-import { clientDefinitions, clientOf, clientUsage, parsed, secondsToMs } from "./client-options.js";
+import { clientDefinitions, clientOf, clientUsage, parsed, secondsToMs, splitCommand } from "./client-options.js";
 import { lostExitCode, runHeld } from "./held-command.js";
 import { Interruption } from "./interruption.js";
 import { UsageError } from "./usage-error.js";
@@ -26,10 +26,9 @@ const notHeldExitCode = 75;
 const leastTtlMs = 3000;
 
 export async function run(args: readonly string[]): Promise<number> {
-  const separator = args.indexOf("--");
-  const command = separator < 0 ? [] : args.slice(separator + 1);
+  const { own, command } = splitCommand(args);
   const { values, positionals } = parsed(() => parseArgs({
-    args: separator < 0 ? [...args] : args.slice(0, separator), allowPositionals: true,
+    args: own, allowPositionals: true,
     options: { ...clientDefinitions, mode: { type: "string", default: "exclusive" }, wait: { type: "string" }, ttl: { type: "string" } },
   }));
   if (values.help === true) {

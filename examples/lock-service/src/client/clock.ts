@@ -16,3 +16,17 @@ export const systemClientClock: ClientClock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Up to `ms`, at least half of it: clients that lost the same replica do not come back in step. Over sooner when the signal is aborted. */
+export function pause(clock: ClientClock, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      cancel();
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const cancel = clock.after(ms * (0.5 + Math.random() / 2), end);
+    if (signal?.aborted === true) end();
+    else signal?.addEventListener("abort", end, { once: true });
+  });
+}

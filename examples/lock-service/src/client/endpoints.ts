@@ -4,7 +4,7 @@
  */
 import { setMaxListeners } from "node:events";
 import { Pool } from "undici";
-import type { ClientClock } from "./clock.js";
+import { pause, type ClientClock } from "./clock.js";
 import { errorOfAnswer, LockServiceError, OutcomeUnknownError, UnavailableError } from "./errors.js";
 
 export interface TlsSettings {
@@ -106,7 +106,7 @@ export class Endpoints {
       this.#moveOn(from);
       const again = !(call.once === true && unknown);
       if (again && (attempt + 1) % this.#replicas.length === 0) {
-        await this.#pause(pauseMs, call.signal);
+        await pause(clock, pauseMs, call.signal);
         pauseMs = Math.min(longestPauseMs, pauseMs * 2);
       }
       if (again && clock.now() < until) continue;
@@ -192,17 +192,6 @@ export class Endpoints {
     replica.left = controllerForMany();
     left.abort();
   }
-
-  #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    // Clients that lost the same replica do not come back in step.
-    const { promise, resolve } = deferred();
-    const cancel = this.#options.clock.after(ms * (0.5 + Math.random() / 2), resolve);
-    signal?.addEventListener("abort", resolve, { once: true });
-    return promise.finally(() => {
-      cancel();
-      signal?.removeEventListener("abort", resolve);
-    });
-  }
 }
 
 /** Listeners without number, and so without a warning. */
@@ -210,12 +199,6 @@ function controllerForMany(): AbortController {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);
   return controller;
-}
-
-function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve!: () => void;
-  const promise = new Promise<void>((settle) => { resolve = settle; });
-  return { promise, resolve };
 }
 
 function originOf(endpoint: string): string {

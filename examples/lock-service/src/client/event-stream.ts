@@ -1,6 +1,6 @@
 /** Server-sent events that go on through another replica when one is gone. */
 import { createParser, type EventSourceMessage } from "eventsource-parser";
-import type { ClientClock } from "./clock.js";
+import { pause, type ClientClock } from "./clock.js";
 import type { Endpoints, EventBytes } from "./endpoints.js";
 import { LockServiceError, UnavailableError } from "./errors.js";
 
@@ -34,7 +34,7 @@ export async function* eventStream({ endpoints, clock, path, lastEventId, signal
       if (error instanceof LockServiceError && !(error instanceof UnavailableError)) throw error;
     }
     stream?.leave();
-    await pause(clock, pauseMs * (0.5 + Math.random() / 2), signal);
+    await pause(clock, pauseMs, signal);
     pauseMs = Math.min(longestPauseMs, pauseMs * 2);
   }
 }
@@ -47,16 +47,4 @@ async function* messages(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Event
     parser.feed(decoder.decode(chunk, { stream: true }));
     yield* received.splice(0);
   }
-}
-
-function pause(clock: ClientClock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      cancel();
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const cancel = clock.after(ms, end);
-    signal.addEventListener("abort", end, { once: true });
-  });
 }
