@@ -150,6 +150,22 @@ describe("a request", () => {
     expect(lockView(driver.state, "a")).toBeUndefined();
   });
 
+  it("is given nothing after its time, though a thousand others' times are over at once and its turn has not come", () => {
+    const driver = new Driver({ checkDeterminism: false });
+    const [one, two] = [driver.open({ ttlMs: null }), driver.open({ ttlMs: null })];
+    const ids = Array.from({ length: workPerEntry }, (_, at) => String(at).padStart(4, "0"));
+    for (const id of ids) driver.acquire(one, id, `lock ${id}`);
+    for (const id of ids) driver.acquire(two, id, `lock ${id}`, { waitMs: 1000 });
+    const last = ids.at(-1) ?? "";
+    driver.now = (requestState(driver.state, two, last) as { readonly deadline: number }).deadline;
+    driver.run("release", { session: one, request: last });
+    expect(driver.state.backlog).toBe(true);
+    expect(lockView(driver.state, `lock ${last}`)?.holders ?? []).toEqual([]);
+    expect(finish(driver)).toBeGreaterThan(0);
+    const told = Array.from(driver.state.events.values()).filter((event) => "request" in event && event.session === two && event.request === last);
+    expect(told).toMatchObject([{ type: "queued" }, { type: "refused", refusal: { code: "WAIT_TIMEOUT" } }]);
+  });
+
   it("whose session is over, or that was never there, is answered with why, as long as that is known", () => {
     const driver = new Driver();
     const session = driver.open({ ttlMs: 1000 });
