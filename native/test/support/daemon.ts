@@ -2,8 +2,10 @@
  * A real Corosync of one node, in a network and a mount namespace of its own, for tests that need a daemon. Not a cluster: test/cluster
  * has three nodes.
  *
- * libqb's sockets are abstract, so they belong to the network namespace: clients are started inside it (client.ts). The namespaces
- * are nowhere by name: they live as long as the holder process, which the kernel kills when the test process ends, however it ends.
+ * libqb's sockets are abstract, so they belong to the network namespace; its buffers are files in /dev/shm, named after process ids and
+ * left there by a killed daemon, so they belong to the mount namespace, or a later process with such an id would find them. Clients are
+ * started inside both (client.ts). The namespaces are nowhere by name: they live as long as the holder process, which the kernel kills
+ * when the test process ends, however it ends.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -42,14 +44,14 @@ export class Daemon {
     return pid;
   }
 
-  /** Enters the daemon's network namespace: put it before a command. */
+  /** Enters the daemon's namespaces: put it before a command. */
   get enter(): readonly string[] {
-    return ["nsenter", "-t", String(this.#holder?.pid), "-n"];
+    return ["nsenter", "-t", String(this.#holder?.pid), "-n", "-m", `--wdns=${process.cwd()}`];
   }
 
   /** Starts the daemon (again) in the same namespaces. */
   async run(): Promise<void> {
-    const corosync = this.#spawn(["nsenter", "-t", String(this.#holder?.pid), "-n", "-m", "corosync", "-f", "-c", join(this.directory, "corosync.conf")]);
+    const corosync = this.#spawn([...this.enter, "corosync", "-f", "-c", join(this.directory, "corosync.conf")]);
     this.#corosync = corosync;
     await this.#until("corosync to form its ring", () => {
       if (corosync.exitCode !== null) throw new Error(`corosync ended with ${corosync.exitCode}:\n${this.log()}`);
@@ -84,7 +86,7 @@ export class Daemon {
   }
 
   async #startHolder(): Promise<void> {
-    const script = `mount --bind "$1/run" /run && ip link set lo up && touch "$1/ready" && exec sleep infinity`;
+    const script = `mount --bind "$1/run" /run && mount -t tmpfs tmpfs /dev/shm && ip link set lo up && touch "$1/ready" && exec sleep infinity`;
     const holder = this.#spawn(["unshare", "-n", "-m", "sh", "-c", script, "sh", this.directory]);
     this.#holder = holder;
     await this.#until("the namespaces", () => {
