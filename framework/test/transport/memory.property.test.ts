@@ -123,20 +123,28 @@ function expectOneOrderPerRing(play: Play): void {
   for (const each of told.values()) for (const texts of each) expect(texts).toEqual(each[0]);
 }
 
-/** The messages of each (ring, members) that this member saw the end of, or is still in. */
+/**
+ * The messages of each view, which is a ring, its members, and how often they have been these, that this member saw the end of, or is
+ * still in. Who is in one was in all earlier ones of the same members, so that all count alike.
+ */
 function wholeViews(recorder: Recorder): Map<string, string[]> {
   const views = new Map<string, string[]>();
+  const times = new Map<string, number>();
   let ring = "";
   let members = "";
+  let last = "";
   for (const event of recorder.events) {
     if (event.kind === "ring") ring = `${String(event.id.seq)} of ${String(event.id.nodeId)}`;
     if (event.kind === "change") members = event.members.map(({ nodeId, pid }) => `${String(nodeId)}.${String(pid)}`).join(" ");
-    const view = `${ring}: ${members}`;
+    const these = `${ring}: ${members}`;
+    if (these !== last) times.set(these, (times.get(these) ?? 0) + 1);
+    last = these;
+    const view = `${these}, ${String(times.get(these))}`;
     if (!views.has(view)) views.set(view, []);
     if (event.kind === "message") views.get(view)?.push(event.text);
   }
   // Killed in the middle of its last one.
-  if (!recorder.isMember) views.delete(`${ring}: ${members}`);
+  if (!recorder.isMember) views.delete(`${last}, ${String(times.get(last))}`);
   return views;
 }
 
