@@ -44,6 +44,8 @@ export interface Limits {
   readonly tickMs: number;
   /** Cluster time between comparisons of state digests, milliseconds. 0 turns them off. */
   readonly digestIntervalMs: number;
+  /** How often a replica asks the others for the time, milliseconds: the clock that runs fastest is right. */
+  readonly clockCheckMs: number;
 }
 
 export const defaultLimits: Limits = {
@@ -82,6 +84,8 @@ export const defaultLimits: Limits = {
   transferTimeoutMs: 2_000,
   tickMs: 50,
   digestIntervalMs: 60_000,
+  // Clocks of computers differ by less than half a millisecond a second: five milliseconds, where nothing else tells.
+  clockCheckMs: 10_000,
 };
 
 /** @throws LockstepError CONFIGURATION_INVALID. */

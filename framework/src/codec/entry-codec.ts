@@ -12,6 +12,7 @@ import { array, finiteNumber, incarnation, malformed, slotNumber, text } from ".
 import { decodeValue, encodeValue } from "./values.js";
 
 const headerBytes = 29;
+const timeAt = 20;
 const kinds = { commands: 0, members: 1 } as const;
 
 /** What an entry costs on top of its commands, and each command on top of its encoding. */
@@ -49,12 +50,17 @@ export function encodeMembers(header: EntryHeader, members: readonly ReplicaIden
   return { incarnation: header.origin.incarnation, n: header.n, bytes };
 }
 
+/** Another time for an entry that nobody has yet. */
+export function stamp({ bytes }: EntryRecord, timeMs: number): void {
+  viewOf(bytes).writeDoubleLE(timeMs, timeAt);
+}
+
 function startEntry({ origin, n, timeMs }: EntryHeader, kind: number, size: number): Buffer {
   const bytes = Buffer.allocUnsafeSlow(size);
   bytes.writeUInt32LE(origin.slot, 0);
   bytes.write(origin.incarnation, 4, 8, "hex");
   bytes.writeDoubleLE(n, 12);
-  bytes.writeDoubleLE(timeMs, 20);
+  bytes.writeDoubleLE(timeMs, timeAt);
   bytes.writeUInt8(kind, 28);
   return bytes;
 }
@@ -71,7 +77,7 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   const header = {
     origin: { slot: view.readUInt32LE(0), incarnation: view.toString("hex", 4, 12) },
     n: finiteNumber(view.readDoubleLE(12)),
-    timeMs: finiteNumber(view.readDoubleLE(20)),
+    timeMs: finiteNumber(view.readDoubleLE(timeAt)),
   };
   switch (view.readUInt8(28)) {
     case kinds.commands: return { ...header, commands: decodeCommands(view) };

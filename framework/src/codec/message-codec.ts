@@ -8,9 +8,9 @@
  */
 import type { Ballot } from "../core/ballot.js";
 import type { LogPoint } from "../log/log.js";
-import type { AckMessage, BatchMessage, ChunkMessage, Claim, Durability, Message, QuorumReport, StateReport } from "../core/messages.js";
+import type { AckMessage, BatchMessage, ChunkMessage, Claim, Durability, Message, QuorumReport, StateReport, TimeReport } from "../core/messages.js";
 import { contentHash, writeBallot } from "../log/chain-hash.js";
-import { array, ballot, bytes, flag, hash, incarnation, malformed, natural, point, slotNumber, text } from "./checks.js";
+import { array, ballot, bytes, finiteNumber, flag, hash, incarnation, malformed, natural, point, slotNumber, text } from "./checks.js";
 import { readRecord } from "./entry-codec.js";
 import { decodeValue, encodeValue } from "./values.js";
 
@@ -100,6 +100,8 @@ function controlParts(message: ControlMessage): readonly unknown[] {
     case "needSync": return [message.type, ballotParts(message.ballot), message.turn, message.have.map(pointParts), message.reach];
     case "chunk": return [message.type, ballotParts(message.ballot), message.to, message.turn, message.index, contentHash(message.payload), message.payload];
     case "digest": return [message.type, message.position, message.digest];
+    case "askTime": return [message.type, ballotParts(message.view), message.question];
+    case "tellTime": return [message.type, ballotParts(message.view), message.to, message.question, message.timeMs];
     default: return message satisfies never;
   }
 }
@@ -114,6 +116,8 @@ function readControl(value: unknown): ControlMessage {
     case "needSync": return { type, ballot: ballot(parts[0]), turn: natural(parts[1]), have: array(parts[2]).map(point), reach: natural(parts[3]) };
     case "chunk": return readChunk(parts);
     case "digest": return { type, position: natural(parts[0]), digest: text(parts[1]) };
+    case "askTime": return { type, view: ballot(parts[0]), question: natural(parts[1]) };
+    case "tellTime": return { type, view: ballot(parts[0]), to: slotNumber(parts[1]), question: natural(parts[2]), timeMs: finiteNumber(parts[3]) };
     default: return malformed("unknown control message");
   }
 }
@@ -132,12 +136,13 @@ function pointParts(p: LogPoint): readonly unknown[] {
 }
 
 function reportParts(report: StateReport): readonly unknown[] {
-  const { quorum } = report;
+  const { quorum, time } = report;
   return [
     report.slot, report.incarnation, report.lineage, ballotParts(report.ballot), pointParts(report.verified), pointParts(report.committed),
     report.k, ballotParts(report.promised), report.machine, report.version, report.slots, report.policy, report.yields,
     report.durability, report.known,
-    ...(quorum === undefined ? [] : [[quorum.quorate, quorum.votes, quorum.deviceVotes, quorum.quorum, quorum.twoNode]]),
+    quorum === undefined ? null : [quorum.quorate, quorum.votes, quorum.deviceVotes, quorum.quorum, quorum.twoNode],
+    time === undefined ? null : [time.stoodAtMs, ...(time.step === undefined ? [] : [ballotParts(time.step.view), time.step.runningMs, time.step.sure])],
   ];
 }
 
@@ -148,8 +153,14 @@ function readReport(value: unknown): StateReport {
     verified: point(parts[4]), committed: point(parts[5]), k: natural(parts[6]), promised: ballot(parts[7]),
     machine: text(parts[8]), version: natural(parts[9]), slots: array(parts[10]).map(slotNumber), policy: text(parts[11]), yields: flag(parts[12]),
     durability: readDurability(parts[13]), known: array(parts[14]).map(slotNumber),
-    ...(parts[15] === undefined ? {} : { quorum: readQuorum(parts[15]) }),
+    ...(parts[15] === null ? {} : { quorum: readQuorum(parts[15]) }),
+    ...(parts[16] === null ? {} : { time: readTime(parts[16]) }),
   };
+}
+
+function readTime(value: unknown): TimeReport {
+  const [stoodAtMs, view, runningMs, sure] = array(value);
+  return { stoodAtMs: finiteNumber(stoodAtMs), ...(view === undefined ? {} : { step: { view: ballot(view), runningMs: finiteNumber(runningMs), sure: flag(sure) } }) };
 }
 
 function readDurability(value: unknown): Durability {

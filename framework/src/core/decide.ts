@@ -7,6 +7,7 @@ import type { LogPoint } from "../log/log.js";
 import type { QuorumReport, StateReport } from "./messages.js";
 import { majorityOf, obstacles } from "./quorum-policy.js";
 import { genesis, type CoreState, type Exchange } from "./state.js";
+import { viewTime, type ViewTime } from "./view-time.js";
 
 export type Decision =
   | {
@@ -21,6 +22,7 @@ export type Decision =
     readonly remembering: readonly number[];
     readonly quorum: QuorumReport | undefined;
     readonly loud: string | undefined;
+    readonly time: ViewTime | undefined;
     readonly misfits: readonly Misfit[];
   }
   | { readonly kind: "minority"; readonly members: readonly ReplicaIdentity[]; readonly reason: string; readonly misfits: readonly Misfit[] }
@@ -48,7 +50,8 @@ export function decide(state: CoreState, exchange: Exchange): Decision {
     ? state.config.policy.judge(slots, reports)
     : { primary: false as const, reason: `the group's quorum policy is ${policy}` };
   const everyone = judgement.primary && judgement.trusted === "everyone";
-  const target = chooseTarget(everyone ? reports : reports.filter((report) => report.lineage));
+  const trusted = everyone ? reports : reports.filter((report) => report.lineage);
+  const target = chooseTarget(trusted);
   if (target instanceof LockstepError) return { kind: "contradiction", error: target };
   if (!judgement.primary) return { kind: "minority", members, reason: judgement.reason, misfits };
 
@@ -62,7 +65,8 @@ export function decide(state: CoreState, exchange: Exchange): Decision {
     .map((report) => report.slot);
   return {
     kind: "primary", ballot, members, target: target.point, targetBallot: target.ballot, holders,
-    remembering: (everyone ? reports : reports.filter((report) => report.lineage)).map((report) => report.slot), quorum: reports[0]?.quorum, loud: judgement.loud, misfits,
+    remembering: trusted.map((report) => report.slot), quorum: reports[0]?.quorum, loud: judgement.loud, misfits,
+    time: viewTime(trusted, target.ballot),
   };
 }
 

@@ -6,6 +6,7 @@ import type { StoreWrite } from "../log/store.js";
 import type { ConfigurationChange, MemberAddress, RingId } from "../transport/group-transport.js";
 import type { Ballot } from "./ballot.js";
 import type { Message, QuorumReport } from "./messages.js";
+import type { ViewTime } from "./view-time.js";
 
 export type CoreEvent =
   | { readonly type: "configuration"; readonly change: ConfigurationChange }
@@ -35,6 +36,8 @@ export type CoreEvent =
   | { readonly type: "snapshotStored"; readonly point: LogPoint }
   /** The state was found to differ from the group's: give it up and take the group's. */
   | { readonly type: "stateDiffers"; readonly position: number }
+  /** The members of the view are to agree anew who is there. */
+  | { readonly type: "exchangeAgain"; readonly reason: string }
   /** Monotonic milliseconds. Several a second while anything is awaited. */
   | { readonly type: "tick"; readonly nowMs: number };
 
@@ -62,7 +65,14 @@ export type Effect =
   | { readonly type: "committed"; readonly through: number }
   | { readonly type: "phase"; readonly phase: Phase; readonly reason: string | undefined }
   /** A primary view was installed, or given up for another. */
-  | { readonly type: "viewInstalled"; readonly ballot: Ballot; readonly members: readonly ReplicaIdentity[]; readonly loud: string | undefined }
+  | {
+    readonly type: "viewInstalled";
+    readonly ballot: Ballot;
+    readonly members: readonly ReplicaIdentity[];
+    readonly loud: string | undefined;
+    /** undefined: a first start. */
+    readonly time: ViewTime | undefined;
+  }
   /** This replica is to multicast the view's Members entry. */
   | { readonly type: "proposeMembers"; readonly members: readonly ReplicaIdentity[] }
   /** Send a member what it lacks, up to `through`. */

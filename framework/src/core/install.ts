@@ -48,10 +48,10 @@ export function promiseReceived(state: CoreState, slot: number, message: Promise
   enterView(state, decision);
 }
 
-function enterView(state: CoreState, { ballot, target, members, holders, quorum, loud }: PrimaryDecision): void {
+function enterView(state: CoreState, { ballot, target, members, holders, quorum, loud, time }: PrimaryDecision): void {
   state.view = { ballot, members, target, holders, quorum };
   state.lastCommitMs = state.nowMs;
-  state.effects.push({ type: "viewInstalled", ballot, members, loud });
+  state.effects.push({ type: "viewInstalled", ballot, members, loud, time });
   if (target.position < state.committed) return stop(state, wouldCutCommitted(state, target));
   if (state.log.hashAt(target.position) === target.hash && !state.replaceState) return takeBallot(state, state.view);
   if (state.config.policy.outdates) state.lineage = false;

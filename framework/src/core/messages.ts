@@ -35,6 +35,25 @@ export interface QuorumReport {
 /** Where acknowledged entries are kept: in the memory of more than half of the replicas, or on their disks. */
 export type Durability = "memory" | "disk";
 
+/** What a replica knows of cluster time when it sends a State (apply/cluster-clock.ts). Milliseconds. */
+export interface TimeReport {
+  /** Where time stands for it: where its last view ended, or where its state was left. */
+  readonly stoodAtMs: number;
+  /** Absent: this process was in no view yet. */
+  readonly step?: TimeStep;
+}
+
+/** All members of a view count alike, also after it, as if time did not stand still. */
+export interface TimeStep {
+  /** The last view that the sender was in. */
+  readonly view: Ballot;
+  readonly runningMs: number;
+  /** It knows the time as well as anybody. */
+  readonly sure: boolean;
+  /** The receiver's monotonic clock when this came. Not sent. */
+  readonly heardAtMs?: number;
+}
+
 /** One replica's part of a state exchange. The log above `verified` claims nothing; see exchange.ts for what it is. */
 export interface StateReport {
   readonly slot: number;
@@ -59,6 +78,8 @@ export interface StateReport {
   readonly known: readonly number[];
   readonly policy: string;
   readonly quorum?: QuorumReport;
+  /** Absent: the sender has taken part in nothing yet. */
+  readonly time?: TimeReport;
 }
 
 export interface StateMessage {
@@ -121,5 +142,23 @@ export interface DigestMessage {
   readonly digest: string;
 }
 
+/** The sender's clock may be behind: what do those of its view say, who are sure? */
+export interface AskTimeMessage {
+  readonly type: "askTime";
+  readonly view: Ballot;
+  /** Counts the sender's. */
+  readonly question: number;
+}
+
+export interface TellTimeMessage {
+  readonly type: "tellTime";
+  readonly view: Ballot;
+  readonly to: number;
+  readonly question: number;
+  /** The sender's clock, when it sent. */
+  readonly timeMs: number;
+}
+
 export type Message =
-  | BatchMessage | AckMessage | StateMessage | PromiseMessage | ExcludeMessage | RejoinMessage | NeedSyncMessage | ChunkMessage | DigestMessage;
+  | BatchMessage | AckMessage | StateMessage | PromiseMessage | ExcludeMessage | RejoinMessage | NeedSyncMessage | ChunkMessage | DigestMessage
+  | AskTimeMessage | TellTimeMessage;

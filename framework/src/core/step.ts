@@ -59,6 +59,7 @@ function take(state: CoreState, event: CoreEvent): void {
     case "snapshotStored": return snapshotStored(state, event.point);
     case "diskTrouble": return diskTroubleChanged(state, event.failing);
     case "stateDiffers": return giveUpState(state, event.position);
+    case "exchangeAgain": return askRejoin(state, event.reason);
     default: return event satisfies never;
   }
 }
@@ -72,9 +73,11 @@ function messageReceived(state: CoreState, sender: MemberAddress, message: Messa
     case "rejoin": return rejoinReceived(state, sender, message);
     case "promise": return promiseReceived(state, sender.nodeId, message);
     case "needSync": return needSyncReceived(state, sender.nodeId, message);
-    // Contents of a transfer and digests are the replica's business; the core hears what came of them.
+    // Contents of a transfer, digests and the time are the replica's business; the core hears what came of them.
     case "chunk": return chunkPassed(state, message);
-    case "digest": return;
+    case "digest":
+    case "askTime":
+    case "tellTime": return;
     default: return message satisfies never;
   }
 }

@@ -33,7 +33,7 @@ export class Outbox {
 
   send(message: Message): void {
     if (this.#lost) return;
-    const ofView = message.type === "batch" || message.type === "ack" || message.type === "chunk" || message.type === "needSync";
+    const ofView = message.type === "batch" || message.type === "ack" || message.type === "chunk" || message.type === "needSync" || message.type === "askTime" || message.type === "tellTime";
     const { maxMessageBytes } = this.#transport;
     for (const bytes of fragment(encodeMessage(message), maxMessageBytes, this.#nextMessageId++ % 2 ** 32)) this.#waiting.push({ ofView, bytes });
     if (!this.#busy) this.flush();

@@ -71,9 +71,14 @@ export class Submissions {
     return this.#queuedBytes + this.#sentBytes;
   }
 
-  /** Something waits to be sent. */
-  get pressing(): boolean {
-    return this.#queuedCommands > 0 || this.#barriers.length > 0;
+  /** Submissions so far, whatever became of them. */
+  get submitted(): number {
+    return this.#queuedEver;
+  }
+
+  /** Something waits to be sent that is among the first `clear` submissions, or is a read that waits for nothing later. */
+  pressing(clear = this.#queuedEver): boolean {
+    return (this.#queuedCommands > 0 && this.#takenEver < clear) || this.#barriers.some((barrier) => barrier.after <= clear);
   }
 
   submit(bytes: Uint8Array, requestId: string | undefined, options: WaitOptions): Promise<unknown> {
@@ -120,12 +125,15 @@ export class Submissions {
     return true;
   }
 
-  /** The next batch's commands, up to the byte limit, with the barriers that wait for nothing behind them; both may be empty. */
-  take(n: number): readonly Uint8Array[] {
+  /**
+   * The next batch's commands, up to the byte limit and of the first `clear` submissions only, with the barriers that wait for nothing
+   * behind them; both may be empty.
+   */
+  take(n: number, clear = this.#queuedEver): readonly Uint8Array[] {
     const submissions: Submission[] = [];
     let bytes = 0;
     let next = 0;
-    for (; next < this.#queue.length; next++) {
+    for (; next < this.#queue.length && this.#takenEver + next < clear; next++) {
       const submission = this.#queue[next];
       if (submission === undefined || submission.ended) continue;
       const size = submission.bytes.byteLength + commandOverheadBytes;

@@ -29,6 +29,8 @@ export function formatMessage(message: Message): string {
     case "needSync": return `needSync turn ${message.turn} have ${message.have.map(formatPoint).join(" ") || "nothing"} reach ${message.reach}`;
     case "chunk": return `chunk ${message.index} of turn ${message.turn} to ${message.to}`;
     case "digest": return `digest at ${message.position}`;
+    case "askTime": return `what is the time (${message.question})?`;
+    case "tellTime": return `to ${message.to} (${message.question}): it is ${Math.round(message.timeMs)}`;
     default: return message satisfies never;
   }
 }
@@ -68,6 +70,7 @@ export function formatEvent(event: CoreEvent): string | undefined {
     case "snapshotStored": return `snapshot stored at ${formatPoint(event.point)}`;
     case "diskTrouble": return event.failing ? "the disk takes nothing" : "the disk takes what is written again";
     case "stateDiffers": return `state differs at ${event.position}`;
+    case "exchangeAgain": return `asks for an exchange: ${event.reason}`;
     case "tick": return `tick to ${event.nowMs}`;
     case "abandon": return `abandon ${event.n}`;
     case "lateAcknowledgement":

@@ -57,7 +57,7 @@ export class Watch {
       },
       applied: (core, position, entry, applied) => {
         const names = [...applied.fired, ...applied.commands].map(({ call }) => call.name);
-        this.#trace?.(`  ${process.name}     applied ${position}#${entry.hash.slice(0, 4)} ${entry.record.incarnation.slice(-3)}/${entry.record.n}${applied.skipped ? " (a second copy)" : ""}: ${names.join(" ")}`);
+        this.#trace?.(`  ${process.name}     applied ${position}#${entry.hash.slice(0, 4)} ${entry.record.incarnation.slice(-3)}/${entry.record.n}${applied.skipped ? " (a second copy)" : ""} at ${Math.round(applied.now)}: ${names.join(" ")}`);
         this.#note(() => {
           this.#time.applied(process.name, position, applied);
           this.#agreement.entryApplied(process, process.name, core.ballot, position, entry, applied);

@@ -106,7 +106,7 @@ describe("submissions", () => {
     submissions.take(1);
     submissions.loseSent((requestId) => (requestId === "id" ? { ok: true, result: "first" } : undefined), "lost");
     expect(await Promise.all([known, unknown])).toEqual([["result", "first"], "UNKNOWN_OUTCOME"]);
-    expect(submissions.pressing).toBe(true);
+    expect(submissions.pressing()).toBe(true);
     submissions.take(2);
     submissions.answer(2, []);
     expect(await read).toEqual(["result", undefined]);
@@ -152,7 +152,7 @@ describe("submissions", () => {
       for (const { n: left } of inFlight) submissions.withdraw(left);
       submissions.take(n + 1);
       submissions.withdraw(n + 1);
-      expect([submissions.commands, submissions.bytes, submissions.pressing]).toEqual([0, 0, false]);
+      expect([submissions.commands, submissions.bytes, submissions.pressing()]).toEqual([0, 0, false]);
     }));
   });
 });

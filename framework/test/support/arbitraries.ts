@@ -1,7 +1,7 @@
 /** Random parts of the protocol, for property tests. */
 import * as fc from "fast-check";
 import type { Ballot } from "../../src/core/ballot.js";
-import type { Message, QuorumReport, StateReport } from "../../src/core/messages.js";
+import type { Message, QuorumReport, StateReport, TimeReport } from "../../src/core/messages.js";
 import { encodeCommand, encodeCommands } from "../../src/codec/entry-codec.js";
 import type { EntryRecord, LogPoint } from "../../src/log/log.js";
 
@@ -20,9 +20,13 @@ const quorums: fc.Arbitrary<QuorumReport> = fc.record({
   quorate: fc.boolean(), votes: fc.array(fc.tuple(u32, natural), { maxLength: 4 }), deviceVotes: natural, quorum: natural, twoNode: fc.boolean(),
 });
 
+const times: fc.Arbitrary<TimeReport> = fc.record({
+  stoodAtMs: natural, step: fc.record({ view: ballots, runningMs: natural, sure: fc.boolean() }),
+}, { requiredKeys: ["stoodAtMs"] });
+
 const reports: fc.Arbitrary<StateReport> = fc.record({
   slot: u32, incarnation: hex(16), lineage: fc.boolean(), ballot: ballots, verified: points, committed: points, k: natural, promised: ballots,
-  machine: fc.string(), version: natural, slots: fc.array(u32, { maxLength: 5 }), policy: fc.string(), yields: fc.boolean(), durability: fc.constantFrom("memory" as const, "disk" as const), known: fc.array(u32, { maxLength: 5 }), quorum: quorums,
+  machine: fc.string(), version: natural, slots: fc.array(u32, { maxLength: 5 }), policy: fc.string(), yields: fc.boolean(), durability: fc.constantFrom("memory" as const, "disk" as const), known: fc.array(u32, { maxLength: 5 }), quorum: quorums, time: times,
 }, { requiredKeys: ["slot", "incarnation", "lineage", "ballot", "verified", "committed", "k", "promised", "machine", "version", "slots", "policy", "yields", "durability", "known"] });
 
 const claim = { ballot: ballots, point: points, ack: natural };
@@ -38,4 +42,6 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: fc.constant("needSync" as const), ballot: ballots, turn: natural, have: fc.array(points, { maxLength: 3 }), reach: natural }),
   fc.record({ type: fc.constant("chunk" as const), ballot: ballots, to: u32, turn: natural, index: natural, payload: fc.uint8Array({ maxLength: 200 }) }),
   fc.record({ type: fc.constant("digest" as const), position: natural, digest: fc.string() }),
+  fc.record({ type: fc.constant("askTime" as const), view: ballots, question: natural }),
+  fc.record({ type: fc.constant("tellTime" as const), view: ballots, to: u32, question: natural, timeMs: natural }),
 );

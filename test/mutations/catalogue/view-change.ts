@@ -201,7 +201,7 @@ export const viewChange: readonly Mutation[] = [
     id: "trusts-the-blank-as-well",
     rule: "The target is chosen among members with lineage.",
     section: "View change, 3",
-    edits: [{ file: decide, find: "chooseTarget(everyone ? reports : reports.filter((report) => report.lineage))", replace: "chooseTarget(everyone ? reports : Array.from(reports))" }],
+    edits: [{ file: decide, find: "chooseTarget(trusted)", replace: "chooseTarget(everyone ? reports : Array.from(reports))" }],
     caught: { by: "nothing", level: "core", why: "what a member without lineage claims is verified, and so true; it may be less than it acknowledged, and then one of those with lineage claims more" },
   },
   {

@@ -6,7 +6,6 @@ import { lockMachine, type LockState } from "../machine/machine.js";
 import { lockModes, type LockMode } from "../machine/modes.js";
 import { lockView } from "../machine/views.js";
 import { Beliefs } from "./beliefs.js";
-import { ClusterTime } from "./cluster-time.js";
 import { checkEvents } from "./event-checks.js";
 import { Ledger } from "./ledger.js";
 import { goTogether } from "./together.js";
@@ -153,7 +152,7 @@ export class LockWorkload implements Workload {
     const ledger = new Ledger(events.values());
     for (const { entry } of this.#entries) ledger.enter(entry);
     checkEvents(events.values(), this.#wantsOf());
-    const beliefs = new Beliefs(records, new ClusterTime(this.#entries));
+    const beliefs = new Beliefs(records);
     beliefs.checkExclusion();
     for (const event of events.values()) if (event.type === "session-ended" && event.reason === "expired") beliefs.checkExpiry(event.session, this.#entries[event.position - 1]?.elapsedMs ?? 0);
     checkRest(state as LockState);
