@@ -1,6 +1,6 @@
 /** What can go wrong with a cluster, as data: a plan is made of it, the nemesis puts it in force. */
 
-export const faultKinds = ["cut", "split", "block", "partialCut", "loss", "pauseDaemon", "killDaemon", "pauseReplica", "killReplica", "powerLoss"] as const;
+export const faultKinds = ["cut", "split", "block", "partialCut", "loss", "pauseDaemon", "killDaemon", "pauseReplica", "killReplica", "killNode", "powerLoss"] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
 export type Fault =
@@ -16,13 +16,15 @@ export type Fault =
   | { readonly kind: "powerLoss" }
   /** Every node loses this share of the packets that come to it. */
   | { readonly kind: "loss"; readonly percent: number }
-  | { readonly kind: "pauseDaemon" | "killDaemon" | "pauseReplica" | "killReplica"; readonly node: number };
+  | { readonly kind: "pauseDaemon" | "killDaemon" | "pauseReplica" | "killReplica"; readonly node: number }
+  /** Its daemon, its replica and its clients are killed at once; daemon and replica are started again at the end. */
+  | { readonly kind: "killNode"; readonly node: number };
 
 /** SIGSTOP until the end, or SIGKILL with a new start at the end. */
-export type ProcessFault = Extract<Fault, { node: number }> & { readonly kind: "pauseDaemon" | "killDaemon" | "pauseReplica" | "killReplica" };
+export type ProcessFault = Extract<Fault, { node: number }> & { readonly kind: "pauseDaemon" | "killDaemon" | "pauseReplica" | "killReplica" | "killNode" };
 
 export function isProcessFault(fault: Fault): fault is ProcessFault {
-  return fault.kind === "pauseDaemon" || fault.kind === "killDaemon" || fault.kind === "pauseReplica" || fault.kind === "killReplica";
+  return fault.kind === "pauseDaemon" || fault.kind === "killDaemon" || fault.kind === "pauseReplica" || fault.kind === "killReplica" || fault.kind === "killNode";
 }
 
 export interface PlannedFault {
@@ -45,6 +47,7 @@ export function describeFault(fault: Fault): string {
     case "killDaemon": return `kill daemon ${fault.node}`;
     case "pauseReplica": return `pause replica ${fault.node}`;
     case "killReplica": return `kill replica ${fault.node}`;
+    case "killNode": return `kill node ${fault.node}`;
     default: return fault satisfies never;
   }
 }

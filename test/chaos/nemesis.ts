@@ -18,6 +18,8 @@ export interface NemesisOptions {
   readonly now: () => number;
   /** What is in force has changed. */
   readonly changed: () => void;
+  /** A node dies at this instant: kills its clients. */
+  readonly nodeDies?: (nodeId: number) => Promise<void>;
 }
 
 export class Nemesis {
@@ -40,8 +42,8 @@ export class Nemesis {
     const moments = plan.flatMap((planned) => [{ atMs: planned.startMs, planned }, { atMs: planned.endMs, planned }]);
     for (const { atMs, planned } of moments.sort((a, b) => a.atMs - b.atMs)) {
       await sleep(Math.max(0, atMs - this.#options.now()));
-      if (atMs === planned.startMs) await this.#start(planned);
-      else await this.#end(planned);
+      if (atMs === planned.startMs) await this.start(planned);
+      else await this.end(planned);
     }
   }
 
@@ -68,7 +70,8 @@ export class Nemesis {
     return ended;
   }
 
-  async #start(planned: PlannedFault): Promise<void> {
+  /** Now, whatever the plan says. */
+  async start(planned: PlannedFault): Promise<void> {
     const { fault } = planned;
     // Before it strikes: a daemon that is killed must not be taken for one that ended by itself.
     this.#inForce.add(planned);
@@ -86,7 +89,7 @@ export class Nemesis {
     this.#options.changed();
   }
 
-  async #end(planned: PlannedFault): Promise<void> {
+  async end(planned: PlannedFault): Promise<void> {
     if (!this.#inForce.delete(planned)) return;
     const { fault } = planned;
     if (isProcessFault(fault)) this.#mend(fault);
@@ -102,7 +105,7 @@ export class Nemesis {
     const life = fleet.life(node);
     // Which incarnation is erased, or frozen, has to be known: memory-account.ts. A frozen one has not changed since it was looked at.
     if (kind !== "pauseDaemon" && life?.frozen !== true && !(await fleet.look(node)) && life !== undefined) return "its replica does not answer";
-    if ((kind === "killDaemon" || kind === "killReplica") && !fleet.account.mayErase(node)) return "less than a majority would remember";
+    if ((kind === "killDaemon" || kind === "killReplica" || kind === "killNode") && !fleet.account.mayErase(node)) return "less than a majority would remember";
     switch (kind) {
       case "pauseDaemon":
         if (cluster.node(node).daemonPid === undefined) return "it is down";
@@ -121,6 +124,11 @@ export class Nemesis {
         if (life === undefined) return "it is down";
         await fleet.kill(node);
         return undefined;
+      case "killNode":
+        if (life === undefined || cluster.node(node).daemonPid === undefined) return "it is down";
+        // Each sends its signals before it first waits.
+        await Promise.all([cluster.node(node).killDaemon(), fleet.kill(node), this.#options.nodeDies?.(node)]);
+        return undefined;
       default: return kind satisfies never;
     }
   }
@@ -138,6 +146,7 @@ export class Nemesis {
       case "killReplica":
         if (fleet.life(node) === undefined && !this.#isMeantToBeDown("killReplica", node)) fleet.start(node);
         return;
+      case "killNode": return this.#startAgain(node);
       default: return kind satisfies never;
     }
   }
@@ -151,15 +160,17 @@ export class Nemesis {
   }
 
   #restorePower(): void {
+    for (const nodeId of this.#options.cluster.nodeIds) this.#startAgain(nodeId);
+  }
+
+  #startAgain(nodeId: number): void {
     const { cluster, fleet } = this.#options;
-    for (const nodeId of cluster.nodeIds) {
-      if (cluster.node(nodeId).daemonPid === undefined && !this.#isMeantToBeDown("killDaemon", nodeId)) cluster.node(nodeId).startDaemon();
-      if (fleet.life(nodeId) === undefined && !this.#isMeantToBeDown("killReplica", nodeId)) fleet.start(nodeId);
-    }
+    if (cluster.node(nodeId).daemonPid === undefined && !this.#isMeantToBeDown("killDaemon", nodeId)) cluster.node(nodeId).startDaemon();
+    if (fleet.life(nodeId) === undefined && !this.#isMeantToBeDown("killReplica", nodeId)) fleet.start(nodeId);
   }
 
   #isMeantToBeDown(kind: "killDaemon" | "killReplica", nodeId: number): boolean {
-    return this.#has(kind, nodeId) || Array.from(this.#inForce).some(({ fault }) => fault.kind === "powerLoss");
+    return this.#has(kind, nodeId) || this.#has("killNode", nodeId) || Array.from(this.#inForce).some(({ fault }) => fault.kind === "powerLoss");
   }
 
   #has(kind: ProcessFault["kind"], nodeId: number): boolean {

@@ -13,6 +13,8 @@ export interface PlanOptions {
   readonly durationMs: number;
   /** Of durable replicas: the power fails, too. */
   readonly durability?: Durability;
+  /** Whole nodes die, too, with the clients on them. */
+  readonly nodesDie?: boolean;
 }
 
 const stormMs = [8_000, 20_000] as const;
@@ -31,10 +33,13 @@ const weights: readonly (readonly [ChosenKind, number])[] = [
   ["cut", 6], ["split", 2], ["block", 3], ["partialCut", 3], ["pauseDaemon", 3], ["killDaemon", 2], ["pauseReplica", 3], ["killReplica", 4],
 ];
 
-const weightsWithDisks: typeof weights = [...weights, ["powerLoss", 1]];
+function weightsOf(durability: Durability, nodesDie: boolean): typeof weights {
+  return [...weights, ...(durability === "disk" ? [["powerLoss", 1] as const] : []), ...(nodesDie ? [["killNode", 2] as const] : [])];
+}
 
-export function planFaults({ seed, nodes, durationMs, durability = "memory" }: PlanOptions): PlannedFault[] {
+export function planFaults({ seed, nodes, durationMs, durability = "memory", nodesDie = false }: PlanOptions): PlannedFault[] {
   const random = new Random(seed);
+  const among = weightsOf(durability, nodesDie);
   const plan: PlannedFault[] = [];
   /** When the last fault of each process is over, rest included. */
   const busyUntil = new Map<string, number>();
@@ -43,7 +48,7 @@ export function planFaults({ seed, nodes, durationMs, durability = "memory" }: P
     const end = Math.min(now + random.between(...stormMs), durationMs);
     if (random.chance(lossyStorms)) plan.push({ startMs: now, endMs: end, fault: { kind: "loss", percent: random.between(5, 30) / 10 } });
     for (let at = now + random.between(...gapMs); at < end; at += random.between(...gapMs)) {
-      const fault = chooseFault(random, nodes, durability === "disk" ? weightsWithDisks : weights);
+      const fault = chooseFault(random, nodes, among);
       const endMs = Math.min(at + duration(random), end);
       const name = isProcessFault(fault) ? `${fault.kind.replace(/^[a-z]+/, "")} ${fault.node}` : undefined;
       if (name !== undefined && (busyUntil.get(name) ?? 0) > at) continue;
