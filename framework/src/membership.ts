@@ -9,26 +9,25 @@ import { Backlog } from "./apply/backlog.js";
 import type { ClusterClock } from "./apply/cluster-clock.js";
 import type { DigestCheck } from "./apply/digest-check.js";
 import type { AppliedEntry, Applier } from "./apply/types.js";
-import { commandOverheadBytes, encodeCommands, encodeMembers, entryOverheadBytes, stamp, type EntryHeader } from "./codec/entry-codec.js";
+import { commandOverheadBytes, entryOverheadBytes } from "./codec/entry-codec.js";
 import { Reassembler } from "./codec/fragments.js";
 import { batchOverheadBytes, decodeMessage } from "./codec/message-codec.js";
 import { formatBallot } from "./core/ballot.js";
 import type { CoreEvent, Effect, Phase } from "./core/events.js";
-import { canPropose, inFlight } from "./core/replicate.js";
-import type { Message } from "./core/messages.js";
+import { inFlight } from "./core/replicate.js";
 import type { CoreState } from "./core/state.js";
 import { step } from "./core/step.js";
 import type { Limits } from "./limits.js";
-import type { Entry, ReplicaIdentity } from "./log/entry.js";
+import type { Entry } from "./log/entry.js";
 import type { LogEntry } from "./log/log.js";
 import type { Persistence } from "./log/persistence.js";
 import type { Logger } from "./logger.js";
 import type { ProtocolObserver } from "./observer.js";
 import type { Cancel, Scheduler } from "./scheduler.js";
-import { ClockCheck } from "./submit/clock-check.js";
-import { MembersNotice } from "./submit/members-notice.js";
 import { Outbox } from "./submit/outbox.js";
+import { Proposer } from "./submit/proposer.js";
 import type { Submissions } from "./submit/submissions.js";
+import { Timekeeper } from "./submit/timekeeper.js";
 import { Transfers, type TransferTotals } from "./sync/transfers.js";
 import type { ConfigurationChange, Delivery, GroupTransport, RingId, VoteInfo } from "./transport/group-transport.js";
 
@@ -68,9 +67,8 @@ export class Membership {
   #events: CoreEvent[] = [];
   #running = false;
   #flushScheduled = false;
-  #lastN = 0;
-  readonly #membersNotice: MembersNotice;
-  readonly #clockCheck: ClockCheck;
+  readonly #timekeeper: Timekeeper;
+  readonly #proposer: Proposer;
   #cancelLateAck: Cancel | undefined;
   #open = true;
 
@@ -79,12 +77,8 @@ export class Membership {
     this.#parts = parts;
     this.#outbox = new Outbox(transport);
     this.#backlog = this.#makeBacklog(parts);
-    this.#membersNotice = new MembersNotice(limits.silenceTimeoutMs);
-    this.#clockCheck = new ClockCheck({
-      clock: parts.clock, slot: core.config.slot, patienceMs: limits.silenceTimeoutMs, everyMs: limits.clockCheckMs,
-      submitted: () => parts.submissions.submitted, send: (message) => this.#outbox.send(message),
-      exchangeAgain: (reason) => this.#dispatch({ type: "exchangeAgain", reason }),
-    });
+    this.#timekeeper = this.#makeTimekeeper(parts);
+    this.#proposer = new Proposer({ ...parts, timekeeper: this.#timekeeper, tellCore: (event) => this.#dispatch(event) });
     this.#reassembler = new Reassembler(largestMessage(limits));
     this.#transfers = new Transfers({
       log: core.log, applier, limits, logger, incarnation: core.config.incarnation, totals: parts.totals,
@@ -92,6 +86,14 @@ export class Membership {
       send: (message) => this.#outbox.send(message),
       blocked: () => this.#outbox.blocked,
       tellCore: (event) => this.#dispatch(event),
+    });
+  }
+
+  #makeTimekeeper({ core: { config: { slot, incarnation } }, clock, limits, submissions }: MembershipParts): Timekeeper {
+    return new Timekeeper({
+      clock, slot, incarnation, patienceMs: limits.silenceTimeoutMs, everyMs: limits.clockCheckMs,
+      submitted: () => submissions.submitted, send: (message) => this.#outbox.send(message),
+      exchangeAgain: (reason) => this.#dispatch({ type: "exchangeAgain", reason }),
     });
   }
 
@@ -117,7 +119,7 @@ export class Membership {
   /** No event is taken any more. */
   close(): void {
     this.#open = false;
-    this.#parts.clock.stop();
+    this.#timekeeper.viewEnded();
     this.#cancelLateAck?.();
     this.#backlog.close();
     this.#transfers.cancel();
@@ -156,8 +158,8 @@ export class Membership {
 
   tick(nowMs: number): void {
     this.#dispatch({ type: "tick", nowMs });
-    if (canPropose(this.core)) this.#membersNotice.tick(nowMs);
-    this.#clockCheck.tick();
+    this.#proposer.tick(nowMs);
+    this.#timekeeper.tick();
     this.flush();
   }
 
@@ -189,11 +191,10 @@ export class Membership {
     try {
       const whole = this.#reassembler.accept(sender, data);
       if (whole === undefined) return;
-      const message = this.#timed(decodeMessage(whole));
+      const message = this.#timekeeper.incoming(sender.nodeId, decodeMessage(whole));
+      if (message === undefined) return;
       const { slot } = core.config;
       if (message.type === "digest") return digestCheck.received(sender.nodeId, message.position, message.digest);
-      if (message.type === "askTime") return this.#clockCheck.asked(sender.nodeId, message);
-      if (message.type === "tellTime") return this.#clockCheck.told(message);
       if (message.type === "batch" && core.phase === "active") this.#backlog.arrived();
       this.#dispatch({ type: "message", sender, message });
       if (message.type === "chunk") this.#transfers.delivered(sender.nodeId === slot && sender.pid === core.self?.pid, message.to === slot, message);
@@ -202,11 +203,6 @@ export class Membership {
       // Every member sees the same bytes and ignores them alike.
       logger.warn({ sender, bytes: data.byteLength, error: error.message }, "a message that is not of this protocol was ignored");
     }
-  }
-
-  #timed(message: Message): Message {
-    if (message.type !== "state" || message.report.time === undefined) return message;
-    return { ...message, report: { ...message.report, time: this.#parts.clock.heard(message.report.time) } };
   }
 
   /** Events one after the other, also those that effects bring about. */
@@ -241,13 +237,12 @@ export class Membership {
   #perform(effect: Effect): void {
     const { submissions, applier } = this.#parts;
     switch (effect.type) {
-      case "multicast": return this.#multicast(effect.message);
+      case "multicast": return this.#outbox.send(this.#timekeeper.outgoing(effect.message));
       case "suspended":
-        this.#parts.clock.stop();
         this.#outbox.withdrawView();
         this.#reassembler.reset();
-        this.#membersNotice.viewEnded();
-        this.#clockCheck.viewEnded();
+        this.#proposer.viewEnded();
+        this.#timekeeper.viewEnded();
         return this.#transfers.cancel();
       case "acknowledgeLater":
         this.#cancelLateAck ??= this.#parts.scheduler.after(this.#parts.limits.lateAckMs, () => {
@@ -261,7 +256,7 @@ export class Membership {
         return this.scheduleFlush();
       case "viewInstalled": return this.#viewInstalled(effect);
       case "proposeMembers":
-        this.#membersNotice.send(effect.members);
+        this.#proposer.announce(effect.members);
         return this.scheduleFlush();
       case "donate": return this.#transfers.donate(effect);
       case "stopDonating": return this.#transfers.stopDonating(effect.to);
@@ -282,14 +277,6 @@ export class Membership {
     }
   }
 
-  /** The time is added here: the core has no clock. An entry that is sent again may be from before a while in which time stood still. */
-  #multicast(message: Message): void {
-    const { clock } = this.#parts;
-    if (message.type === "batch") stamp(message.record, clock.start());
-    const time = message.type === "state" ? clock.report() : undefined;
-    this.#outbox.send(message.type === "state" && time !== undefined ? { ...message, report: { ...message.report, time } } : message);
-  }
-
   #persistence(): Persistence {
     const { persistence } = this.#parts;
     if (persistence === undefined) throw new LockstepError("INVARIANT_VIOLATED", "a core that writes has a disk");
@@ -304,9 +291,8 @@ export class Membership {
 
   #viewInstalled({ ballot, members, loud, time }: Extract<Effect, { type: "viewInstalled" }>): void {
     this.#parts.totals.viewChanges++;
-    this.#parts.clock.resume(ballot, time, this.core.config.incarnation);
-    this.#clockCheck.viewInstalled(ballot);
-    this.#membersNotice.viewInstalled(members, this.core.config.slot, this.core.view?.target.position ?? 0, this.core.nowMs);
+    this.#timekeeper.viewInstalled(ballot, time);
+    this.#proposer.viewInstalled(members);
     const fields = { ballot: formatBallot(ballot), slots: members.map((member) => member.slot) };
     if (loud === undefined) this.#parts.logger.info(fields, "a primary view was installed");
     else this.#parts.logger.warn({ ...fields, why: loud }, "a primary view was installed without a majority that remembers");
@@ -315,13 +301,11 @@ export class Membership {
   // Applying.
 
   #applied(position: number, logged: LogEntry, entry: Entry, applied: AppliedEntry): void {
-    const { core, clock, submissions, digestCheck, observer, persistence } = this.#parts;
-    if (entry.members !== undefined) this.#membersNotice.applied(position);
-    const isFirst = clock.now() === undefined;
-    if (isFirst && logged.record.incarnation === core.config.incarnation) clock.started();
-    clock.observe(applied.now);
-    if (isFirst) this.#clockCheck.begin();
-    if (logged.record.incarnation === core.config.incarnation && !applied.skipped) {
+    const { core, submissions, digestCheck, observer, persistence } = this.#parts;
+    const isOwn = logged.record.incarnation === core.config.incarnation;
+    if (entry.members !== undefined) this.#proposer.announced(position);
+    this.#timekeeper.applied(applied.now, isOwn);
+    if (isOwn && !applied.skipped) {
       submissions.answer(applied.n, applied.commands.map((command) => command.outcome));
     }
     observer.applied(core, position, logged, applied);
@@ -344,39 +328,12 @@ export class Membership {
 
   /** Sends what waits, as far as the window allows. */
   flush(): void {
-    const { submissions, limits } = this.#parts;
-    if (!this.#open || this.#running || !canPropose(this.core)) return;
-    const members = this.#membersNotice.take();
-    if (members !== undefined) this.#proposeMembers(members);
-    // Until the first entry of a group is applied there is no cluster time to stamp others with.
-    if (this.#parts.clock.now() === undefined) return;
-    const clear = this.#clockCheck.clear();
-    while (submissions.pressing(clear) && inFlight(this.core) < limits.inFlightBatches) this.#proposeBatch(clear);
+    if (this.#open && !this.#running) this.#proposer.flush();
   }
 
-  #proposeMembers(members: readonly ReplicaIdentity[]): void {
-    const record = encodeMembers(this.#header(), members);
-    this.#dispatch({ type: "propose", record });
-    // It tells of this view only: sent again in the next one it would contradict that one's own.
-    this.#dispatch({ type: "abandon", n: record.n });
-  }
-
-  #proposeBatch(clear: number): void {
-    const header = this.#header();
-    this.#dispatch({ type: "propose", record: encodeCommands(header, this.#parts.submissions.take(header.n, clear)) });
-  }
-
-  /** An entry for its time alone, which fires timers; none while others wait for a quorum, or the log would fill with them. */
+  /** An entry for its time alone, which fires timers. */
   proposeTick(): void {
-    const { log, committed } = this.core;
-    const quiet = inFlight(this.core) === 0 && log.end === committed;
-    if (this.#open && quiet && canPropose(this.core) && this.#parts.clock.now() !== undefined) this.#proposeBatch(this.#clockCheck.clear());
-  }
-
-  #header(): EntryHeader {
-    const { slot, incarnation } = this.core.config;
-    this.#lastN++;
-    return { origin: { slot, incarnation }, n: this.#lastN, timeMs: this.#parts.clock.start() };
+    if (this.#open) this.#proposer.proposeTick();
   }
 }
 

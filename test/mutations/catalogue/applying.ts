@@ -97,14 +97,14 @@ export const applying: readonly Mutation[] = [
     id: "stamps-without-having-asked",
     rule: "A replica that is not sure of the time stamps nothing that was submitted after its last answered question.",
     section: "Time and chance, 3",
-    edits: [{ file: "submit/clock-check.ts", find: "    if (clock.sure) return submitted();\n", replace: "    if (clock.sure || this.#clear === 0) return submitted();\n" }],
-    caught: { by: "test", file: "submit/clock-check.test.ts" },
+    edits: [{ file: "submit/timekeeper.ts", find: "    if (clock.sure) return submitted();\n", replace: "    if (clock.sure || this.#clear === 0) return submitted();\n" }],
+    caught: { by: "test", file: "submit/timekeeper.test.ts" },
   },
   {
     id: "sends-again-with-the-first-stamp",
     rule: "What is sent again is stamped again.",
     section: "Time and chance, 4",
-    edits: [{ file: "membership.ts", find: "    if (message.type === \"batch\") stamp(message.record, clock.start());\n", replace: "    if (message.type === \"batch\" && message.point.position < 0) stamp(message.record, clock.start());\n" }],
+    edits: [{ file: "submit/timekeeper.ts", find: "    if (message.type === \"batch\") stamp(message.record, clock.start());\n", replace: "    if (message.type === \"batch\" && message.point.position < 0) stamp(message.record, clock.start());\n" }],
     caught: { by: "test", file: "cluster-time.test.ts" },
   },
 ];
