@@ -51,6 +51,9 @@ const exclusiveLocks = ["x1", "x2", "x3", "x4", "x5"];
 const thinkMs = [5, 60] as const;
 const stepMs = [5, 25] as const;
 const stepsOf = [3, 20] as const;
+/** Longer than a lease: there it is lost to a client that runs, and stops in time. */
+const longStepsOf = [80, 250] as const;
+const longShare = 0.15;
 const stumbleShare = 0.005;
 /** The controller's SIGSTOP comes within it. */
 const stumbleMs = 400;
@@ -98,7 +101,8 @@ class Application implements ChaosLockClient {
     const random = this.#random;
     const kind = random.next();
     const [first = "", second = ""] = random.shuffled(exclusiveLocks);
-    const common = { waitMs: random.pick([null, null, 4_000, 300, 0]) ?? null, steps: random.between(...stepsOf), inner: undefined };
+    const [fewest, most] = random.chance(longShare) ? longStepsOf : stepsOf;
+    const common = { waitMs: random.pick([null, null, 4_000, 300, 0]) ?? null, steps: random.between(fewest, most), inner: undefined };
     if (kind < 0.5) return { ...common, locks: [first], use: "EX" };
     if (kind < 0.62) return { ...common, locks: [first, second], use: "EX" };
     if (kind < 0.7) return { ...common, locks: [first], use: "EX", inner: { ...common, locks: [second], use: "EX" } };

@@ -62,7 +62,7 @@ export function formatLockReport(report: LockReport): string {
     ...rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`),
     ...(["bound", "lease"] as const).map((kind) => formatDeaths(kind, nodeDeaths.filter(({ bound }) => bound === (kind === "bound")))),
     `faults: ${list(faults)}; skipped ${faultsSkipped}; clients: ${clients.stops} stopped at any moment, ${clients.stumbles} between look and write, ${clients.kills} killed`,
-    `calls: ${list(outcomes)}; sessions ended: ${list(sessionsEnded)}`,
+    `calls of the clients that were left in the end: ${list(outcomes)}; sessions ended: ${list(sessionsEnded)}`,
   ].join("\n");
 }
 
