@@ -13,6 +13,7 @@ import { benchCommit } from "./commit.js";
 import { benchDisk } from "./disk.js";
 import { benchEtcd } from "./etcd.js";
 import { benchLarge } from "./large.js";
+import { benchLock } from "./lock.js";
 import { benchMemory } from "./memory.js";
 import { Report } from "./report.js";
 import { benchRestart } from "./restart.js";
@@ -20,9 +21,9 @@ import { benchSnapshot } from "./snapshot.js";
 import { benchTable } from "./table.js";
 
 const onCluster = {
-  binding: benchBinding, commit: benchCommit, memory: benchMemory, "catch-up": benchCatchUp, large: benchLarge, etcd: benchEtcd, disk: benchDisk, snapshot: benchSnapshot, restart: benchRestart,
+  binding: benchBinding, commit: benchCommit, memory: benchMemory, "catch-up": benchCatchUp, large: benchLarge, etcd: benchEtcd, lock: benchLock, disk: benchDisk, snapshot: benchSnapshot, restart: benchRestart,
 } as const;
-const names = ["table", "binding", "commit", "memory", "disk", "etcd", "snapshot", "restart", "catch-up", "large"] as const;
+const names = ["table", "binding", "commit", "memory", "disk", "etcd", "lock", "snapshot", "restart", "catch-up", "large"] as const;
 type Name = (typeof names)[number];
 
 function isName(text: string): text is Name {

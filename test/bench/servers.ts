@@ -1,4 +1,4 @@
-/** Three servers of a kind on the nodes of a cluster, each with a directory of its own on the same file system: etcd, and the key-value server. */
+/** Three servers of a kind on the nodes of a cluster, each with a directory of its own on the same file system: etcd, the key-value server, or another. */
 import type { ChildProcess } from "node:child_process";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -47,6 +47,18 @@ export class Servers {
       ], "kv");
     }
     return servers;
+  }
+
+  /** Of any other program, one on each node. */
+  static start(cluster: Cluster, name: string, command: string, args: (nodeId: number, directory: string) => readonly string[]): Servers {
+    const servers = new Servers(cluster);
+    for (const nodeId of cluster.nodeIds) servers.#start(nodeId, command, (directory) => args(nodeId, directory), name);
+    return servers;
+  }
+
+  /** Of their processes, in the order of the nodes. */
+  get pids(): readonly number[] {
+    return this.#children.map(({ pid }) => pid ?? 0);
   }
 
   #start(nodeId: number, command: string, args: (directory: string) => readonly string[], name: string): void {
