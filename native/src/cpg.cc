@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "cancel_off.h"
 #include "cpg_events.h"
 #include "table_gate.h"
 
@@ -188,6 +189,7 @@ Napi::Value Cpg::mcastEach(const Napi::CallbackInfo& info) {
     if (!toIovec(array.Get(from + static_cast<uint32_t>(i)), pieces[i])) return status(env, -abi::kInvalidParam);
   }
   size_t sent = 0;
+  const CancelOff cancelOff;
   const abi::Status result = connection().send([&](abi::Handle handle) { return library_->api.mcast(handle, guarantee, &pieces[sent], 1); }, pieces.size(), sent);
   const bool stopped = result != abi::kOk && result != abi::kTryAgain;
   return Napi::Number::New(env, stopped ? -static_cast<double>(result) : static_cast<double>(from + sent));

@@ -1,6 +1,8 @@
 // See event_source.h.
 #include "event_source.h"
 
+#include "cancel_off.h"
+
 namespace corosync {
 namespace {
 
@@ -12,6 +14,7 @@ EventSource& EventSource::dispatching() { return *current; }
 
 bool EventSource::drain(Budget budget) {
   std::lock_guard<std::mutex> lock(mutex_);
+  const CancelOff cancelOff;
   const size_t until = queue_.bytes() + budget.bytes;
   current = this;
   bool empty = false;
