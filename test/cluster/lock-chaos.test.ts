@@ -29,8 +29,8 @@ describe("the lock service under chaos", () => {
     console.log(output);
     expect(code, output).toBe(0);
     const [report] = JSON.parse(readFileSync(json, "utf8")) as [LockReport];
-    expect(report.grants).toBeGreaterThan(20);
-    expect(report.writesAccepted).toBeGreaterThan(100);
+    expect(report.grants).toBeGreaterThan(10);
+    expect(report.writesAccepted).toBeGreaterThan(20);
     expect(Object.values(report.faults).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(3);
     // Each bound session's node died once, and a lease's: judged in the run, and here from what Corosync is told.
     const { tokenMs, consensusMs } = corosyncTimeouts(report.nodes);

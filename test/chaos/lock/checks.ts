@@ -11,7 +11,7 @@ import type { HolderValue, LockUse, ResourceRecord, SeenEvent } from "./records.
 export interface LockFindings {
   /** Writes that were accepted after one with a higher token. */
   readonly lateWrites: readonly string[];
-  /** Sections that wrote after a later one had written. */
+  /** Sections that wrote after a later one, under the same lock, had written. */
   readonly overlappingSections: readonly string[];
   /** Tokens that did not grow from grant to grant, or that two clients had. */
   readonly tokens: readonly string[];
@@ -66,14 +66,12 @@ function checkWrites(records: readonly ResourceRecord[]): Pick<LockFindings, "la
   const sections = new Set<string>();
   for (const { kind, accepted, locks, token, client } of records) {
     if (kind !== "write" || !accepted) continue;
-    for (const lock of locks) {
-      const before = highest.get(lock) ?? 0;
-      if (token < before) {
-        lateWrites.push(`${client} wrote under ${lock} with token ${token} after a write with ${before}`);
-        sections.add(`${client} under ${lock} with token ${token}, when ${before} had written`);
-      }
-      highest.set(lock, Math.max(before, token));
+    const late = locks.find((lock) => token < (highest.get(lock) ?? 0));
+    if (late !== undefined) {
+      lateWrites.push(`${client} wrote under ${late} with token ${token} after a write with ${highest.get(late) ?? 0}`);
+      sections.add(`${client} with token ${token}: others had written under ${late} before it had ended`);
     }
+    for (const lock of locks) highest.set(lock, Math.max(highest.get(lock) ?? 0, token));
   }
   return { lateWrites, overlappingSections: Array.from(sections) };
 }
