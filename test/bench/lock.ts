@@ -7,13 +7,14 @@ import type { Cluster } from "../cluster/cluster.js";
 import { nodeAddress } from "../cluster/corosync-conf.js";
 import { BenchProcess } from "./bench-process.js";
 import type { Measured } from "./closed-loop.js";
+import { benchManyLocks } from "./lock-many.js";
+import { startLockServers } from "./lock-servers.js";
 import type { LockOrder } from "./lock-worker.js";
 import { compare, median, type Report, type Result } from "./report.js";
 import { Servers, etcdMissing, etcdPort } from "./servers.js";
 import { startZookeeper, zookeeperMissing, zookeeperPort } from "./zookeeper.js";
 
 const worker = fileURLToPath(new URL("lock-worker.js", import.meta.url));
-const program = fileURLToPath(new URL("../../../examples/lock-service/dist/cli/main.js", import.meta.url));
 const ports = { disk: 7400, memory: 7401, etcd: etcdPort, zookeeper: zookeeperPort } as const;
 const rounds = 5;
 const seconds = 2;
@@ -55,6 +56,7 @@ export async function benchLock(cluster: Cluster, report: Report): Promise<void>
     await Promise.all(Array.from(clients.values(), (process) => process.end()));
     await Promise.all(servers.map((three) => three.end()));
   }
+  await benchManyLocks(cluster, report);
 }
 
 /** Everybody once, in turns. */
@@ -70,10 +72,7 @@ async function round(clients: ReadonlyMap<System, BenchProcess>, order: LockOrde
 function start(cluster: Cluster, system: System): Servers {
   if (system === "etcd") return Servers.etcd(cluster);
   if (system === "zookeeper") return startZookeeper(cluster);
-  return Servers.start(cluster, `lock-${system}`, process.execPath, (nodeId, directory) => [
-    program, "serve", "--transport", "corosync", "--group", `bench-lock-${system}-${process.pid}`, "--host", nodeAddress(nodeId), "--port", String(ports[system]),
-    ...(system === "disk" ? ["--data", directory] : []),
-  ]);
+  return startLockServers(cluster, { name: system, port: ports[system], onDisk: system === "disk" });
 }
 
 function tell(report: Report, figures: Figures, present: readonly Rival[], { clients, contended }: LockOrder): void {
