@@ -164,6 +164,8 @@ export class Endpoints {
     try {
       const { statusCode, body } = await (hangMs > 0 ? hanging : prompt).request({
         method: call.method, path: call.path, signal: stop.signal, headersTimeout: 0, bodyTimeout: 0,
+        // undici closes a connection after a DELETE with a body, unless it is told not to.
+        reset: false,
         headers: call.method === "GET" ? this.#headers : { ...this.#headers, "content-type": "application/json" },
         body: call.method === "GET" ? null : JSON.stringify(call.body ?? {}),
       });

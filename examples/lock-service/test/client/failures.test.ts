@@ -1,4 +1,7 @@
 /** The client where answers are lost, late, or come in an unlucky order, against a real group. */
+import { execFile } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LockClient, LockLostError, OutcomeUnknownError, UnavailableError, type LockClientOptions, type LockEvent } from "../../src/client/index.js";
 import { leaseMargin } from "../../src/client/lease.js";
@@ -250,6 +253,25 @@ describe("a client", { timeout: 60_000 }, () => {
     await expect(client.get("/v1/locks")).rejects.toMatchObject({ code: "CLOSED" });
     process.removeListener("warning", warned);
     expect(warnings).toEqual([]);
+  });
+
+  it("asks for a lock and gives it back over one connection, again and again", async () => {
+    const client = clientOf([group.url(1)]);
+    await client.withLock("x", {}, () => undefined);
+    let connected = 0;
+    const count = (): void => void connected++;
+    subscribe("undici:client:connected", count);
+    for (let i = 0; i < 20; i++) await client.withLock("x", {}, () => undefined);
+    unsubscribe("undici:client:connected", count);
+    expect(connected).toBe(0);
+  });
+
+  it("keeps a process alive that waits for a replica to answer and does nothing else", async () => {
+    const script = `import { LockClient } from ${JSON.stringify(new URL("../../dist/client/index.js", import.meta.url).href)};
+      const client = new LockClient({ endpoints: ["http://127.0.0.1:1"], patienceMs: 300 });
+      await client.acquire("x").catch((error) => console.log(error.code));`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script]);
+    expect(stdout).toBe("UNREACHABLE\n");
   });
 
   it("finds a deadlock between tasks that name themselves", async () => {
