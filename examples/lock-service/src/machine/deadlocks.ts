@@ -49,7 +49,7 @@ export function resolveDeadlocks(turn: Turn, party: PartyId, request: string, { 
   for (;;) {
     const row = turn.request(party.session, request);
     if (row === undefined || (!granted && row.status !== "waiting")) return row?.status === "refused";
-    if (!granted && nobodyWaitsFor(turn, party, row)) return false;
+    if (!granted && nobodyWaitsFor(turn, party.session, row)) return false;
     const circle = findCircle(turn, party, undefined) ?? (row.converts === null || granted ? undefined : findCircle(turn, party, row.seq));
     if (circle === undefined) return false;
     refuseYoungest(turn, circle);
@@ -65,7 +65,7 @@ function findCircle(turn: Turn, party: PartyId, conversion: number | undefined):
 }
 
 /** Usual, and soon seen: all else that it has is not wanted by anybody. Only an answer for parties with little. */
-function nobodyWaitsFor(turn: Turn, { session }: PartyId, row: RequestRow): boolean {
+function nobodyWaitsFor(turn: Turn, session: number, row: RequestRow): boolean {
   if (row.converts !== null) return false;
   const account = turn.draft.requests.get([session, 0]) as Account | undefined;
   const live = account?.live ?? 0;
@@ -73,13 +73,13 @@ function nobodyWaitsFor(turn: Turn, { session }: PartyId, row: RequestRow): bool
   if (live > lookedAt) return false;
   const own = new Set(row.wants.map(({ lock }) => lock));
   for (const [[, request], other] of turn.draft.requests.entries({ prefix: [session], from: [session, ""] })) {
-    if (typeof other !== "object" || !("wants" in other) || other.status === "refused" || request === undefined || other.seq === row.seq) continue;
+    if (typeof other !== "object" || !("wants" in other) || other.status === "refused" || request === undefined || other.seq === row.seq || other.owner !== row.owner) continue;
     if (other.wants.some(({ lock }) => own.has(lock) || turn.usedLock(lock).waiting > 0)) return false;
   }
   return true;
 }
 
-const lookedAt = 32;
+const lookedAt = 64;
 
 /** From a party back to it; or from one conversion back to it, through those who wait only for its being granted. */
 class Search {
@@ -95,6 +95,8 @@ class Search {
   /** Locks and wishes whose holders have been looked at; queues, and up to where they have been gone through. */
   readonly #holders = new Set<string>();
   readonly #queues = new Map<string, number>();
+  /** By session: those that wait, by owner. A session can have as many parties as requests. */
+  readonly #waiting = new Map<number, ReadonlyMap<string | null, readonly { readonly seq: number; readonly request: string }[]>>();
 
   constructor(turn: Turn, party: PartyId, conversion: number | undefined, stuck: Stuck | undefined) {
     this.#turn = turn;
@@ -182,13 +184,27 @@ class Search {
   }
 
   #addRequestsOf({ session, owner }: PartyId, from: Step | undefined, lock: string | undefined): void {
-    for (const [[, seq], request] of this.#turn.draft.waiting.entries({ prefix: [session] })) {
+    for (const { seq, request } of this.#waitingOf(session).get(owner) ?? []) {
       if (this.#seen.has(seq) || this.#stuck?.has(seq) === false) continue;
       if (from === undefined && this.#conversion !== undefined && seq !== this.#conversion && !this.#everything) continue;
+      this.#add(session, request, from, lock);
+    }
+  }
+
+  #waitingOf(session: number): ReadonlyMap<string | null, readonly { readonly seq: number; readonly request: string }[]> {
+    const known = this.#waiting.get(session);
+    if (known !== undefined) return known;
+    const byOwner = new Map<string | null, { readonly seq: number; readonly request: string }[]>();
+    for (const [[, seq], request] of this.#turn.draft.waiting.entries({ prefix: [session] })) {
       const row = this.#turn.request(session, request);
       // Of a session that is over, nothing waits any more.
-      if (row?.owner === owner && whyOver(this.#turn, row) === undefined) this.#add(session, request, from, lock);
+      if (row === undefined || whyOver(this.#turn, row) !== undefined) continue;
+      const ofOwner = byOwner.get(row.owner);
+      if (ofOwner === undefined) byOwner.set(row.owner, [{ seq, request }]);
+      else ofOwner.push({ seq, request });
     }
+    this.#waiting.set(session, byOwner);
+    return byOwner;
   }
 
   #add(session: number, request: string, from: Step | undefined, lock: string | undefined): Step {
