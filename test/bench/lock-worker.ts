@@ -12,7 +12,7 @@ export interface LockOrder {
   readonly contended: boolean;
 }
 
-/** From the beginning: the lock client's timers do not keep a process alive in which nothing else goes on. */
+/** From the beginning: no line is lost that comes while the servers start. */
 const orders = createInterface({ input: process.stdin });
 const startTimeoutMs = 60_000;
 const [kind = "", portText = "0", ...hosts] = process.argv.slice(2);
