@@ -97,12 +97,12 @@ export class ClusterClock {
     return { stoodAtMs, ...(this.#view === undefined ? {} : { step: { view: this.#view, runningMs, sure: this.#sure } }) };
   }
 
-  /** What others say in theirs is worth something beside the moment at which they said it. */
+  /** What a State says of a clock is of use together with the moment at which it came. */
   heard(report: TimeReport): TimeReport {
     return report.step === undefined ? report : { ...report, step: { ...report.step, heardAtMs: this.#clock.monotonicMs() } };
   }
 
-  /** A view begins: time goes on. Who is not in step with the last one goes by when it heard those who are. */
+  /** A view begins: time goes on. Who was not in the last one goes by what it heard of those who were, and when. */
   resume(view: Ballot, time: ViewTime | undefined, self: string): void {
     if (time !== undefined) this.#offset = this.#offsetFrom(time, self);
     this.#sure = time !== undefined && (time.reference === self || (this.#sure && time.inStep.has(self)));
