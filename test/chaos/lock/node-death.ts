@@ -34,7 +34,7 @@ const boundTtlMs = 600_000;
 const leaseTtlMs = 3_000;
 
 /** As Corosync computes them from what it is configured with: corosync.conf(5), token_coefficient and consensus. */
-export function corosyncTimeouts(nodes: number): { readonly tokenMs: number; readonly consensusMs: number } {
+function corosyncTimeouts(nodes: number): { readonly tokenMs: number; readonly consensusMs: number } {
   const { token, token_coefficient: coefficient } = quickTotem as { readonly token: number; readonly token_coefficient: number };
   const tokenMs = token + Math.max(0, nodes - 2) * coefficient;
   return { tokenMs, consensusMs: 1.2 * tokenMs };
