@@ -32,7 +32,10 @@ export class TlsError extends Error {
 
 /** @throws TlsError */
 export async function readTlsFiles({ certFile, keyFile, caFile }: TlsOptions): Promise<TlsFiles> {
-  const [cert, key, ca] = await Promise.all([readPem("--tls-cert", certFile), readPem("--tls-key", keyFile), caFile === undefined ? undefined : readPem("--tls-ca", caFile)]);
+  // One after the other: of several that cannot be read the first is named, each time.
+  const cert = await readPem("--tls-cert", certFile);
+  const key = await readPem("--tls-key", keyFile);
+  const ca = caFile === undefined ? undefined : await readPem("--tls-ca", caFile);
   const certificate = parse("--tls-cert", certFile, "a certificate in PEM", () => new X509Certificate(cert));
   const privateKey = parse("--tls-key", keyFile, "a private key in PEM, without a passphrase", () => createPrivateKey(key));
   if (!certificate.checkPrivateKey(privateKey)) throw new TlsError(`--tls-key ${keyFile} is not the key of the certificate in --tls-cert ${certFile}`);
