@@ -1,11 +1,11 @@
 /** Run as a process of its own on a node: what `lockstep-lock serve --transport corosync` runs, and an answer to the controller. */
 import { createHash } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
-import { Table, corosync, isLockstepError } from "@lockstep/framework";
+import { Table, corosync } from "@lockstep/framework";
 import { startServer } from "@lockstep/lock-service";
 import type { LockServer } from "@lockstep/lock-service";
 import { serveCalls } from "../../cluster/serve-calls.js";
 import type { ChaosServer, Status } from "../server.js";
+import { statusOf, supervise } from "../supervision.js";
 import { port } from "./replica-port.js";
 
 export interface LockDump {
@@ -23,54 +23,28 @@ export interface ChaosLockServer extends Pick<ChaosServer, "open" | "status" | "
   dump(): Promise<LockDump>;
 }
 
-const retryMs = 250;
-/** The daemon is down, or another process of this node is in the group: a supervisor would start it again. */
-const passing: ReadonlySet<string> = new Set(["COROSYNC_UNAVAILABLE", "SLOT_TAKEN", "TRANSPORT_CLOSED"]);
-
 class LockReplicaServer implements ChaosLockServer {
   #server: LockServer | undefined;
   #stopped: string | undefined;
 
   async open(group: string, _slots: number, directory: string | undefined): Promise<void> {
-    void this.#keepOpen(group, directory);
+    void supervise(() => this.#live(group, directory)).then((why) => { this.#stopped = why; return undefined; });
     return Promise.resolve();
   }
 
-  async #keepOpen(group: string, directory: string | undefined): Promise<void> {
-    for (;;) {
-      const error = await this.#live(group, directory);
-      const server = this.#server;
-      this.#server = undefined;
-      await server?.endConnections();
-      if (!isLockstepError(error) || !passing.has(error.code)) {
-        this.#stopped = error instanceof Error ? error.message : `it stopped without an error: ${String(error)}`;
-        return;
-      }
-      await sleep(retryMs);
-    }
-  }
-
-  /** From starting to the end; returns what ended it. */
   async #live(group: string, directory: string | undefined): Promise<unknown> {
     try {
       this.#server = await startServer({ transport: corosync(), group, host: "0.0.0.0", port, ...(directory === undefined ? {} : { directory }) });
       return await this.#server.replica.stopped;
-    } catch (error) {
-      return error;
+    } finally {
+      const server = this.#server;
+      this.#server = undefined;
+      await server?.endConnections();
     }
   }
 
   async status(): Promise<Status> {
-    const inspection = this.#server?.replica.inspect();
-    return Promise.resolve({
-      role: inspection === undefined ? "opening" : [inspection.role, inspection.reason].filter(Boolean).join(": "),
-      active: inspection?.role === "active",
-      lineage: inspection?.lineage ?? false,
-      incarnation: inspection?.incarnation ?? "",
-      applied: inspection?.positions.applied ?? 0,
-      pending: this.#server?.service.state.waiting.size ?? 0,
-      stopped: this.#stopped,
-    });
+    return Promise.resolve(statusOf(this.#server?.replica.inspect(), this.#server?.service.state.waiting.size ?? 0, this.#stopped));
   }
 
   async dump(): Promise<LockDump> {
