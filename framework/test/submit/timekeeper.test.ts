@@ -82,6 +82,24 @@ describe("the timekeeper", () => {
     expect([asker.questions > 500, asker.clock.now(), asker.keeper.clear(), asker.exchanges]).toEqual([true, before + 70, 0, []]);
   });
 
+  it("is sure of the time that a group begins with if its own entry is the first, and asks if it is another's", () => {
+    for (const isOwn of [true, false]) {
+      const sent: string[] = [];
+      let nowMs = 0;
+      const clock = new ClusterClock({ monotonicMs: () => nowMs, wallMs: () => 7_000 });
+      const keeper = new Timekeeper({
+        clock, slot: 2, incarnation: "this one", send: (message) => { sent.push(message.type); }, submitted: () => 0, patienceMs: 2_000, everyMs: 10_000, exchangeAgain: () => undefined,
+      });
+      keeper.viewInstalled(view, undefined);
+      sent.length = 0;
+      const stampedMs = clock.start();
+      nowMs = 1_500;
+      keeper.applied(stampedMs, isOwn);
+      // Its own clock has gone on since it sent the entry; of another's it knows only that it came.
+      expect([isOwn, clock.sure, clock.now(), sent]).toEqual([isOwn, isOwn, isOwn ? 8_500 : 7_000, isOwn ? [] : ["askTime"]]);
+    }
+  });
+
   it("tells others the time when it is sure of it, in their view only", () => {
     const asker = new Asker();
     asker.keeper.incoming(1, { type: "askTime", view, question: 9 });
