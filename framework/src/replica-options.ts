@@ -4,7 +4,7 @@ import type { Provide } from "./container.js";
 import { corosyncPolicy, majorityPolicy, type QuorumPolicy } from "./core/quorum-policy.js";
 import type { Durability } from "./core/messages.js";
 import type { Limits } from "./limits.js";
-import { openLmdb } from "./log/lmdb-backend.js";
+import { openBackend } from "./log/journaled-backend.js";
 import { openLogStore } from "./log/log-store.js";
 import type { OpenStore } from "./log/store.js";
 import type { Logger } from "./logger.js";
@@ -74,5 +74,5 @@ export function openStoreOf({ durability = "memory", directory }: Pick<ReplicaOp
   if (durability === "memory" && directory === undefined) return undefined;
   if (durability !== "disk") throw new LockstepError("CONFIGURATION_INVALID", `durability must be "memory", without a directory, or "disk", with one; not ${JSON.stringify(durability)}`);
   if (typeof directory !== "string" || directory === "") throw new LockstepError("CONFIGURATION_INVALID", "durability \"disk\" needs a directory: one of this replica's own, on a local disk");
-  return async (identity) => openLogStore(await openLmdb(directory), identity);
+  return async (identity) => openLogStore(await openBackend(directory), identity);
 }

@@ -1,5 +1,5 @@
 /**
- * The database below a store: LMDB, by way of the package lmdb. One file, written in whole transactions; a loss of power at any
+ * The database of a store: LMDB, by way of the package lmdb. One file, written in whole transactions; a loss of power at any
  * moment leaves the last one that was finished. Its map of the file grows as the file does.
  */
 import { statfsSync } from "node:fs";
@@ -13,6 +13,9 @@ import { checkPages } from "./page-check.js";
 import type { Backend, Change } from "./store.js";
 
 type Database = RootDatabase<Uint8Array, string>;
+
+/** Its name in the store's directory. */
+export const databaseFile = "data.mdb";
 
 /** Read at a time: records that are large are few. */
 const portionRecords = 256;
@@ -41,7 +44,7 @@ export async function openLmdb(directory: string): Promise<Backend> {
 }
 
 function openDatabase(directory: string): Database {
-  const path = join(directory, "data.mdb");
+  const path = join(directory, databaseFile);
   checkPages(path);
   return open<Uint8Array, string>({
     path, noSubdir: true, encoding: "binary", maxDbs: 1, cache: false,
@@ -52,9 +55,9 @@ function openDatabase(directory: string): Database {
   });
 }
 
-function refuse(directory: string, error: unknown): never {
+export function refuse(directory: string, error: unknown): never {
   if (isLockstepError(error)) throw error;
-  if (isSystemError(error)) throw failed(directory, error);
+  if (isSystemError(error)) throw diskFailed(directory, error);
   throw new LockstepError("STORE_DAMAGED", `The store in ${directory} cannot be read: ${String(error)}. Nothing was changed. Move the directory away and start again: the replica then takes the state from the others.`, { cause: error });
 }
 
@@ -64,7 +67,7 @@ function isSystemError(error: unknown): boolean {
   return typeof error.code === "string" || (typeof error.code === "number" && error.code > 0);
 }
 
-function failed(directory: string, cause: unknown): LockstepError {
+export function diskFailed(directory: string, cause: unknown): LockstepError {
   return new LockstepError("STORE_FAILED", `${directory} takes nothing: ${String(cause)} (${roomIn(directory)}). Make room, or look what is wrong with the disk.`, { cause });
 }
 
@@ -78,7 +81,7 @@ function roomIn(directory: string): string {
   }
 }
 
-function closedAlready(): LockstepError {
+export function closedAlready(): LockstepError {
   return new LockstepError("STORE_FAILED", "The store is closed.");
 }
 
@@ -156,7 +159,7 @@ class LmdbBackend implements Backend {
     } catch (error) {
       const cause = await causeOf(error);
       await this.#mend();
-      throw failed(this.#directory, cause);
+      throw diskFailed(this.#directory, cause);
     }
   }
 

@@ -42,6 +42,9 @@ class LogStore implements Store {
   #seen = { entries: 0, bytes: 0 };
   #lastSnapshot = 0;
   #recovered = false;
+  /** This process has written whose store it is. */
+  #identified = false;
+  readonly #identityRecord: Change;
   /** There is no log, and no base. */
   #blank = true;
   #writing = false;
@@ -53,6 +56,7 @@ class LogStore implements Store {
   constructor(backend: Backend, identity: StoreIdentity) {
     this.#backend = backend;
     this.#identity = identity;
+    this.#identityRecord = put(keys.identity, encodeIdentity(keys.identity, identity));
   }
 
   recover(): Recovered | undefined {
@@ -178,6 +182,7 @@ class LogStore implements Store {
     this.#nextBase = base;
     try {
       await this.#backend.commit(changes);
+      this.#identified = true;
       this.#littered ||= base !== this.#base;
       this.#blank = false;
       this.#base = base;
@@ -189,7 +194,7 @@ class LogStore implements Store {
   }
 
   #plan({ cutAfter, base: newBase, entries, head }: StoreWrite): { base: BaseRecord; end: LogPoint; changes: Change[] } {
-    const changes: Change[] = [put(keys.identity, encodeIdentity(keys.identity, this.#identity))];
+    const changes: Change[] = this.#identified ? [] : [this.#identityRecord];
     const kept = Math.min(this.#end.position, cutAfter ?? Number.POSITIVE_INFINITY);
     const base = newBase === undefined ? this.#base : this.#newBase(newBase, kept);
     // What lies at or below the base that it gets is swept up later.
@@ -207,16 +212,17 @@ class LogStore implements Store {
       this.#count(entry);
       end = { position: entry.position, hash: entry.hash };
     }
-    changes.push(put(keys.head, encodeHead(keys.head, { head, end })), ...this.#sweep());
+    changes.push(put(keys.head, encodeHead(keys.head, { head, end })), ...this.#sweep(base));
     return { base, end, changes };
   }
 
-  /** A part of what nobody needs any more. */
-  #sweep(): Change[] {
+  /** A part of what nobody needs any more, before and after a write. */
+  #sweep(next = this.#nextBase): Change[] {
     if (!this.#littered) return [];
-    const snapshots = [this.#base.snapshot, this.#nextBase?.snapshot, this.#finished?.snapshot, this.#snapshotting].flatMap((number) => number ?? []);
+    const snapshots = [this.#base.snapshot, next?.snapshot, this.#nextBase?.snapshot, this.#finished?.snapshot, this.#snapshotting].flatMap((number) => number ?? []);
+    const since = Math.min(this.#base.since.position, next?.since.position ?? Number.POSITIVE_INFINITY);
     const found: string[] = [];
-    for (const { from, to } of unneeded(this.#base.since.position, snapshots)) found.push(...this.#backend.keys(from, to, sweptAtOnce - found.length));
+    for (const { from, to } of unneeded(since, snapshots)) found.push(...this.#backend.keys(from, to, sweptAtOnce - found.length));
     this.#littered = found.length > 0;
     return found.map((key) => ({ type: "remove", key }));
   }
@@ -247,8 +253,7 @@ class LogStore implements Store {
     this.#lastSnapshot = number;
     this.#snapshotting = number;
     const hashes: string[] = [];
-    const commit = (key: string, record: Uint8Array): Promise<void> =>
-      this.#backend.commit([put(keys.identity, encodeIdentity(keys.identity, this.#identity)), ...this.#sweep(), put(key, record)]);
+    const commit = (key: string, record: Uint8Array): Promise<void> => this.#backend.commit([this.#identityRecord, ...this.#sweep(), put(key, record)], "apart");
     return {
       write: (slice) => {
         const key = keys.slice(number, hashes.length);

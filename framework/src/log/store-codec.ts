@@ -12,10 +12,10 @@ import { writeBallot } from "./chain-hash.js";
 import type { LogEntry, LogPoint } from "./log.js";
 import type { StoreHead, StoreIdentity } from "./store.js";
 
-/** Raised when older versions could not read what is written any more. */
-export const storeFormat = 1;
+/** Raised when older versions could not read what is written any more. 2: a journal may go with the database. */
+export const storeFormat = 2;
 
-const kinds = { identity: 1, head: 2, base: 3, entry: 4, slice: 5, snapshot: 6 } as const;
+const kinds = { identity: 1, head: 2, base: 3, entry: 4, slice: 5, snapshot: 6, journal: 7 } as const;
 export type RecordKind = keyof typeof kinds;
 
 const headerBytes = 2;
@@ -45,6 +45,15 @@ export interface SnapshotRecord {
   readonly slices: number;
   /** Over the hashes of the slices, in order. */
   readonly digest: string;
+}
+
+/** What the database says of its journal (journal.ts). */
+export interface JournalMark {
+  readonly id: string;
+  /** The database has its records up to this one. */
+  readonly through: number;
+  /** There may be more records. */
+  readonly open: boolean;
 }
 
 function seal(key: string, kind: RecordKind, ...parts: readonly Uint8Array[]): Uint8Array {
@@ -157,6 +166,17 @@ export function decodeSnapshot(key: string, record: Uint8Array): SnapshotRecord 
   return read(key, "snapshot", record, (payload) => {
     const [position, there, slices, digest] = array(decodeValue(payload));
     return { point: { position: natural(position), hash: hash(there) }, slices: natural(slices), digest: hash(digest) };
+  });
+}
+
+export function encodeMark(key: string, { id, through, open }: JournalMark): Uint8Array {
+  return seal(key, "journal", encodeValue([id, through, open]));
+}
+
+export function decodeMark(key: string, record: Uint8Array): JournalMark {
+  return read(key, "journal", record, (payload) => {
+    const [id, through, open] = array(decodeValue(payload));
+    return { id: hash(id), through: natural(through), open: flag(open) };
   });
 }
 

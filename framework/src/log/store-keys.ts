@@ -18,6 +18,7 @@ export const keys = {
   identity: "identity",
   head: "head",
   base: "base",
+  journal: "journal",
   entry: (position: number): string => `log/${padded(position)}`,
   snapshot: (number: number): string => `snapshot/${padded(number)}/`,
   snapshotEnd: (number: number): string => `${keys.snapshot(number)}end`,

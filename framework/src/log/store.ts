@@ -1,6 +1,6 @@
 /**
  * What a durable replica keeps on disk: its log, the state that the log begins with, and what it must not forget. The core
- * says what is to be written (core/disk.ts); log-store.ts keeps it in records over a Backend; lmdb-backend.ts is that.
+ * says what is to be written (core/disk.ts); log-store.ts keeps it in records over a Backend; journaled-backend.ts is that.
  */
 import type { Ballot } from "../core/ballot.js";
 import type { LogEntry, LogPoint } from "./log.js";
@@ -103,13 +103,23 @@ export interface Backend {
   range(from: string, to: string): Iterable<{ readonly key: string; readonly value: Uint8Array }>;
   /** The first ones of such a range, `limit` at most. */
   keys(from: string, to: string, limit: number): readonly string[];
-  /** All of it or nothing, in the order of the calls; resolves when it will survive a loss of power. */
-  commit(changes: readonly Change[]): Promise<void>;
+  /**
+   * All of it or nothing, in the order of the calls; resolves when it will survive a loss of power.
+   * @param apart In no order with others, which concern other keys: nothing refers to these yet.
+   */
+  commit(changes: readonly Change[], apart?: "apart"): Promise<void>;
   close(): Promise<void>;
 }
 
+export interface Put {
+  readonly type: "put";
+  readonly key: string;
+  readonly value: Uint8Array;
+}
+
 export type Change =
-  | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
+  | Put
+  /** Of a key that nothing refers to any more: done some time. After a crash it may be there again. */
   | { readonly type: "remove"; readonly key: string }
   /** Keys from `from` on, below `to`. */
   | { readonly type: "removeRange"; readonly from: string; readonly to: string };

@@ -8,13 +8,12 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { newStart, type Ballot } from "../core/ballot.js";
 import { LockstepError } from "../errors.js";
-import { openLmdb } from "../log/lmdb-backend.js";
+import { isStoreFile, openBackend } from "../log/journaled-backend.js";
 import { openLogStore } from "../log/log-store.js";
 import type { Store, StoreIdentity } from "../log/store.js";
 import type { BackupHeader } from "./backup-format.js";
 import { BackupReader } from "./backup-reader.js";
 import { recordEntry } from "./record-entry.js";
-import { databaseFile } from "./store-report.js";
 import { verifyBackup, type VerifiedBackup } from "./verify-backup.js";
 
 export interface RestoreTarget {
@@ -46,7 +45,7 @@ export async function restore(file: string, { backup, target, ballot }: RestoreP
   const { header } = backup;
   refuseUsed(directory);
   const identity: StoreIdentity = { group, slot, machine: header.machine.name, slots, policy };
-  const store = openLogStore(await openLmdb(directory), identity);
+  const store = openLogStore(await openBackend(directory), identity);
   let done = false;
   try {
     if (store.recover() !== undefined) throw used(directory);
@@ -58,7 +57,7 @@ export async function restore(file: string, { backup, target, ballot }: RestoreP
   } finally {
     await store.close();
     // Nothing was here before, and what is here now is of no use.
-    if (!done) for (const name of readdirSync(directory)) if (name.startsWith(databaseFile)) rmSync(join(directory, name));
+    if (!done) for (const name of readdirSync(directory)) if (isStoreFile(name)) rmSync(join(directory, name));
   }
 }
 

@@ -5,7 +5,9 @@ import { isRecord, operationOf } from "../apply/operations.js";
 import type { Operation } from "../apply/types.js";
 import { decodeEntry } from "../codec/entry-codec.js";
 import { LockstepError, isLockstepError } from "../errors.js";
-import { openLmdb } from "../log/lmdb-backend.js";
+import { journalFile } from "../log/journal.js";
+import { openBackend } from "../log/journaled-backend.js";
+import { databaseFile } from "../log/lmdb-backend.js";
 import type { LogPoint } from "../log/log.js";
 import { openLogStore } from "../log/log-store.js";
 import { damaged, decodeIdentity } from "../log/store-codec.js";
@@ -36,13 +38,11 @@ export interface LogReport {
   readonly operations: readonly Operation[];
 }
 
-export const databaseFile = "data.mdb";
-
 /** Has the directory for itself meanwhile. @throws LockstepError OPERATION_REFUSED if there is no store; STORE_LOCKED, STORE_DAMAGED, … */
 export async function withStore<T>(directory: string, use: (backend: Backend, report: StoreReport) => Promise<T> | T): Promise<T> {
   const path = resolve(directory);
   if (!existsSync(join(path, databaseFile))) throw new LockstepError("OPERATION_REFUSED", `${path} holds no store: there is no ${databaseFile} in it. Name the directory that the replica is started with.`);
-  const backend = await openLmdb(path).catch((error: unknown) => { throw explainLock(path, error); });
+  const backend = await openBackend(path).catch((error: unknown) => { throw explainLock(path, error); });
   try {
     return await use(backend, await report(path, backend));
   } finally {
@@ -59,7 +59,11 @@ async function report(directory: string, backend: Backend): Promise<StoreReport>
   const identity = decodeIdentity(keys.identity, record);
   const recovered = openLogStore(backend, identity).recover();
   const log = recovered === undefined ? undefined : await readLog(recovered);
-  return { directory, identity, format: record[0] ?? 0, log, fileBytes: statSync(join(directory, databaseFile)).size };
+  return { directory, identity, format: record[0] ?? 0, log, fileBytes: filesBytes(directory) };
+}
+
+function filesBytes(directory: string): number {
+  return [databaseFile, journalFile].map((name) => join(directory, name)).filter((path) => existsSync(path)).reduce((sum, path) => sum + statSync(path).size, 0);
 }
 
 async function readLog({ head, base, snapshot, entries }: Recovered): Promise<LogReport> {

@@ -19,13 +19,13 @@ interface Bed {
 const namespace = ["unshare", "--user", "--map-root-user", "--mount"];
 const beds: Record<string, Bed> = {
   "files may not grow": {
-    launcher: () => ["prlimit", `--fsize=${4 << 20}:unlimited`],
+    launcher: () => ["prlimit", `--fsize=${16 << 20}:unlimited`],
     makeRoom: "const { spawnSync } = await import('node:child_process'); spawnSync('prlimit', ['--pid', String(process.pid), '--fsize=unlimited']);",
   },
 };
 if (spawnSync(namespace[0] ?? "", [...namespace.slice(1), "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status === 0) {
   beds["the file system is full"] = {
-    launcher: (directory) => [...namespace, "sh", "-c", `mount -t tmpfs -o size=8m tmpfs ${directory} && head -c ${4 << 20} /dev/zero > ${directory}/ballast && mkdir ${directory}/store && exec "$@"`, "sh"],
+    launcher: (directory) => [...namespace, "sh", "-c", `mount -t tmpfs -o size=32m tmpfs ${directory} && head -c ${16 << 20} /dev/zero > ${directory}/ballast && mkdir ${directory}/store && exec "$@"`, "sh"],
     makeRoom: "fs.rmSync(directory + '/../ballast');",
   };
 } else {
@@ -42,7 +42,7 @@ const program = (makeRoom: string): string => `
   const fs = await import("node:fs");
   const say = (line) => console.log(JSON.stringify(line));
   const failure = (promise) => promise.then(() => "it was taken", ({ code, message }) => ({ code, message }));
-  const open = async () => openLogStore(await openLmdb(directory), log.identity);
+  const open = async () => openLogStore(await openBackend(directory), log.identity);
   const end = (store) => { const found = store.recover(); return Array.from(found.entries).at(-1) ?? found.base; };
 
   let store = await open();

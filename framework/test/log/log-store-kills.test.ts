@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openLmdb } from "../../src/log/lmdb-backend.js";
+import { openBackend } from "../../src/log/journaled-backend.js";
 import { openLogStore } from "../../src/log/log-store.js";
 import { ended, linesOf, storeProcess } from "./store-process.js";
 
@@ -16,7 +16,7 @@ afterEach(() => { rmSync(directory, { recursive: true, force: true }); });
 
 /** Appends, cuts now and then, and every so often lets the log begin with a snapshot; says what is written: base, end, and the cut. */
 const writer = `
-  const store = openLogStore(await openLmdb(directory), log.identity);
+  const store = openLogStore(await openBackend(directory), log.identity);
   const found = store.recover();
   let base = found?.base ?? log.genesis;
   let held = Array.from(found?.entries ?? []);
@@ -49,7 +49,7 @@ interface Written {
 
 /** The store as a restart finds it, every entry and slice looked at. */
 async function found(): Promise<Written | undefined> {
-  const store = openLogStore(await openLmdb(directory), identity);
+  const store = openLogStore(await openBackend(directory), identity);
   try {
     const recovered = store.recover();
     if (recovered === undefined) return undefined;

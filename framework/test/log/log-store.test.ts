@@ -6,6 +6,7 @@ import { encodeCommand, encodeCommands } from "../../src/codec/entry-codec.js";
 import { chainHash, genesisHash } from "../../src/log/chain-hash.js";
 import type { LogEntry, LogPoint } from "../../src/log/log.js";
 import { openLogStore } from "../../src/log/log-store.js";
+import { storeFormat } from "../../src/log/store-codec.js";
 import type { Backend, Change, Store, StoreHead, StoreIdentity } from "../../src/log/store.js";
 
 const ballotOfAll: Ballot = { era: 0, ringSeq: 8n, ringNode: 1, k: 1, attempt: 0 };
@@ -306,7 +307,7 @@ describe("the store of a replica", () => {
     }
     const { crc32 } = await import("node:zlib");
     const newer = Buffer.from(records.map.get("identity") ?? []);
-    newer[0] = 2;
+    newer[0] = storeFormat + 1;
     newer.writeUInt32LE(crc32(newer.subarray(0, newer.byteLength - 4), crc32("identity")), newer.byteLength - 4);
     records.map.set("identity", newer);
     try {
@@ -314,7 +315,7 @@ describe("the store of a replica", () => {
       expect.fail("it was taken");
     } catch (error) {
       expect(isLockstepError(error, "STORE_FOREIGN")).toBe(true);
-      expect(String(error)).toContain("format 2");
+      expect(String(error)).toContain(`format ${storeFormat + 1}`);
     }
   });
 

@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 
 const dist = new URL("../../dist/", import.meta.url);
 const imports: Readonly<Record<string, string>> = {
+  "{ openBackend }": "log/journaled-backend.js",
   "{ openLmdb }": "log/lmdb-backend.js", "{ openLogStore }": "log/log-store.js", "{ DirectoryLock }": "log/directory-lock.js",
   "{ encodeCommand, encodeCommands }": "codec/entry-codec.js", "{ chainHash, genesisHash }": "log/chain-hash.js",
 };

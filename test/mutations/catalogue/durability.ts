@@ -2,7 +2,9 @@
 import { byReplicaHistories, byScenario, type Mutation } from "../mutation.js";
 
 const disk = "core/disk.ts";
+const journal = "log/journal.ts";
 const section = "On disk";
+const byJournalTest = { by: "test", file: "log/journaled-backend.test.ts" } as const;
 
 export const durability: readonly Mutation[] = [
   {
@@ -111,6 +113,41 @@ export const durability: readonly Mutation[] = [
     section,
     edits: [{ file: "core/exchange.ts", find: "return diskFails && config.policy.outdates;", replace: "return diskFails && config.slots.length < 0 && config.policy.outdates;" }],
     caught: byScenario("durable-a-full-disk-where-all-must-acknowledge"),
+  },
+  {
+    id: "goes-on-after-a-gap-in-the-journal",
+    rule: "A store whose journal lacks a record before one that is there is refused.",
+    section,
+    edits: [{ file: journal, find: "if (number !== through + 1 + index) damaged(", replace: "if (number <= through) damaged(" }],
+    caught: byJournalTest,
+  },
+  {
+    id: "takes-damage-for-a-torn-write",
+    rule: "A last record that is all there and does not read has been damaged.",
+    section,
+    edits: [{ file: journal, find: "if (rotten.some((record) => record.firstTag === firstTag(last + 1))) damaged(", replace: "if (rotten.length < 0 && rotten.some((record) => record.firstTag === firstTag(last + 1))) damaged(" }],
+    caught: byJournalTest,
+  },
+  {
+    id: "drops-what-was-changed-while-it-was-written-back",
+    rule: "What changes while an earlier value of it goes into the database stays in memory.",
+    section,
+    edits: [{ file: "log/journaled-backend.ts", find: "for (const [key, value] of some) if (this.#pending.get(key) === value) this.#pending.delete(key);", replace: "for (const [key] of some) this.#pending.delete(key);" }],
+    caught: byJournalTest,
+  },
+  {
+    id: "says-that-the-database-has-what-it-lacks",
+    rule: "A part of the journal counts as written back when all of it is in the database.",
+    section,
+    edits: [{ file: "log/journaled-backend.ts", find: "const all = this.#pending.toArray();", replace: "const all = this.#pending.toArray();\n    await this.#database.commit([markOf(mark)]);" }],
+    caught: byJournalTest,
+  },
+  {
+    id: "writes-over-what-the-database-lacks",
+    rule: "A half of the journal is used again when all of it is in the database.",
+    section,
+    edits: [{ file: "log/journaled-backend.ts", find: "    await this.#writingBack;\n    // It failed, then; now it is for the caller to know.\n    if ((this.#mark?.through ?? 0) < this.#turnedAt) await", replace: "    if ((this.#mark?.through ?? 0) < 0) await" }],
+    caught: byJournalTest,
   },
   {
     id: "joins-logs-of-different-starts",

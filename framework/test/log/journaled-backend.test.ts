@@ -1,0 +1,358 @@
+/**
+ * The journal before the database: what was committed is there whenever the power fails, torn writes and damage are told apart, and
+ * a journal that is missing, cut short or another's is refused.
+ */
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { crc32 } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openBackend, withJournal } from "../../src/log/journaled-backend.js";
+import { openLmdb } from "../../src/log/lmdb-backend.js";
+import type { Backend, Change, Put } from "../../src/log/store.js";
+import { Random } from "../../src/testing/random.js";
+
+const pageBytes = 4096;
+const [sectorBytes, tagBytes] = [512, 4];
+/** Where a record has its length and its id, its first tag counted, and how large it is without its changes. */
+const [lengthAt, idAt, headerBytes] = [12, 24, 36];
+let scratch: string;
+let directory: string;
+let backend: Backend | undefined;
+
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), "lockstep-journal-"));
+  directory = join(scratch, "store");
+});
+afterEach(async () => {
+  await backend?.close();
+  backend = undefined;
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const put = (key: string, value: string | Uint8Array): Change => ({ type: "put", key, value: Buffer.from(value) });
+const journalOf = (where: string): string => join(where, "journal");
+
+async function open(where = directory): Promise<Backend> {
+  backend = await openBackend(where);
+  return backend;
+}
+
+type Content = Record<string, string>;
+
+/** All there is, but for what the database says of its journal. */
+function contentOf(from: Backend): Content {
+  return Object.fromEntries(Array.from(from.range("", "~"), ({ key, value }) => [key, `${value.byteLength}:${crc32(value)}`] as const).filter(([key]) => key !== "journal"));
+}
+
+/** What a loss of power would leave, as it is found; or the code of the refusal. */
+async function foundIn(where: string): Promise<Content | string> {
+  const before = filesIn(where);
+  try {
+    const found = await openBackend(where);
+    try {
+      return contentOf(found);
+    } finally {
+      await found.close();
+    }
+  } catch (error) {
+    return (error as { code: string }).code;
+  } finally {
+    expect(filesIn(where), "looking changes nothing").toEqual(before);
+  }
+}
+
+function filesIn(where: string): Record<string, number> {
+  return Object.fromEntries(readdirSync(where).filter((name) => !name.startsWith("lock-") && name !== "data.mdb-lock").map((name) => [name, crc32(readFileSync(join(where, name)))]));
+}
+
+/** The files as they are now, while nothing is being written. */
+async function powerLoss(name = "lost"): Promise<string> {
+  // What is written back goes through the same queue: first its changes, then what says so.
+  for (let turn = 0; turn < 2; turn++) await backend?.commit([], "apart");
+  const copy = join(scratch, name);
+  rmSync(copy, { recursive: true, force: true });
+  cpSync(directory, copy, { recursive: true, filter: (path) => !path.includes("/lock-") });
+  return copy;
+}
+
+/** Pages at which records begin, in the order of the file. */
+function recordsOf(journal: Buffer): number[] {
+  const id = journal.subarray(12, 28);
+  const found: number[] = [];
+  for (let at = pageBytes; at < journal.byteLength; at += pageBytes) if (journal.subarray(at + idAt, at + idAt + 16).equals(id)) found.push(at);
+  return found;
+}
+
+/** Bytes that a record fills in the file: its last sector may not be full. */
+function bytesOf(journal: Buffer, record: number): number {
+  const size = headerBytes + journal.readUInt32LE(record + lengthAt);
+  return size + tagBytes * Math.ceil(size / (sectorBytes - tagBytes));
+}
+
+/** A database whose every write is a moment at which the power may fail: before it is done. */
+class MemoryDatabase implements Backend {
+  readonly content: Map<string, Uint8Array>;
+  onWrite = (): void => undefined;
+  /** Commits of the store over it. */
+  answered = 0;
+
+  constructor(content = new Map<string, Uint8Array>()) {
+    this.content = content;
+  }
+
+  get(key: string): Uint8Array | undefined {
+    return this.content.get(key);
+  }
+
+  range(): Iterable<{ key: string; value: Uint8Array }> {
+    return Array.from(this.content, ([key, value]) => ({ key, value }));
+  }
+
+  keys(): readonly string[] {
+    return Array.from(this.content.keys());
+  }
+
+  async commit(changes: readonly Change[]): Promise<void> {
+    // So slow that half a journal fills up meanwhile, unless the journal waits for it.
+    const until = this.answered + 40;
+    for (let turn = 0; turn < 5_000 && this.answered < until; turn++) await nextTurn();
+    this.onWrite();
+    for (const change of changes) if (change.type === "put") this.content.set(change.key, change.value);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function turns(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
+}
+
+/** 50 kB: after 84 of them the journal's other half takes over. */
+function puttingIn(turn: number): Put[] {
+  const entries = Array.from({ length: 12 }, (_, index): Put => ({ type: "put", key: `log/${(turn * 12 + index) % 1500}`, value: Buffer.alloc(4_000, turn) }));
+  return [{ type: "put", key: "turn", value: Buffer.from(String(turn)) }, ...entries];
+}
+
+/** Three commits in the journal, after the one that is in the database. */
+async function threeCommits(): Promise<{ copy: string; journal: Buffer; after: Content[] }> {
+  const store = await open();
+  await store.commit([put("identity", "whose")]);
+  const after = [contentOf(store)];
+  for (const [key, bytes] of [["a", 10], ["b", 6_000], ["c", 9_000]] as const) {
+    await store.commit([put(key, "x".repeat(bytes)), put("head", key)]);
+    after.push(contentOf(store));
+  }
+  const copy = await powerLoss();
+  await store.close();
+  return { copy, journal: readFileSync(journalOf(copy)), after };
+}
+
+describe("a store with a journal", () => {
+  it("has everything in its database when it was closed, and no journal", async () => {
+    const store = await open();
+    await store.commit([put("a", "one")]);
+    await store.commit([put("a", "two"), put("b", "three")]);
+    expect(existsSync(journalOf(directory))).toBe(true);
+    const content = contentOf(store);
+    await store.close();
+    expect(readdirSync(directory)).toEqual(["data.mdb", "data.mdb-lock"]);
+    const database = await openLmdb(directory);
+    expect(contentOf(database)).toEqual(content);
+    await database.close();
+  });
+
+  it("changes nothing before something is committed, whatever it found", async () => {
+    const { copy, after } = await threeCommits();
+    for (let time = 0; time < 2; time++) expect(await foundIn(copy)).toEqual(after[3]);
+    const again = await open(copy);
+    await again.commit([put("d", "later")]);
+    const content = { ...after[3], d: expect.any(String) as string };
+    expect(contentOf(again)).toEqual(content);
+    await again.close();
+    expect(await foundIn(copy)).toEqual(content);
+  });
+
+  it.each(Array.from({ length: 12 }, (_, seed) => seed + 1))("is what a map would be, through commits of all kinds, and after losses of power: seed %i", async (seed) => {
+    const random = new Random(seed);
+    const model = new Map<string, Uint8Array>();
+    const gone = new Set<string>();
+    let store = await open();
+    for (let turn = 1; turn <= 250; turn++) {
+      const { changes, apart } = someChanges(random, turn, model);
+      await store.commit(changes, ...(apart ? ["apart"] as const : []));
+      for (const change of changes) {
+        if (change.type === "put") model.set(change.key, change.value);
+        else for (const key of Array.from(model.keys())) if (change.type === "remove" ? key === change.key : key >= change.from && key < change.to) model.delete(key);
+        if (change.type === "remove") gone.add(change.key);
+      }
+      if (turn % 5 === 0) compare(store, model, gone, random, `turn ${turn}`);
+      if (random.chance(0.03)) {
+        const copy = await powerLoss(`lost-${turn}`);
+        await store.close();
+        directory = copy;
+        store = await open();
+        compare(store, model, gone, random, `after a loss of power at turn ${turn}`);
+      } else if (random.chance(0.02)) {
+        await store.close();
+        store = await open();
+        compare(store, model, gone, random, `after a restart at turn ${turn}`);
+      }
+    }
+  }, 60_000);
+
+  it("goes on in the halves of its journal by turns, for longer than both are", async () => {
+    const store = await open();
+    const value = (index: number): Uint8Array => Buffer.alloc(100_000, index);
+    for (let index = 0; index < 200; index++) await store.commit([put(`log/${index % 30}`, value(index)), put("head", String(index))]);
+    const content = contentOf(store);
+    expect(content["log/19"]).toBe(`100000:${crc32(value(199))}`);
+    expect(statSync(journalOf(directory)).size).toBeLessThan(9_000_000);
+    expect(await foundIn(await powerLoss())).toEqual(content);
+  });
+
+  it("has a commit that was torn by a loss of power not at all, and all before it", async () => {
+    const { copy, journal, after } = await threeCommits();
+    const last = recordsOf(journal).at(-1) ?? 0;
+    const bytes = bytesOf(journal, last);
+    for (let at = last; at < last + bytes; at += 512) {
+      for (const what of ["the beginning", "the end", "one sector"] as const) {
+        const torn = Buffer.from(journal);
+        if (what === "the beginning") torn.fill(0, at, last + bytes);
+        else torn.fill(0, what === "the end" ? last : at, Math.min(at + 512, last + bytes));
+        writeFileSync(journalOf(copy), torn);
+        expect(await foundIn(copy), `${what}, ${at - last} bytes`).toEqual(after[2]);
+      }
+    }
+  });
+
+  it("is refused when a commit before the last one does not read", async () => {
+    const { copy, journal, after } = await threeCommits();
+    const [first = 0, second = 0] = recordsOf(journal);
+    for (const record of [first, second]) {
+      const bytes = bytesOf(journal, record);
+      for (let at = record; at < record + bytes; at += at < record + 60 ? 1 : 997) {
+        const rotten = Buffer.from(journal);
+        rotten[at] = (rotten[at] ?? 0) ^ (1 << (at % 8));
+        writeFileSync(journalOf(copy), rotten);
+        // A tag is not needed to read what is in one sector.
+        const isTag = (at - record) % sectorBytes < tagBytes;
+        expect([...(isTag ? [after[3]] : []), "STORE_DAMAGED"], `byte ${at - record}`).toContainEqual(await foundIn(copy));
+      }
+    }
+  });
+
+  it("is refused when the last commit does not read and is all there, for it may have been answered", async () => {
+    const { copy, journal } = await threeCommits();
+    const last = recordsOf(journal).at(-1) ?? 0;
+    const end = last + bytesOf(journal, last);
+    for (let at = last; at < end; at += at < last + 60 ? 1 : 331) {
+      if ((at - last) % sectorBytes < tagBytes) continue;
+      const rotten = Buffer.from(journal);
+      rotten[at] = (rotten[at] ?? 0) ^ (1 << (at % 8));
+      writeFileSync(journalOf(copy), rotten);
+      expect(await foundIn(copy), `byte ${at - last}`).toBe("STORE_DAMAGED");
+    }
+  });
+
+  it("is refused without its journal, with one that is cut short, blank, or another's, or of a newer format", async () => {
+    const { copy, journal, after } = await threeCommits();
+    const path = journalOf(copy);
+    const refused = async (what: string, code = "STORE_DAMAGED"): Promise<void> => { expect(await foundIn(copy), what).toBe(code); };
+    rmSync(path);
+    await refused("missing");
+    writeFileSync(path, "");
+    await refused("empty");
+    writeFileSync(path, journal);
+    truncateSync(path, journal.byteLength - pageBytes);
+    await refused("cut short");
+    for (let at = 0; at < 32; at++) {
+      const rotten = Buffer.from(journal);
+      rotten[at] = (rotten[at] ?? 0) ^ 0x10;
+      writeFileSync(path, rotten);
+      await refused(`byte ${at} of its first page`);
+    }
+    const newer = Buffer.from(journal);
+    newer.writeUInt32LE(2, 8);
+    newer.writeUInt32LE(crc32(newer.subarray(0, 28)), 28);
+    writeFileSync(path, newer);
+    await refused("newer", "STORE_FOREIGN");
+    const other = await openBackend(join(scratch, "other"));
+    await other.commit([put("identity", "another's")]);
+    await other.commit([put("a", "another's")]);
+    copyFileSync(journalOf(join(scratch, "other")), path);
+    await refused("another's");
+    writeFileSync(path, journal);
+    expect(await foundIn(copy)).toEqual(after[3]);
+    copyFileSync(join(scratch, "other", "data.mdb"), join(copy, "data.mdb"));
+    await refused("with another's database");
+    rmSync(join(copy, "data.mdb"));
+    await refused("without its database");
+    await other.close();
+  });
+
+  it("opens one that was made without a journal, and one whose first journal was not finished", async () => {
+    const database = await openLmdb(directory);
+    await database.commit([put("a", "old"), put("b", "old")]);
+    await database.close();
+    writeFileSync(journalOf(directory), Buffer.alloc(pageBytes));
+    const store = await open();
+    await store.commit([put("a", "new")]);
+    await store.commit([put("c", "new")]);
+    const content = contentOf(store);
+    expect(Object.keys(content)).toEqual(["a", "b", "c"]);
+    expect(await foundIn(await powerLoss())).toEqual(content);
+  });
+
+  it("has all that was committed when the power fails at any write of its database, half written back or not", async () => {
+    const database = new MemoryDatabase();
+    const losses: { content: Map<string, Uint8Array>; journal: Buffer; answered: number }[] = [];
+    mkdirSync(directory);
+    database.onWrite = () => { losses.push({ content: new Map(database.content), journal: existsSync(journalOf(directory)) ? readFileSync(journalOf(directory)) : Buffer.alloc(0), answered: database.answered }); };
+    const store = withJournal(database, directory);
+    for (const turn of turns(500)) {
+      await store.commit(puttingIn(turn));
+      database.answered = turn;
+    }
+    await store.close();
+    expect(losses.length).toBeGreaterThan(15);
+    for (const { content, journal, answered: least } of losses) {
+      const copy = mkdtempSync(join(scratch, "lost-"));
+      writeFileSync(journalOf(copy), journal);
+      const found = withJournal(new MemoryDatabase(content), copy);
+      const last = Number(Buffer.from(found.get("turn") ?? "0"));
+      expect(last).toBeGreaterThanOrEqual(least);
+      const expected = new Map(turns(last).flatMap(puttingIn).map(({ key, value }) => [key, value[0]]));
+      for (const [key, first] of expected) expect(found.get(key)?.[0], `${key} after turn ${last}`).toBe(first);
+    }
+  });
+});
+
+/** Keys as a store has them: a log that grows, is cut and loses its beginning, a head, and slices that go apart. */
+function someChanges(random: Random, turn: number, model: ReadonlyMap<string, Uint8Array>): { changes: Change[]; apart: boolean } {
+  const value = (): Uint8Array => Buffer.alloc(random.pick([1, 300, 5_000, 60_000, 200_000]) ?? 1, random.between(0, 255));
+  const key = (): string => `log/${String(random.between(1, 60)).padStart(3, "0")}`;
+  const changes: Change[] = Array.from({ length: random.between(0, 4) }, () => put(key(), value()));
+  changes.push(put("head", String(turn)));
+  if (random.chance(0.05)) return { changes: [put(`slice/${turn}`, value())], apart: true };
+  if (random.chance(0.05)) changes.unshift({ type: "removeRange", from: key(), to: "log/~" });
+  if (random.chance(0.02)) changes.push(put("large", Buffer.alloc(700_000, turn)));
+  const old = Array.from(model.keys()).find((slice) => slice.startsWith("slice/"));
+  if (old !== undefined && random.chance(0.2)) changes.push({ type: "remove", key: old });
+  return { changes, apart: false };
+}
+
+/** What was removed, and nothing refers to, may be there or not. */
+function compare(store: Backend, model: ReadonlyMap<string, Uint8Array>, gone: ReadonlySet<string>, random: Random, when: string): void {
+  const counts = (key: string): boolean => key !== "journal" && (model.has(key) || !gone.has(key));
+  const expected = Array.from(model.keys()).sort();
+  expect(Array.from(store.range("", "~"), ({ key }) => key).filter(counts), when).toEqual(expected);
+  for (const { key, value } of store.range("", "~")) if (counts(key)) expect(Buffer.compare(value, model.get(key) ?? Buffer.alloc(0)), `${key}, ${when}`).toBe(0);
+  const from = random.pick(expected) ?? "";
+  expect(store.keys(from, "~", 10_000).filter(counts), when).toEqual(expected.filter((key) => key >= from));
+  expect(store.keys("log/", "log/~", 3), when).toEqual(expected.filter((key) => key.startsWith("log/")).slice(0, 3));
+  for (const key of ["head", from]) expect(store.get(key)?.byteLength, `${key}, ${when}`).toBe(model.get(key)?.byteLength);
+}
