@@ -5,8 +5,9 @@ import { median, type Report } from "./report.js";
 
 /** [bytes, window of each sender]: about as much under way as keeps the ring busy, and for small messages also less, where each turn counts. */
 const floods = [[64, 128], [64, 1024], [1600, 64], [8192, 32], [50_000, 8]] as const;
-const seconds = 3;
-const rounds = 5;
+// Many short ones: a single round of either program is up to a fifth off its median.
+const seconds = 2;
+const rounds = 11;
 
 export async function benchBinding(cluster: Cluster, report: Report): Promise<void> {
   using floor = new Floor(cluster);

@@ -32,7 +32,9 @@ export async function benchLarge(cluster: Cluster, report: Report, keys = 2_000_
     report.add({ section, what: "joiner's peak memory", value: fed.peakMb, unit: "MB", against: { what: "afterwards, MB", value: fed.rssMb } });
     report.add({ section, what: "others' peak memory, over that before", value: Math.max(...growth), unit: "MB", against: { what: "before, MB", value: Math.max(...quiet.map((figures) => figures.rssMb)) } });
     report.add({ section, what: "joiner's event loop held at longest", value: fed.longestHoldMs, unit: "ms", against: { what: "of that garbage collection, ms", value: fed.longestGcMs } });
+    report.add({ section, what: "joiner's event loop, CPU of its thread in one hold at most", value: fed.longestCpuMs, unit: "ms" });
     report.add({ section, what: "others' event loop held at longest", value: Math.max(...after.map((figures) => figures.longestHoldMs)), unit: "ms", against: { what: "of that garbage collection, ms", value: Math.max(...after.map((figures) => figures.longestGcMs)) } });
+    report.add({ section, what: "others' event loop, CPU of its thread in one hold at most", value: Math.max(...after.map((figures) => figures.longestCpuMs)), unit: "ms" });
   } finally {
     await Promise.all(replicas.map((replica) => replica.end()));
   }
