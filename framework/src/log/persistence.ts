@@ -17,7 +17,7 @@ import type { Store, StoredEntries, StoreWrite } from "./store.js";
 const firstRetryMs = 100;
 const lastRetryMs = 5_000;
 /** After a slice of a snapshot, if the log is being written too: several times as long as a slice takes. */
-const slicePauseMs = 4;
+const slicePauseMs = 10;
 
 export interface PersistenceParts {
   readonly store: Store;
