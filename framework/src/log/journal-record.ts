@@ -29,7 +29,7 @@ export interface JournalRecord {
 }
 
 /** A record that was written as a whole and does not read. */
-export interface RottenRecord {
+export interface CorruptRecord {
   readonly firstTag: number;
 }
 
@@ -78,7 +78,7 @@ function spread(record: Buffer, first: number): Buffer {
 }
 
 /** What begins in this page: undefined if nothing does, or only a part of it was written. */
-export function readRecord(bytes: Buffer, at: number, id: Buffer): JournalRecord | RottenRecord | undefined {
+export function readRecord(bytes: Buffer, at: number, id: Buffer): JournalRecord | CorruptRecord | undefined {
   const tag = tagAt(bytes, at);
   if (tag % 2 === 0) return undefined;
   const record = sectorsOf(bytes, at, tag);

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { LockstepError, invariant } from "../errors.js";
 import { flushNames } from "./directory.js";
-import { encodeRecord, firstTag, idBytes, pageBytes, pagedSize, readRecord, sizeOf, type JournalRecord, type RottenRecord } from "./journal-record.js";
+import { encodeRecord, firstTag, idBytes, pageBytes, pagedSize, readRecord, sizeOf, type JournalRecord, type CorruptRecord } from "./journal-record.js";
 import { damaged } from "./store-codec.js";
 import type { Put } from "./store.js";
 
@@ -38,7 +38,7 @@ export interface JournalContent {
   readonly id: string;
   /** In the order of their numbers. */
   readonly records: readonly JournalRecord[];
-  readonly rotten: readonly RottenRecord[];
+  readonly corrupt: readonly CorruptRecord[];
   /** Nothing of it is missing at its end. */
   readonly whole: boolean;
 }
@@ -47,36 +47,38 @@ function pathIn(directory: string): string {
   return join(directory, journalFile);
 }
 
-/** undefined: there is none, or its creation was not finished. @throws LockstepError STORE_FOREIGN (a newer format), or the system's. */
+/** undefined: there is none, or its creation was not finished. @throws LockstepError STORE_FOREIGN (a newer format), STORE_DAMAGED (not a journal), or the system's. */
 export function readJournal(directory: string): JournalContent | undefined {
   const path = pathIn(directory);
   if (!existsSync(path)) return undefined;
   const bytes = readFileSync(path);
+  // A creation that was broken off leaves nothing there, or zeros. Anything else would be overwritten.
+  if (bytes.subarray(0, magic.byteLength).some((byte, index) => byte !== 0 && byte !== magic[index])) damaged(`${path} is not a journal`);
   const start = magic.byteLength + 4;
   if (bytes.byteLength < pageBytes || !bytes.subarray(0, magic.byteLength).equals(magic) || bytes.readUInt32LE(start + idBytes) !== crc32(bytes.subarray(0, start + idBytes))) return undefined;
   const version = bytes.readUInt32LE(magic.byteLength);
   if (version > format) throw new LockstepError("STORE_FOREIGN", `The store's journal has format ${version}; this version reads up to ${format}. Start the version that wrote it, or one after it.`);
   const id = bytes.subarray(start, start + idBytes);
   const records: JournalRecord[] = [];
-  const rotten: RottenRecord[] = [];
+  const corrupt: CorruptRecord[] = [];
   for (let at = pageBytes; at < bytes.byteLength; at += pageBytes) {
     const found = readRecord(bytes, at, id);
     if (found === undefined) continue;
-    if ("firstTag" in found) rotten.push(found);
+    if ("firstTag" in found) corrupt.push(found);
     else records.push(found);
   }
   records.sort((a, b) => a.number - b.number);
-  return { id: id.toString("hex"), records, rotten, whole: bytes.byteLength === fileBytes };
+  return { id: id.toString("hex"), records, corrupt, whole: bytes.byteLength === fileBytes };
 }
 
 /** The records after one that is in the database. @throws LockstepError STORE_DAMAGED */
-export function recordsAfter({ records, rotten }: JournalContent, through: number): readonly JournalRecord[] {
+export function recordsAfter({ records, corrupt }: JournalContent, through: number): readonly JournalRecord[] {
   const after = records.filter(({ number }) => number > through);
   for (const [index, { number }] of after.entries()) {
     if (number !== through + 1 + index) damaged(`of its journal, record ${through + 1 + index} does not read, or is missing, and record ${number} is there`);
   }
   const last = after.at(-1)?.number ?? through;
-  if (rotten.some((record) => record.firstTag === firstTag(last + 1))) damaged(`of its journal, record ${last + 1} was written and does not read`);
+  if (corrupt.some((record) => record.firstTag === firstTag(last + 1))) damaged(`of its journal, record ${last + 1} was written and does not read`);
   return after;
 }
 
@@ -89,6 +91,7 @@ export class Journal {
   #half = pageBytes;
   #used = 0;
   #last = 0;
+
   private constructor(directory: string, file: FileHandle, id: Buffer) {
     this.#directory = directory;
     this.#file = file;
@@ -127,7 +130,7 @@ export class Journal {
   }
 
   /** Goes on in the other half, whose records are in the database. */
-  turn(): void {
+  rotate(): void {
     this.#half = this.#half === pageBytes ? pageBytes + halfBytes : pageBytes;
     this.#used = 0;
   }

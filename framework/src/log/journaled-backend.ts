@@ -15,7 +15,7 @@ import { BTree } from "../machine/btree.js";
 import { Journal, journalFile, largestCommitBytes, readJournal, recordsAfter } from "./journal.js";
 import { sizeOf } from "./journal-record.js";
 import { closedAlready, databaseFile, diskFailed, openLmdb, refuse } from "./lmdb-backend.js";
-import { damaged, decodeMark, encodeMark, type JournalMark } from "./store-codec.js";
+import { damaged, decodeCheckpoint, encodeCheckpoint, type JournalCheckpoint } from "./store-codec.js";
 import { keys } from "./store-keys.js";
 import type { Backend, Change, Put } from "./store.js";
 
@@ -38,7 +38,7 @@ interface Stored {
 /** Makes the directory if it is missing; changes nothing else before the first commit. @throws LockstepError STORE_LOCKED, STORE_DAMAGED, STORE_FOREIGN, STORE_FAILED. */
 export async function openBackend(directory: string): Promise<Backend> {
   const path = resolve(directory);
-  if (!existsSync(join(path, databaseFile)) && readJournal(path)?.records.length) return damaged("there is a journal without its database");
+  refuseLoneJournal(path);
   const database = await openLmdb(path);
   try {
     return withJournal(database, path);
@@ -48,22 +48,31 @@ export async function openBackend(directory: string): Promise<Backend> {
   }
 }
 
+/** Before a blank database is made for it. */
+function refuseLoneJournal(directory: string): void {
+  try {
+    if (!existsSync(join(directory, databaseFile)) && readJournal(directory)?.records.length) damaged("there is a journal without its database");
+  } catch (error) {
+    refuse(directory, error);
+  }
+}
+
 /** @throws LockstepError STORE_DAMAGED, STORE_FOREIGN. */
 export function withJournal(database: Backend, directory: string): Backend {
   const record = database.get(keys.journal);
-  const mark = record === undefined ? undefined : decodeMark(keys.journal, record);
-  return new JournaledBackend(database, directory, mark, newerThan(mark, directory));
+  const checkpoint = record === undefined ? undefined : decodeCheckpoint(keys.journal, record);
+  return new JournaledBackend(database, directory, checkpoint, newerThan(checkpoint, directory));
 }
 
 /** What the journal has, and the database has not. */
-function newerThan(mark: JournalMark | undefined, directory: string): readonly Put[] {
+function newerThan(checkpoint: JournalCheckpoint | undefined, directory: string): readonly Put[] {
   const journal = readJournal(directory);
-  if (mark?.open === true) {
-    if (journal?.id !== mark.id) return damaged("the journal that goes with it is missing, or another's");
+  if (checkpoint?.open === true) {
+    if (journal?.id !== checkpoint.id) return damaged("the journal that goes with it is missing, or another's");
     if (!journal.whole) return damaged("its journal is cut short");
-    return recordsAfter(journal, mark.through).flatMap(({ changes }) => changes);
+    return recordsAfter(journal, checkpoint.through).flatMap(({ changes }) => changes);
   }
-  if (journal !== undefined && journal.id !== mark?.id && journal.records.length > 0) return damaged("there is a journal that goes with another database");
+  if (journal !== undefined && journal.id !== checkpoint?.id && journal.records.length > 0) return damaged("there is a journal that goes with another database");
   return [];
 }
 
@@ -73,24 +82,24 @@ class JournaledBackend implements Backend {
   /** What the database does not have yet. */
   readonly #pending = new BTree<string, Uint8Array>();
   /** As it is in the database. */
-  #mark: JournalMark | undefined;
+  #checkpoint: JournalCheckpoint | undefined;
   /** From the first commit on. */
   #journal: Journal | undefined;
   /** A write into it failed. */
   #broken = false;
   /** The last record of the half that is not in use. */
-  #turnedAt = 0;
-  /** Ends when what was pending at the last turn is in the database, or that failed. */
+  #rotatedAt = 0;
+  /** Ends when what was pending at the last rotation is in the database, or that failed. */
   #writingBack: Promise<void> = Promise.resolve();
   #removing = false;
   /** Ends with the last commit. */
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(database: Backend, directory: string, mark: JournalMark | undefined, newer: readonly Put[]) {
+  constructor(database: Backend, directory: string, checkpoint: JournalCheckpoint | undefined, newer: readonly Put[]) {
     this.#database = database;
     this.#directory = directory;
-    this.#mark = mark;
+    this.#checkpoint = checkpoint;
     this.#take(newer);
   }
 
@@ -155,21 +164,21 @@ class JournaledBackend implements Backend {
   async #begin(changes: readonly Change[]): Promise<void> {
     await this.#end();
     const journal = await Journal.create(this.#directory).catch((error: unknown) => { throw diskFailed(this.#directory, error); });
-    const mark = { id: journal.id, through: 0, open: true };
+    const checkpoint = { id: journal.id, through: 0, open: true };
     try {
-      await this.#database.commit([...changes, markOf(mark)]);
+      await this.#database.commit([...changes, recordOf(checkpoint)]);
     } catch (error) {
       await journal.close();
       throw error;
     }
-    this.#mark = mark;
+    this.#checkpoint = checkpoint;
     this.#journal = journal;
-    this.#turnedAt = 0;
+    this.#rotatedAt = 0;
     this.#broken = false;
   }
 
   async #append(journal: Journal, puts: readonly Put[]): Promise<void> {
-    if (!journal.hasRoomFor(puts)) await this.#turn(journal);
+    if (!journal.hasRoomFor(puts)) await this.#rotate(journal);
     try {
       await journal.append(puts);
     } catch (error) {
@@ -184,12 +193,12 @@ class JournaledBackend implements Backend {
   }
 
   /** The journal's other half takes over; what is in the full one goes into the database meanwhile. */
-  async #turn(journal: Journal): Promise<void> {
+  async #rotate(journal: Journal): Promise<void> {
     await this.#writingBack;
     // It failed, then; now it is for the caller to know.
-    if ((this.#mark?.through ?? 0) < this.#turnedAt) await this.#writeBack(this.#turnedAt, true);
-    journal.turn();
-    this.#turnedAt = journal.last;
+    if ((this.#checkpoint?.through ?? 0) < this.#rotatedAt) await this.#writeBack(this.#rotatedAt, true);
+    journal.rotate();
+    this.#rotatedAt = journal.last;
     this.#writingBack = this.#writeBack(journal.last, true).catch(() => undefined);
   }
 
@@ -201,14 +210,14 @@ class JournaledBackend implements Backend {
   /** The journal, an earlier process's or this one's, is not needed any more. */
   async #end(): Promise<void> {
     await this.#writingBack;
-    if (this.#mark?.open === true) await this.#writeBack(this.#journal?.last ?? Number.MAX_SAFE_INTEGER, false);
+    if (this.#checkpoint?.open === true) await this.#writeBack(this.#journal?.last ?? Number.MAX_SAFE_INTEGER, false);
     await this.#journal?.close();
     this.#journal = undefined;
   }
 
   /** All that is pending now, which leads up to a record of the journal. */
   async #writeBack(through: number, open: boolean): Promise<void> {
-    const mark = { id: this.#mark?.id ?? "", through, open };
+    const checkpoint = { id: this.#checkpoint?.id ?? "", through, open };
     const all = this.#pending.toArray();
     for (let at = 0; at < all.length; at += changesAtOnce) {
       // What has another value by now is in a later record; what was removed meanwhile is not to come back.
@@ -216,13 +225,13 @@ class JournaledBackend implements Backend {
       if (some.length > 0) await this.#database.commit(some.map(([key, value]) => ({ type: "put", key, value })));
       for (const [key, value] of some) if (this.#pending.get(key) === value) this.#pending.delete(key);
     }
-    await this.#database.commit([markOf(mark)]);
-    this.#mark = mark;
+    await this.#database.commit([recordOf(checkpoint)]);
+    this.#checkpoint = checkpoint;
   }
 
   async #commitApart(changes: readonly Change[]): Promise<void> {
     // What an earlier process left in its journal may concern these keys.
-    if (this.#journal === undefined && this.#mark?.open === true) await this.#end();
+    if (this.#journal === undefined && this.#checkpoint?.open === true) await this.#end();
     for (const change of changes) if (change.type === "remove") this.#pending.delete(change.key);
     await this.#database.commit(changes);
   }
@@ -255,8 +264,8 @@ class JournaledBackend implements Backend {
   }
 }
 
-function markOf(mark: JournalMark): Put {
-  return { type: "put", key: keys.journal, value: encodeMark(keys.journal, mark) };
+function recordOf(checkpoint: JournalCheckpoint): Put {
+  return { type: "put", key: keys.journal, value: encodeCheckpoint(keys.journal, checkpoint) };
 }
 
 function byKey(a: Stored, b: Stored): number {

@@ -216,11 +216,12 @@ class LogStore implements Store {
     return { base, end, changes };
   }
 
-  /** A part of what nobody needs any more, before and after a write. */
-  #sweep(next = this.#nextBase): Change[] {
+  /** A part of what nobody needs any more, neither with this base, nor with one that a write gives it or would have given it. */
+  #sweep(next = this.#base): Change[] {
     if (!this.#littered) return [];
-    const snapshots = [this.#base.snapshot, next?.snapshot, this.#nextBase?.snapshot, this.#finished?.snapshot, this.#snapshotting].flatMap((number) => number ?? []);
-    const since = Math.min(this.#base.since.position, next?.since.position ?? Number.POSITIVE_INFINITY);
+    const bases = [this.#base, next, this.#nextBase ?? next];
+    const snapshots = [...bases.map(({ snapshot }) => snapshot), this.#finished?.snapshot, this.#snapshotting].flatMap((number) => number ?? []);
+    const since = Math.min(...bases.map((base) => base.since.position));
     const found: string[] = [];
     for (const { from, to } of unneeded(since, snapshots)) found.push(...this.#backend.keys(from, to, sweptAtOnce - found.length));
     this.#littered = found.length > 0;

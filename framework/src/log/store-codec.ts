@@ -48,7 +48,7 @@ export interface SnapshotRecord {
 }
 
 /** What the database says of its journal (journal.ts). */
-export interface JournalMark {
+export interface JournalCheckpoint {
   readonly id: string;
   /** The database has its records up to this one. */
   readonly through: number;
@@ -169,11 +169,11 @@ export function decodeSnapshot(key: string, record: Uint8Array): SnapshotRecord 
   });
 }
 
-export function encodeMark(key: string, { id, through, open }: JournalMark): Uint8Array {
+export function encodeCheckpoint(key: string, { id, through, open }: JournalCheckpoint): Uint8Array {
   return seal(key, "journal", encodeValue([id, through, open]));
 }
 
-export function decodeMark(key: string, record: Uint8Array): JournalMark {
+export function decodeCheckpoint(key: string, record: Uint8Array): JournalCheckpoint {
   return read(key, "journal", record, (payload) => {
     const [id, through, open] = array(decodeValue(payload));
     return { id: hash(id), through: natural(through), open: flag(open) };

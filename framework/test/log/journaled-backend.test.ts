@@ -2,7 +2,7 @@
  * The journal before the database: what was committed is there whenever the power fails, torn writes and damage are told apart, and
  * a journal that is missing, cut short or another's is refused.
  */
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { constants, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -292,6 +292,49 @@ describe("a store with a journal", () => {
     rmSync(join(copy, "data.mdb"));
     await refused("without its database");
     await other.close();
+  });
+
+  it("is refused with the journal of another one that was not closed", async () => {
+    const { journal } = await threeCommits();
+    const closed = join(scratch, "closed");
+    const store = await openBackend(closed);
+    await store.commit([put("identity", "another's")]);
+    await store.close();
+    writeFileSync(journalOf(closed), journal);
+    expect(await foundIn(closed)).toBe("STORE_DAMAGED");
+  });
+
+  it("does not have what was removed, wherever that was, and does not bring it back", async () => {
+    const store = await open();
+    await store.commit([put("in the database", "one")]);
+    await store.commit([put("in the journal", "two")]);
+    for (const key of ["in the database", "in the journal"]) {
+      await store.commit([{ type: "remove", key }]);
+      expect(store.get(key)).toBeUndefined();
+    }
+    await store.close();
+    expect(Object.keys(contentOf(await open()))).toEqual([]);
+  });
+
+  it("leaves a file alone that has the journal's name and is none", async () => {
+    mkdirSync(directory);
+    writeFileSync(journalOf(directory), "Monday: nothing happened.\n".repeat(1_000));
+    expect(await foundIn(directory)).toBe("STORE_DAMAGED");
+    expect(readFileSync(journalOf(directory), "utf8")).toContain("Monday");
+  });
+
+  it("says what to do when its journal cannot be read", async () => {
+    mkdirSync(journalOf(directory), { recursive: true });
+    await expect(openBackend(directory)).rejects.toMatchObject({ code: "STORE_FAILED" });
+    expect(readdirSync(directory)).toEqual(["journal"]);
+  });
+
+  it.runIf(process.platform === "linux")("writes its journal synchronously: a commit is answered when it will survive a loss of power", async () => {
+    const store = await open();
+    await store.commit([put("a", "one")]);
+    const descriptor = readdirSync("/proc/self/fd").find((name) => { try { return readlinkSync(`/proc/self/fd/${name}`) === journalOf(directory); } catch { return false; } });
+    const [, flags = ""] = /flags:\s+0*([0-7]+)/.exec(readFileSync(`/proc/self/fdinfo/${descriptor ?? "?"}`, "utf8")) ?? [];
+    expect(Number.parseInt(flags, 8) & constants.O_DSYNC).toBe(constants.O_DSYNC);
   });
 
   it("opens one that was made without a journal, and one whose first journal was not finished", async () => {

@@ -7,6 +7,7 @@ import { chainHash, genesisHash } from "../../src/log/chain-hash.js";
 import type { LogEntry, LogPoint } from "../../src/log/log.js";
 import { openLogStore } from "../../src/log/log-store.js";
 import { storeFormat } from "../../src/log/store-codec.js";
+import { keys } from "../../src/log/store-keys.js";
 import type { Backend, Change, Store, StoreHead, StoreIdentity } from "../../src/log/store.js";
 
 const ballotOfAll: Ballot = { era: 0, ringSeq: 8n, ringNode: 1, k: 1, attempt: 0 };
@@ -199,6 +200,24 @@ describe("the store of a replica", () => {
     expect(Math.max(...removed)).toBeLessThanOrEqual(256);
     expect(found(records)).toMatchObject({ base: 2_000, slices: ["second"], positions: [] });
     expect(records.keys("log/", "log/~", 10_000)).toHaveLength(1_000);
+  });
+
+  it("takes nothing for a remainder that a base which lies before it will have after it", async () => {
+    const records = new Records();
+    const store = opened(records);
+    store.recover();
+    const old = entriesAfter(genesis, 2_000);
+    await store.write({ entries: old, head });
+    await putBase(store, pointOf(old, 1_000), "first");
+    await putBase(store, pointOf(old, 2_000), "second");
+    // By then so much of the first thousand is gone that what comes after it is among what goes next.
+    const position = 540;
+    const other = entriesAfter(genesis, position + 10, { ...ballotOfAll, ringSeq: 12n });
+    await writeSnapshot(store, pointOf(other, position), ["other"]);
+    expect(records.keys("log/", "log/~", 256)).toContain(keys.entry(position + 10));
+    expect(records.keys(keys.entry(position + 10), "log/~", 1_000).length).toBeGreaterThan(256);
+    await store.write({ cutAfter: position, base: pointOf(other, position), entries: other.slice(position), head });
+    expect(found(records)).toMatchObject({ base: position, slices: ["other"], positions: other.slice(position).map((entry) => entry.position) });
   });
 
   it("begins with a state that was taken over, wherever the log ended that it replaces, and whatever was in that", async () => {

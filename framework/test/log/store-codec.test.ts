@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isLockstepError } from "../../src/errors.js";
 import {
-  decodeBase, decodeEntry, decodeHead, decodeIdentity, decodeMark, decodeSlice, decodeSnapshot, encodeBase, encodeEntry, encodeHead, encodeIdentity, encodeMark, encodeSlice,
+  decodeBase, decodeEntry, decodeHead, decodeIdentity, decodeCheckpoint, decodeSlice, decodeSnapshot, encodeBase, encodeEntry, encodeHead, encodeIdentity, encodeCheckpoint, encodeSlice,
   encodeSnapshot, storeFormat,
 } from "../../src/log/store-codec.js";
 import { ballots, points, records } from "../support/arbitraries.js";
@@ -27,7 +27,7 @@ const kinds: Readonly<Record<string, Kind<unknown>>> = {
   base: kind(fc.record({ point: points, snapshot: fc.maxSafeNat(), since: points }), encodeBase, decodeBase),
   entry: kind(fc.record({ ballot: ballots, hash: points.map(({ hash }) => hash), record: records }), encodeEntry, decodeEntry),
   slice: kind(fc.uint8Array({ minLength: 1, maxLength: 300 }), encodeSlice, decodeSlice),
-  journal: kind(fc.record({ id: points.map(({ hash }) => hash), through: fc.maxSafeNat(), open: fc.boolean() }), encodeMark, decodeMark),
+  journal: kind(fc.record({ id: points.map(({ hash }) => hash), through: fc.maxSafeNat(), open: fc.boolean() }), encodeCheckpoint, decodeCheckpoint),
   snapshot: kind(fc.record({ point: points, slices: fc.maxSafeNat(), digest: points.map(({ hash }) => hash) }), encodeSnapshot, decodeSnapshot),
 };
 

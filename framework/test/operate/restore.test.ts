@@ -186,6 +186,17 @@ describe("restoring", () => {
     expect(readdirSync(bed.directory)).not.toContain("1");
   });
 
+  it("that the disk does not take leaves nothing, and can be begun again", async () => {
+    await makeBackup();
+    const program = fileURLToPath(new URL("../../bin/lockstep.js", import.meta.url));
+    // There is room for the state, and not for the journal of the store.
+    const child = spawn("prlimit", [`--fsize=${4 << 20}`, process.execPath, program, "restore", bed.path("a.backup"), "--data", bed.path("1"), "--group", "counters", "--slot", "1", "--slots", "1,2,3"], { stdio: ["ignore", "ignore", "pipe"] });
+    const said = (await child.stderr.toArray()).join("");
+    expect(said).toContain("takes nothing");
+    expect(readdirSync(bed.path("1"))).toEqual([]);
+    await restoreInto(1);
+  });
+
   it("that is killed leaves all of it, or a store without a log", async () => {
     const [one] = await bed.inMemory();
     for (let n = 0; n < 20; n++) await addAll(one, 1_000, `part ${n}`);

@@ -1,6 +1,7 @@
 /** Looking into a replica's directory: everything is looked at, nothing is changed, and what is damaged is said. */
-import { appendFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openBackend } from "../../src/log/journaled-backend.js";
 import { inspectStore } from "../../src/operate/store-report.js";
 import { eventually } from "../support/eventually.js";
 import { addAll, Bed } from "./bed.js";
@@ -28,6 +29,16 @@ describe("a look into a store", () => {
     expect(log?.snapshot?.slices).toBeGreaterThan(1);
     expect((log?.base.position ?? 0) + (log?.entries ?? 0)).toBe(log?.end.position);
     expect(log?.operations).toMatchObject([{ what: "backup", who: "ada@desk" }]);
+  });
+
+  it("says how large all of it is, the journal of one that was not closed included", async () => {
+    await makeStores();
+    const backend = await openBackend(bed.path("1"));
+    await backend.commit([{ type: "put", key: "head", value: backend.get("head") ?? new Uint8Array() }]);
+    cpSync(bed.path("1"), bed.path("copy"), { recursive: true, filter: (path) => !path.includes("lock-") });
+    await backend.close();
+    const { fileBytes } = await inspectStore(bed.path("copy"));
+    expect(fileBytes).toBe(statSync(bed.path("copy", "data.mdb")).size + statSync(bed.path("copy", "journal")).size);
   });
 
   it("changes nothing in it", async () => {

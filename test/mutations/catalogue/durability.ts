@@ -125,7 +125,7 @@ export const durability: readonly Mutation[] = [
     id: "takes-damage-for-a-torn-write",
     rule: "A last record that is all there and does not read has been damaged.",
     section,
-    edits: [{ file: journal, find: "if (rotten.some((record) => record.firstTag === firstTag(last + 1))) damaged(", replace: "if (rotten.length < 0 && rotten.some((record) => record.firstTag === firstTag(last + 1))) damaged(" }],
+    edits: [{ file: journal, find: "if (corrupt.some((record) => record.firstTag === firstTag(last + 1))) damaged(", replace: "if (corrupt.length < 0 && corrupt.some((record) => record.firstTag === firstTag(last + 1))) damaged(" }],
     caught: byJournalTest,
   },
   {
@@ -139,14 +139,14 @@ export const durability: readonly Mutation[] = [
     id: "says-that-the-database-has-what-it-lacks",
     rule: "A part of the journal counts as written back when all of it is in the database.",
     section,
-    edits: [{ file: "log/journaled-backend.ts", find: "const all = this.#pending.toArray();", replace: "const all = this.#pending.toArray();\n    await this.#database.commit([markOf(mark)]);" }],
+    edits: [{ file: "log/journaled-backend.ts", find: "const all = this.#pending.toArray();", replace: "const all = this.#pending.toArray();\n    await this.#database.commit([recordOf(checkpoint)]);" }],
     caught: byJournalTest,
   },
   {
     id: "writes-over-what-the-database-lacks",
     rule: "A half of the journal is used again when all of it is in the database.",
     section,
-    edits: [{ file: "log/journaled-backend.ts", find: "    await this.#writingBack;\n    // It failed, then; now it is for the caller to know.\n    if ((this.#mark?.through ?? 0) < this.#turnedAt) await", replace: "    if ((this.#mark?.through ?? 0) < 0) await" }],
+    edits: [{ file: "log/journaled-backend.ts", find: "    await this.#writingBack;\n    // It failed, then; now it is for the caller to know.\n    if ((this.#checkpoint?.through ?? 0) < this.#rotatedAt) await", replace: "    if ((this.#checkpoint?.through ?? 0) < 0) await" }],
     caught: byJournalTest,
   },
   {
