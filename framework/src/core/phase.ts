@@ -24,7 +24,7 @@ export function suspend(state: CoreState, reason: string): void {
   state.entering = false;
   state.joining = undefined;
   state.acks.clear();
-  state.ackAwaited = false;
+  state.awaited = [];
   state.announced = { position: -1, ack: -1 };
   state.effects.push({ type: "suspended" });
   setPhase(state, state.phase === "joining" ? "joining" : "changing", reason);

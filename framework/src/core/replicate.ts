@@ -45,8 +45,16 @@ export function multicastAck(state: CoreState): void {
  */
 export function acknowledge(state: CoreState): void {
   if (!somethingToAnnounce(state)) return;
-  if (state.ackAwaited) multicastAck(state);
+  if (isAwaited(state)) multicastAck(state);
   else state.effects.push({ type: "acknowledgeLater" });
+}
+
+/** A sender waits for what this replica can acknowledge now; or for an entry to be verified, which no claim has done so far and its own may. */
+function isAwaited(state: CoreState): boolean {
+  const { awaited, announced, verified } = state;
+  const [first, last] = [awaited[0], awaited.at(-1)];
+  if (first === undefined || last === undefined) return false;
+  return first <= durableEnd(state) || last > Math.max(announced.position, verified);
 }
 
 /** The while is over. */
@@ -80,7 +88,7 @@ function announce(state: CoreState): Claim {
   const ack = durableEnd(state);
   state.announced = { position: point.position, ack };
   // What is announced and not yet written is acknowledged when it is, as promptly.
-  state.ackAwaited &&= ack < point.position;
+  if ((state.awaited[0] ?? Number.POSITIVE_INFINITY) <= ack) state.awaited = state.awaited.filter((position) => position > ack);
   state.acknowledged = Math.max(state.acknowledged, ack);
   return { ballot: view.ballot, point, ack };
 }
@@ -94,7 +102,7 @@ export function batchReceived(state: CoreState, slot: number, message: BatchMess
   claimReceived(state, slot, message);
   if (!canAppend(state)) return;
   appendEntry(state, view.ballot, message.record);
-  state.ackAwaited ||= isAwaitedBy(state, slot);
+  if (isAwaitedBy(state, slot)) state.awaited.push(state.log.end);
 }
 
 export function ackReceived(state: CoreState, slot: number, message: Claim): void {

@@ -142,8 +142,8 @@ export interface CoreState {
   holed: boolean;
   /** Highest position acknowledged in the view's ballot, by slot. */
   readonly acks: Map<number, number>;
-  /** An entry has been appended whose sender waits for this replica's acknowledgement. */
-  ackAwaited: boolean;
+  /** Ascending: entries whose senders wait for this replica's acknowledgement, and have not got it. */
+  awaited: number[];
   /** The last claim multicast in this view. */
   announced: { position: number; ack: number };
   /** The highest position this incarnation ever acknowledged. */
@@ -193,7 +193,7 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
     committed: 0,
     holed: false,
     acks: new Map(),
-    ackAwaited: false,
+    awaited: [],
     announced: { position: -1, ack: -1 },
     acknowledged: 0,
     pending: [],

@@ -17,6 +17,8 @@
  *   stuck 1 2 [snapshots]             their disks take nothing, or no snapshots: nothing of it is there
  *   full 1 2                          the same, and they say so
  *   unstuck 1 2                       they take what waits, at once
+ *   write 1 2                         what waits for their disks is written down
+ *   sending 1 2                       how many messages they have multicast that are not on the ring
  *   lose 1                            the disk is replaced by an empty one
  *   down 1 / up 1                     its daemon dies / is back, and the process with it
  *   freeze 1 / thaw 1, differs 1      the process is stopped / goes on; its state is found to be wrong
@@ -159,6 +161,8 @@ export class Interpreter {
         this.#in.replicas.get(Number(slot))?.writeDown();
       }
     },
+    write: (slots) => { for (const slot of slots) this.#replica(slot).writeDown(); },
+    sending: (slots) => { for (const slot of slots) this.#notes.lines.push(`${slot} is sending ${this.#in.group.node(Number(slot)).queue.length}`); },
     lose: ([slot]) => { this.#in.disks.set(Number(slot), new SimDisk()); },
     leave: ([slot]) => this.#in.kill(Number(slot), "leave"),
     down: ([node]) => {

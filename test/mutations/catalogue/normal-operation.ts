@@ -10,14 +10,14 @@ export const normalOperation: readonly Mutation[] = [
     section: "Normal operation, 6",
     edits: [{
       file,
-      find: "  appendEntry(state, view.ballot, message.record);\n  state.ackAwaited",
+      find: "  appendEntry(state, view.ballot, message.record);\n  if (isAwaitedBy",
       replace: `  appendEntry(state, view.ballot, message.record);
   if (slot === state.config.slot && !state.holed) {
     state.verified = state.log.end;
     for (const member of view.members) recordAck(state, member.slot, state.log.end);
     advanceCommit(state);
   }
-  state.ackAwaited`,
+  if (isAwaitedBy`,
     }],
     caught: byCoreHistories,
   },
@@ -28,8 +28,8 @@ export const normalOperation: readonly Mutation[] = [
     edits: [
       {
         file,
-        find: "  appendEntry(state, view.ballot, message.record);\n  state.ackAwaited",
-        replace: "  appendEntry(state, view.ballot, message.record);\n  state.effects.push({ type: \"committed\", through: state.log.end });\n  state.ackAwaited",
+        find: "  appendEntry(state, view.ballot, message.record);\n  if (isAwaitedBy",
+        replace: "  appendEntry(state, view.ballot, message.record);\n  state.effects.push({ type: \"committed\", through: state.log.end });\n  if (isAwaitedBy",
       },
       { file: "core/step.ts", find: "  invariant(applied <= state.committed, \"nothing uncommitted is applied\");\n", replace: "" },
     ],
