@@ -4,7 +4,12 @@
 //   floor flood GROUP BYTES WINDOW SECONDS   sends, with WINDOW own messages under way; counts what is delivered from all senders
 //   floor ping GROUP BYTES COUNT             one message at a time: time to its own delivery, and to another node's answer
 //   floor pong GROUP                         answers pings until its input ends
+//   floor commit GROUP BYTES COMMANDS SECONDS NODES SENDERS FILE
+//                                            what a commit on nodes 1 to NODES takes at least, with nothing done for it: the first SENDERS
+//                                            send batches of COMMANDS commands of BYTES each, one under way. With a FILE each is verified by an
+//                                            announcement, written and flushed before it is answered; with "-" it is answered at once
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,7 +29,7 @@ struct model {
   void (*ring)(uint64_t, struct ring, uint32_t, const uint32_t *);
   unsigned flags;
 };
-enum { OK = 1, TRY_AGAIN = 6, ONE_NONBLOCKING = 4, AGREED = 2, WARM_UP_MS = 500 };
+enum { OK = 1, TRY_AGAIN = 6, ONE_NONBLOCKING = 4, AGREED = 2, WARM_UP_MS = 500, NODES_MAX = 16, PAGE = 4096, FILE_PAGES = 1024 };
 
 static int (*cpg_initialize)(uint64_t *, int, struct model *, void *);
 static int (*cpg_fd_get)(uint64_t, int *);
@@ -37,11 +42,12 @@ static uint64_t handle;
 static int fd;
 static unsigned node_id;
 static int joined;
+static size_t members;
 static char *message;
 static size_t message_bytes;
 
 // What a run counts.
-static enum { FLOOD, PING, PONG } mode;
+static enum { FLOOD, PING, PONG, COMMIT } mode;
 static uint64_t delivered, delivered_bytes, under_way;
 static char answer_of;  // the kind of message this mode waits for
 static int answered;
@@ -72,18 +78,36 @@ static int mcast(void) {
   return status == OK;
 }
 
+// Of a commit: who sent the batch, and which of its batches this is about.
+struct claim { char kind; uint32_t origin; uint64_t n; };
+// By origin, the last batch that was delivered, that somebody else is known to have, that is on disk here; and what was said of them.
+static uint64_t batches[NODES_MAX + 1], verified[NODES_MAX + 1], written[NODES_MAX + 1], announced[NODES_MAX + 1], answered_to[NODES_MAX + 1];
+static uint64_t answered_own;
+
+static void on_claim(const void *data, size_t bytes) {
+  struct claim claim;
+  if (bytes < sizeof(claim)) return;
+  memcpy(&claim, data, sizeof(claim));
+  if (claim.origin > NODES_MAX) return;
+  if (claim.kind == 'b') batches[claim.origin] = claim.n;
+  if (claim.kind == 'v' && claim.n > verified[claim.origin]) verified[claim.origin] = claim.n;
+  if (claim.kind == 'a' && claim.origin == node_id) answered_own = claim.n;
+}
+
 static void on_deliver(uint64_t h, const struct name *group, uint32_t node, uint32_t pid, void *data, size_t bytes) {
   (void)h; (void)group;
   const int own = node == node_id && pid == (uint32_t)getpid();
   delivered += 1;
   delivered_bytes += bytes;
+  if (mode == COMMIT) on_claim(data, bytes);
   if (mode == FLOOD && own) under_way -= 1;
   if (mode == PING && *(char *)data == answer_of) answered = 1;
   if (mode == PONG && *(char *)data == 'i') while (!mcast()) usleep(1000);
 }
 
 static void on_confchg(uint64_t h, const struct name *g, const struct address *m, size_t mc, const struct address *l, size_t lc, const struct address *j, size_t jc) {
-  (void)h; (void)g; (void)m; (void)mc; (void)l; (void)lc;
+  (void)h; (void)g; (void)m; (void)l; (void)lc;
+  members = mc;
   for (size_t i = 0; i < jc; i++) if (j[i].node_id == node_id && j[i].pid == (uint32_t)getpid()) joined = 1;
 }
 
@@ -142,6 +166,74 @@ static void measure(const char *what, char kind, char answer, int count) {
   free(ms);
 }
 
+static void say(char kind, uint32_t origin, uint64_t n, size_t bytes) {
+  struct claim claim = {kind, origin, n};
+  memcpy(message, &claim, sizeof(claim));
+  message_bytes = bytes;
+  while (!mcast()) turn(1);
+}
+
+// One synchronous write for all that waits; false if nothing does.
+static int flush_batches(int file, const char *pages, size_t batch_bytes) {
+  static size_t page;
+  size_t bytes = 0;
+  for (int origin = 1; origin <= NODES_MAX; origin++) bytes += (verified[origin] - written[origin]) * batch_bytes;
+  if (bytes == 0) return 0;
+  const size_t used = (bytes + PAGE - 1) / PAGE;
+  if (page + used > FILE_PAGES) page = 0;
+  if (pwrite(file, pages, used * PAGE, page * PAGE) < 0) die("pwrite", 0);
+  page += used;
+  memcpy(written, verified, sizeof(written));
+  return 1;
+}
+
+// The node after a batch's sender answers it: with two of three, that is a majority.
+static void answer_batches(uint32_t origin, int on_disk) {
+  if (on_disk && batches[origin] > announced[origin]) {
+    announced[origin] = batches[origin];
+    if (announced[origin] > verified[origin]) say('v', origin, announced[origin], sizeof(struct claim));
+  }
+  const uint64_t kept = on_disk ? written[origin] : batches[origin];
+  if (kept <= answered_to[origin]) return;
+  answered_to[origin] = kept;
+  say('a', origin, kept, sizeof(struct claim));
+}
+
+static void commit(size_t command_bytes, unsigned commands, double seconds, unsigned nodes, unsigned senders, const char *path) {
+  const int on_disk = strcmp(path, "-") != 0;
+  const size_t batch_bytes = sizeof(struct claim) + command_bytes * commands;
+  char *pages = NULL;
+  int file = -1;
+  if (posix_memalign((void **)&pages, PAGE, PAGE * FILE_PAGES) != 0) die("posix_memalign", 0);
+  memset(pages, 'v', PAGE * FILE_PAGES);
+  if (on_disk) {
+    file = open(path, O_RDWR | O_CREAT, 0600);
+    if (file < 0 || write(file, pages, PAGE * FILE_PAGES) < 0 || fsync(file) < 0) die(path, file);
+    close(file);
+    file = open(path, O_RDWR | O_DSYNC);
+  }
+  free(message);
+  message = calloc(1, batch_bytes);
+  while (members < nodes) turn(1000);
+  const uint32_t before = node_id == 1 ? nodes : node_id - 1;
+  const double start = now_ms(), from = start + WARM_UP_MS, until = from + seconds * 1e3;
+  double *ms = calloc(1000000, sizeof(*ms)), sent_at = 0;
+  uint64_t n = 0, count = 0;
+  for (double now = start; now < until; now = now_ms()) {
+    if (node_id <= senders && (n == 0 || (answered_own >= n && (!on_disk || written[node_id] >= n)))) {
+      if (n > 0 && now >= from && count < 1000000) ms[count++] = now - sent_at;
+      sent_at = now;
+      say('b', node_id, ++n, batch_bytes);
+    }
+    turn(1);
+    answer_batches(before, on_disk);
+    if (on_disk && flush_batches(file, pages, batch_bytes)) answer_batches(before, on_disk);
+  }
+  qsort(ms, count, sizeof(*ms), by_size);
+  printf("{\"program\":\"c\",\"mode\":\"commit\",\"node\":%u,\"commandsPerSecond\":%.0f,\"p50Ms\":%.3f}\n", node_id, count * commands / seconds, ms[count / 2]);
+  fflush(stdout);
+}
+
 static void load(void) {
   void *library = dlopen("libcpg.so.4", RTLD_NOW);
   if (!library) die(dlerror(), 0);
@@ -167,8 +259,8 @@ static void join(const char *group) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 3) die("usage: floor flood GROUP BYTES WINDOW SECONDS | ping GROUP BYTES COUNT | pong GROUP", argc);
-  mode = !strcmp(argv[1], "flood") ? FLOOD : !strcmp(argv[1], "ping") ? PING : PONG;
+  if (argc < 3) die("usage: floor flood GROUP BYTES WINDOW SECONDS | ping GROUP BYTES COUNT | pong GROUP | commit GROUP BYTES COMMANDS SECONDS NODES SENDERS FILE", argc);
+  mode = !strcmp(argv[1], "flood") ? FLOOD : !strcmp(argv[1], "ping") ? PING : !strcmp(argv[1], "commit") ? COMMIT : PONG;
   message_bytes = mode == PONG ? 64 : strtoul(argv[3], NULL, 10);
   message = calloc(1, message_bytes + 1);
   load();
@@ -177,6 +269,10 @@ int main(int argc, char **argv) {
   if (mode == PING) {
     measure("own delivery", 'o', 'o', atoi(argv[4]));
     measure("another's answer", 'i', 'a', atoi(argv[4]));
+  }
+  if (mode == COMMIT) {
+    if (argc < 9) die("commit wants GROUP BYTES COMMANDS SECONDS NODES SENDERS FILE", argc);
+    commit(message_bytes, atoi(argv[4]), atof(argv[5]), atoi(argv[6]), atoi(argv[7]), argv[8]);
   }
   if (mode == PONG) {
     message[0] = 'a';

@@ -9,6 +9,7 @@ import { nodeAddress } from "../cluster/corosync-conf.js";
 import { BenchProcess } from "./bench-process.js";
 import type { Measured } from "./closed-loop.js";
 import type { Order } from "./commit-worker.js";
+import { Floor, type CommitTimes } from "./floor.js";
 import { flushesPerSecond } from "./flush-floor.js";
 import type { LoadOrder, LoadReady } from "./load-worker.js";
 import { compare, median, type Report, type Result } from "./report.js";
@@ -40,6 +41,7 @@ export async function benchEtcd(cluster: Cluster, report: Report): Promise<void>
     console.error(`Left out: etcd. ${missing}`);
     return;
   }
+  using floor = new Floor(cluster);
   const processes: BenchProcess[] = [];
   const servers = [Servers.etcd(cluster), Servers.kv(cluster)];
   try {
@@ -53,7 +55,7 @@ export async function benchEtcd(cluster: Cluster, report: Report): Promise<void>
     for (const replica of replicas) await replica.next();
     const loads = { etcd: loadOf(etcd), kv: loadOf(kv), framework: loadInProcess(replicas) };
     await warmUp(loads, leader);
-    for (const clients of clientCounts) await benchClients(clients, leader, loads, cluster, report);
+    for (const clients of clientCounts) await benchClients(clients, leader, { loads, floor }, cluster, report);
   } finally {
     await Promise.all(processes.map((process) => process.end()));
     await Promise.all(servers.map((three) => three.end()));
@@ -97,11 +99,14 @@ function figuresOf(runs: readonly Measured[]): Figures {
   };
 }
 
-async function benchClients(clients: number, leader: number, loads: Readonly<Record<System, Load>>, cluster: Cluster, report: Report): Promise<void> {
+async function benchClients(clients: number, leader: number, { loads, floor }: { readonly loads: Readonly<Record<System, Load>>; readonly floor: Floor }, cluster: Cluster, report: Report): Promise<void> {
   const figures: Record<System, Figures[]> = { etcd: [], kv: [], framework: [] };
   const flushes: number[] = [];
+  const floors: CommitTimes[] = [];
+  const senders = Math.min(clients, cluster.nodeIds.length);
   for (let round = 0; round < rounds; round++) {
     for (const system of ["etcd", "kv", "framework"] as const) figures[system].push(await loads[system](clients, leader));
+    floors.push(await floor.commit({ bytes: valueBytes, commands: Math.ceil(clients / senders), senders, seconds, durable: true }));
     flushes.push(flushesPerSecond(cluster.directory, 0.5));
   }
   const section = `Durable writes of ${valueBytes} bytes, ${clients === 1 ? "one client" : `${clients} clients`}, three members each, beside etcd`;
@@ -115,5 +120,9 @@ async function benchClients(clients: number, leader: number, loads: Readonly<Rec
   add("kv", "clients' CPU, share of a core", "cpu", "cores");
   add("framework", "replicas in the clients' processes", "rate", "writes/s");
   add("framework", "replicas in the clients' processes, p50", "p50Ms", "ms");
+  for (const [measure, what, unit] of [["commandsPerSecond", "the floor: C on libcpg, the same messages and flushes", "writes/s"], ["p50Ms", "the floor, p50", "ms"]] as const) {
+    const { value, other, ratio, spread } = compare(floors.map((run) => run[measure]), figures.etcd.map((run) => (measure === "p50Ms" ? run.p50Ms : run.rate)));
+    report.add({ section, what, value, unit, against: { what: "etcd", value: other }, ratio, spread });
+  }
   report.add({ section, what: "the disk: a page written and flushed, over and over", value: median(flushes), unit: "flushes/s" });
 }

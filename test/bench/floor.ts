@@ -18,6 +18,22 @@ export interface PingTimes {
   readonly answerP50Ms: number;
 }
 
+export interface CommitFloor {
+  /** Of a command. */
+  readonly bytes: number;
+  /** In a batch. */
+  readonly commands: number;
+  readonly senders: number;
+  readonly seconds: number;
+  /** Verified, written and flushed before they are answered. */
+  readonly durable: boolean;
+}
+
+export interface CommitTimes {
+  readonly commandsPerSecond: number;
+  readonly p50Ms: number;
+}
+
 export class Floor implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), "lockstep-bench-"));
   readonly #cluster: Cluster;
@@ -56,6 +72,18 @@ export class Floor implements Disposable {
     return { ownP50Ms: own?.p50Ms ?? Number.NaN, answerP50Ms: answer?.p50Ms ?? Number.NaN };
   }
 
+  /** All nodes but the first `senders` only answer. Each sends batches of so many commands, one after the other. */
+  async commit({ bytes, commands, senders, seconds, durable }: CommitFloor): Promise<CommitTimes> {
+    const group = this.#group();
+    const nodes = this.#cluster.nodeIds;
+    const outputs = await Promise.all(nodes.map((nodeId) => {
+      const file = durable ? `${this.#cluster.directory}/${group}-${nodeId}` : "-";
+      return readLines(this.#start(nodeId, "c", ["commit", group, String(bytes), String(commands), String(seconds), String(nodes.length), String(senders), file]));
+    }));
+    const sent = outputs.flat().slice(0, senders);
+    return { commandsPerSecond: sent.reduce((sum, line) => sum + (line.commandsPerSecond ?? 0), 0), p50Ms: sent[0]?.p50Ms ?? Number.NaN };
+  }
+
   #group(): string {
     this.#runs++;
     return `floor-${process.pid}-${this.#runs}`;
@@ -69,6 +97,7 @@ export class Floor implements Disposable {
 
 interface Line {
   readonly messagesPerSecond?: number;
+  readonly commandsPerSecond?: number;
   readonly p50Ms?: number;
 }
 

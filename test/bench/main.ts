@@ -1,12 +1,14 @@
 /**
- * npm run bench [-- NAME …] [--json FILE]
+ * npm run bench [-- NAME …] [--totem KEY=VALUE …] [--json FILE]
  *
+ * --totem: put into totem { } of the nodes' corosync.conf, such as transport=udpu.
  * Every figure that a goal is about is a ratio to something in the same run, or says so. Needs root, Corosync and a C compiler for
  * all but `table`; what cannot run here is named.
  */
 import { parseArgs } from "node:util";
 import { corosyncAvailable } from "../cluster/available.js";
 import { Cluster } from "../cluster/cluster.js";
+import { corosyncTransport, totemSettings } from "../cluster/corosync-conf.js";
 import { benchBinding } from "./binding.js";
 import { benchCatchUp } from "./catch-up.js";
 import { benchCommit } from "./commit.js";
@@ -30,7 +32,7 @@ function isName(text: string): text is Name {
   return (names as readonly string[]).includes(text);
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: "string" }, json: { type: "string", default: "bench-results.json" } } });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: "string" }, totem: { type: "string", multiple: true, default: [] }, json: { type: "string", default: "bench-results.json" } } });
 const named = [...positionals, ...(values.only?.split(",") ?? [])];
 const wanted = named.length === 0 ? [...names] : named;
 const unknown = wanted.find((name) => !isName(name));
@@ -38,20 +40,25 @@ if (unknown !== undefined) {
   console.error(`There is no benchmark "${unknown}"; there are ${names.join(", ")}.`);
   process.exit(2);
 }
+const totem = totemSettings(values.totem);
 
-const report = new Report();
+const report = new Report(`Corosync's transport: ${corosyncTransport(totem)}`);
 const obstacle = corosyncAvailable();
 for (const name of wanted.filter(isName)) {
   if (name === "table") await benchTable(report);
-  else if (obstacle === undefined) await withCluster((cluster) => onCluster[name](cluster, report));
-  else console.error(`Left out: ${name}. ${obstacle}`);
+  else if (obstacle !== undefined) console.error(`Left out: ${name}. ${obstacle}`);
+  else for (const nodes of nodeCounts(name)) await withCluster(nodes, (cluster) => onCluster[name](cluster, report));
 }
 report.print();
 report.writeJson(values.json);
 console.log(`\nWritten to ${values.json}.`);
 
-async function withCluster(bench: (cluster: Cluster) => Promise<void>): Promise<void> {
-  const cluster = await Cluster.start();
+function nodeCounts(name: keyof typeof onCluster): readonly number[] {
+  return name === "binding" ? [1, 3] : [3];
+}
+
+async function withCluster(nodes: number, bench: (cluster: Cluster) => Promise<void>): Promise<void> {
+  const cluster = await Cluster.start({ nodes, totem });
   try {
     await bench(cluster);
   } finally {

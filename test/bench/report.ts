@@ -17,7 +17,13 @@ export interface Result {
 }
 
 export class Report {
+  readonly #circumstances: string;
   readonly #results: Result[] = [];
+
+  /** @param circumstances What all of its figures were taken under. */
+  constructor(circumstances: string) {
+    this.#circumstances = circumstances;
+  }
 
   add(result: Result): void {
     this.#results.push(result);
@@ -26,6 +32,7 @@ export class Report {
 
   print(): void {
     let section = "";
+    console.log(`\n${this.#circumstances}`);
     for (const result of this.#results) {
       if (result.section !== section) console.log(`\n${(section = result.section)}`);
       console.log(`  ${line(result)}`);
@@ -34,7 +41,7 @@ export class Report {
 
   writeJson(file: string): void {
     const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryGb: Math.round(totalmem() / 2 ** 30), kernel: release(), node: process.version };
-    writeFileSync(file, `${JSON.stringify({ machine, results: this.#results }, undefined, 2)}\n`);
+    writeFileSync(file, `${JSON.stringify({ machine, circumstances: this.#circumstances, results: this.#results }, undefined, 2)}\n`);
   }
 }
 

@@ -1,5 +1,7 @@
 /** The text of a node's corosync.conf. What each line means is in corosync.conf(5) and votequorum(5). */
 
+import { ClusterError } from "./processes.js";
+
 /** Of a section: `token: 1000`. */
 export type Settings = Readonly<Record<string, string | number>>;
 
@@ -13,6 +15,8 @@ export interface CorosyncConf {
   readonly directory: string;
 }
 
+const defaultTransport = "knet";
+
 export function nodeAddress(nodeId: number): string {
   return `10.77.0.${String(nodeId)}`;
 }
@@ -21,8 +25,21 @@ export function logFile(directory: string): string {
   return `${directory}/corosync.log`;
 }
 
+/** Of `KEY=VALUE` each. @throws ClusterError */
+export function totemSettings(pairs: readonly string[]): Settings {
+  return Object.fromEntries(pairs.map((pair) => {
+    const [, key, value] = /^([a-z_]+)=(.+)$/.exec(pair) ?? [];
+    if (key === undefined || value === undefined) throw new ClusterError(`--totem takes KEY=VALUE, such as transport=udpu, not ${JSON.stringify(pair)}.`);
+    return [key, value];
+  }));
+}
+
+export function corosyncTransport(totem: Settings): string {
+  return String(totem["transport"] ?? defaultTransport);
+}
+
 export function corosyncConf(conf: CorosyncConf): string {
-  const totem = { version: 2, cluster_name: "lockstep-test", transport: "knet", crypto_cipher: "none", crypto_hash: "none", ...conf.totem };
+  const totem = { version: 2, cluster_name: "lockstep-test", transport: defaultTransport, crypto_cipher: "none", crypto_hash: "none", ...conf.totem };
   const nodes = conf.nodeIds.map((nodeId) => section("node", { ring0_addr: nodeAddress(nodeId), nodeid: nodeId, name: `node${String(nodeId)}` }));
   return [
     section("totem", totem, [section("interface", { linknumber: 0, ...linkDetection })]),
