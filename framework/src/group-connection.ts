@@ -30,7 +30,7 @@ export interface ConnectionParts {
   readonly clock: ClusterClock;
   readonly persistence: Persistence | undefined;
   readonly phaseChanged: (phase: Phase, reason: string | undefined) => void;
-  readonly applied: (entry: AppliedEntry) => void;
+  readonly applied: (entry: AppliedEntry, bytes: Uint8Array) => void;
   readonly stateReplaced: (position: number) => void;
   /** The group is lost for now; the connection tries to come back. */
   readonly lost: (cause: Error) => void;

@@ -51,7 +51,7 @@ export interface MembershipParts {
   readonly observer: ProtocolObserver;
   readonly totals: ConnectionTotals;
   readonly phaseChanged: (phase: Phase, reason: string | undefined) => void;
-  readonly applied: (entry: AppliedEntry) => void;
+  readonly applied: (entry: AppliedEntry, bytes: Uint8Array) => void;
   /** A snapshot replaced the applied state. */
   readonly stateReplaced: (position: number) => void;
   /** The core stopped: this replica cannot go on. */
@@ -309,7 +309,7 @@ export class Membership {
       submissions.answer(applied.n, applied.commands.map((command) => command.outcome));
     }
     observer.applied(core, position, logged, applied);
-    this.#parts.applied(applied);
+    this.#parts.applied(applied, logged.record.bytes);
     digestCheck.applied(applied);
     persistence?.applied(logged.record.bytes.byteLength, (at) => core.log.hashAt(at));
   }

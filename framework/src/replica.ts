@@ -66,7 +66,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     this.#connection = new GroupConnection({
       parts, group, slots, machine, submissions: this.#submissions, clock: this.#clock, persistence: this.#persistence,
       phaseChanged: (phase, reason) => this.#phaseChanged(phase, reason),
-      applied: (entry) => this.#applied(entry),
+      applied: (entry, bytes) => this.#applied(entry, bytes),
       stateReplaced: (position) => this.#events.skipTo(position),
       lost: (cause) => this.#lost(cause),
       failed: (error) => this.#fail(error),
@@ -152,10 +152,10 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     this.#readiness.changed();
   }
 
-  #applied(entry: AppliedEntry): void {
+  #applied(entry: AppliedEntry, bytes: Uint8Array): void {
     this.#totals.appliedEntries++;
     this.#totals.appliedCommands += entry.commands.length + entry.fired.length;
-    this.#events.append(entry);
+    this.#events.append(entry, bytes);
     this.#readiness.changed();
   }
 

@@ -1,12 +1,31 @@
-/** The last applied entries, for those who follow the group's commands: resumable, bounded, never blocking the apply side. */
-import { LockstepError } from "../errors.js";
+/**
+ * The last applied entries, for those who follow the group's commands: resumable, bounded, never blocking the apply side. All but the newest are
+ * kept as bytes and decoded again for who comes that late: hundreds of thousands of inputs as objects would keep the garbage collector busy.
+ */
+import { decodeEntry } from "../codec/entry-codec.js";
+import { LockstepError, invariant } from "../errors.js";
+import { seal } from "../machine/seal.js";
 import type { ReplicaEvent } from "../replica-api.js";
 import { isRecord } from "./operations.js";
-import type { AppliedEntry } from "./types.js";
+import type { AppliedEntry, AppliedCommand, CommandOutcome } from "./types.js";
+
+/** The newest are kept as they were applied: who follows closely gets these. */
+const recentEntries = 64;
+
+interface Held {
+  readonly position: number;
+  readonly bytes: Uint8Array;
+  entry: AppliedEntry | Condensed;
+}
+
+/** An applied entry without what its bytes tell. */
+interface Condensed extends Pick<AppliedEntry, "position" | "origin" | "now" | "fired"> {
+  readonly outcomes: readonly CommandOutcome[];
+}
 
 export class EventLog {
   readonly #limitEntries: number;
-  #entries: AppliedEntry[] = [];
+  #entries: Held[] = [];
   /** Events at or below this position are not held. */
   #trimmedThrough = 0;
   #position = 0;
@@ -17,9 +36,12 @@ export class EventLog {
     this.#limitEntries = limitEntries;
   }
 
-  append(entry: AppliedEntry): void {
+  /** @param bytes What was applied: codec/entry-codec.ts. */
+  append(entry: AppliedEntry, bytes: Uint8Array): void {
     this.#position = entry.position;
-    this.#entries.push(entry);
+    this.#entries.push({ position: entry.position, bytes, entry });
+    const older = this.#entries.at(-1 - recentEntries);
+    if (older !== undefined) older.entry = condensed(older.entry);
     if (this.#entries.length > 2 * this.#limitEntries) {
       this.#entries = this.#entries.slice(-this.#limitEntries);
       this.#trimmedThrough = (this.#entries[0]?.position ?? 1) - 1;
@@ -54,19 +76,19 @@ export class EventLog {
       if (next <= this.#trimmedThrough) {
         throw new LockstepError("EVENTS_TRIMMED", `events from position ${next} on are not held any more, only those after ${this.#trimmedThrough}: read the state, then follow from replica.inspect().positions.applied + 1`);
       }
-      const entry = this.#entryAt(next);
-      if (entry === undefined) {
+      const held = this.#heldAt(next);
+      if (held === undefined) {
         if (this.#closed instanceof Error) throw this.#closed;
         if (this.#closed === "closed") return;
         await this.#nextChange(signal);
         continue;
       }
-      yield* eventsOf(entry);
+      yield* eventsOf(held);
       next++;
     }
   }
 
-  #entryAt(position: number): AppliedEntry | undefined {
+  #heldAt(position: number): Held | undefined {
     const first = this.#entries[0]?.position;
     return first === undefined ? undefined : this.#entries[position - first];
   }
@@ -84,9 +106,28 @@ export class EventLog {
   }
 }
 
-function* eventsOf(entry: AppliedEntry): Generator<ReplicaEvent> {
+function condensed(entry: AppliedEntry | Condensed): Condensed {
+  if ("outcomes" in entry) return entry;
+  const { position, origin, now, fired, commands } = entry;
+  return { position, origin, now, fired, outcomes: commands.map(({ outcome }) => outcome) };
+}
+
+/** Of an entry that was a second copy, or could not be decoded, none was applied. */
+function commandsOf({ entry, bytes }: Held): readonly Pick<AppliedCommand, "call" | "outcome">[] {
+  if ("commands" in entry) return entry.commands;
+  if (entry.outcomes.length === 0) return [];
+  const calls = decodeEntry(bytes).commands;
+  return entry.outcomes.map((outcome, index) => {
+    const call = calls[index];
+    invariant(call !== undefined, `the entry at ${entry.position} is as it was applied`);
+    return { call: { ...call, input: seal(call.input) }, outcome };
+  });
+}
+
+function* eventsOf(held: Held): Generator<ReplicaEvent> {
+  const { entry } = held;
   let index = 0;
-  for (const [origin, commands] of [[undefined, entry.fired], [entry.origin, entry.commands]] as const) {
+  for (const [origin, commands] of [[undefined, entry.fired], [entry.origin, commandsOf(held)]] as const) {
     for (const { call, outcome } of commands) {
       if (isRecord(call)) continue;
       yield { position: entry.position, index: index++, command: call.name, input: call.input, outcome, origin, now: entry.now };

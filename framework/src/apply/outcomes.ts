@@ -11,8 +11,11 @@ import type { CommandOutcome } from "./types.js";
 /** The part of an outcome that all replicas agree on. */
 export type AgreedOutcome = { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly code: ErrorCode; readonly details?: unknown };
 
+/** Of most commands: kept by the thousand. */
+const succeededWithoutResult: CommandOutcome = Object.freeze({ ok: true, result: undefined });
+
 export function succeeded(result: unknown): CommandOutcome {
-  return Object.freeze({ ok: true, result });
+  return result === undefined ? succeededWithoutResult : Object.freeze({ ok: true, result });
 }
 
 export function failed(code: ErrorCode, message: string, details?: unknown): CommandOutcome {

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { EventLog } from "../../src/apply/event-log.js";
+import { failed, succeeded } from "../../src/apply/outcomes.js";
+import type { AppliedEntry } from "../../src/apply/types.js";
+import { encodeCommand, encodeCommands } from "../../src/codec/entry-codec.js";
+import type { CommandCall } from "../../src/log/entry.js";
+import type { ReplicaEvent } from "../../src/replica-api.js";
+
+const origin = { slot: 1, incarnation: "00000000000000aa" };
+const count = 300;
+
+function callsOf(position: number): CommandCall[] {
+  return [{ name: "set", input: { key: `k${position}`, at: new Map([[position, -0]]) } }, { name: "take", input: undefined, requestId: `r${position}` }];
+}
+
+function append(log: EventLog, position: number, change: Partial<AppliedEntry> = {}): void {
+  const commands = callsOf(position);
+  const bytes = encodeCommands({ origin, n: position, timeMs: position * 10 }, commands.map(encodeCommand)).bytes;
+  log.append({
+    position, origin, n: position, now: position * 10, skipped: false,
+    commands: commands.map((call, index) => ({ call, repeated: false, outcome: index === 0 ? succeeded(undefined) : failed("REJECTED", "no", { code: "none", position }) })),
+    fired: position % 7 === 0 ? [{ call: { name: "due", input: position }, repeated: false, outcome: succeeded(position) }] : [], ...change,
+  }, bytes);
+}
+
+async function read(log: EventLog, from: number, through: number): Promise<ReplicaEvent[]> {
+  const seen: ReplicaEvent[] = [];
+  for await (const event of log.follow(from, undefined)) {
+    if (event.position > through) break;
+    seen.push(event);
+  }
+  return seen;
+}
+
+describe("the log of events", () => {
+  it("tells who comes late what it tells who follows closely", async () => {
+    const log = new EventLog(1000);
+    const close: ReplicaEvent[] = [];
+    const following = (async () => { for await (const event of log.follow(1, undefined)) close.push(event); })();
+    for (let position = 1; position <= count; position++) {
+      append(log, position);
+      await new Promise(setImmediate);
+    }
+    append(log, count + 1);
+    const late = await read(log, 1, count);
+    log.close(undefined);
+    await following;
+    expect(late).toHaveLength(2 * count + Math.floor(count / 7));
+    expect(late).toEqual(close.filter(({ position }) => position <= count));
+    expect(late[0]).toEqual({ position: 1, index: 0, command: "set", input: { key: "k1", at: new Map([[1, -0]]) }, outcome: { ok: true, result: undefined }, origin, now: 10 });
+  });
+
+  it("gives inputs that nobody can change, however late", async () => {
+    const log = new EventLog(1000);
+    for (let position = 1; position <= count; position++) append(log, position);
+    const [first] = await read(log, 1, 1);
+    expect(Object.isFrozen(first?.input)).toBe(true);
+  });
+
+  it("has no events of a second copy of an entry, whose bytes have commands all the same", async () => {
+    const log = new EventLog(1000);
+    append(log, 1);
+    append(log, 2, { skipped: true, commands: [], fired: [] });
+    for (let position = 3; position <= count; position++) append(log, position);
+    expect((await read(log, 1, 3)).map(({ position }) => position)).toEqual([1, 1, 3, 3]);
+  });
+});
