@@ -1,14 +1,16 @@
 /**
- * npm run chaos -- [--minutes M] [--seed S] [--nodes 3|5] [--disk] [--compare | --machine lock [--without-tokens] [--unhurried]] [--keep DIR] [--json FILE]
+ * npm run chaos -- [--minutes M] [--seed S] [--nodes 3|5] [--disk] [--compare | --machine lock [--without-tokens] [--unhurried]] [--totem KEY=VALUE …] [--keep DIR] [--json FILE]
  *
  * Real Corosync nodes, replicas and clients, with faults from a seed; docs/chaos.md says how to read what it prints. Exit code 0: everything
- * as promised; 1: not, or it could not run to its end; 2: wrong usage.
+ * as promised; 1: not, or it could not run to its end; 2: wrong usage. --totem goes into totem { } of corosync.conf: transport=udpu.
  */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { corosyncAvailable } from "../cluster/available.js";
+import { totemSettings, type Settings } from "../cluster/corosync-conf.js";
+import { ClusterError } from "../cluster/processes.js";
 import { formatLockReport, lockViolations } from "./lock/report.js";
 import { runLockChaos } from "./lock/run.js";
 import { formatReports, violations } from "./report.js";
@@ -30,6 +32,8 @@ interface Options {
   readonly withoutTokens: boolean;
   /** Of locks: how long a dead node keeps its locks is told and not judged, as on a machine that is busy with other things. */
   readonly unhurried: boolean;
+  /** Put over what the bed gives its daemons. */
+  readonly totem: Settings;
   /** Keeps the logs there, whatever comes out. */
   readonly keep: string | undefined;
   readonly json: string;
@@ -48,7 +52,7 @@ function readOptions(args: readonly string[]): Options {
   if (!locks && (values["without-tokens"] || values.unhurried)) throw new UsageError("--without-tokens and --unhurried are for --machine lock");
   return {
     minutes, seed: values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed), nodes: Number(values.nodes),
-    disk: values.disk, compare: values.compare, locks, withoutTokens: values["without-tokens"], unhurried: values.unhurried,
+    disk: values.disk, compare: values.compare, locks, withoutTokens: values["without-tokens"], unhurried: values.unhurried, totem: settingsOf(values.totem),
     keep: values.keep === undefined ? undefined : emptyDirectory(values.keep), json: values.json,
   };
 }
@@ -60,11 +64,20 @@ function parse(args: readonly string[]) {
       options: {
         minutes: { type: "string", default: "2" }, seed: { type: "string" }, nodes: { type: "string", default: "3" },
         disk: { type: "boolean", default: false }, compare: { type: "boolean", default: false }, keep: { type: "string" }, json: { type: "string", default: "chaos-results.json" },
-        machine: { type: "string" }, "without-tokens": { type: "boolean", default: false }, unhurried: { type: "boolean", default: false },
+        machine: { type: "string" }, "without-tokens": { type: "boolean", default: false }, unhurried: { type: "boolean", default: false }, totem: { type: "string", multiple: true, default: [] },
       },
     });
   } catch (error) {
-    throw new UsageError(`${(error as Error).message}\nUsage: npm run chaos -- [--minutes M] [--seed S] [--nodes 3|5] [--disk] [--compare | --machine lock [--without-tokens] [--unhurried]] [--keep DIR] [--json FILE]`, { cause: error });
+    throw new UsageError(`${(error as Error).message}\nUsage: npm run chaos -- [--minutes M] [--seed S] [--nodes 3|5] [--disk] [--compare | --machine lock [--without-tokens] [--unhurried]] [--totem KEY=VALUE …] [--keep DIR] [--json FILE]`, { cause: error });
+  }
+}
+
+function settingsOf(pairs: readonly string[]): Settings {
+  try {
+    return totemSettings(pairs);
+  } catch (error) {
+    if (!(error instanceof ClusterError)) throw error;
+    throw new UsageError(error.message, { cause: error });
   }
 }
 
@@ -82,8 +95,8 @@ function emptyDirectory(given: string): string {
 async function main(options: Options): Promise<number> {
   const obstacle = corosyncAvailable();
   if (obstacle !== undefined) throw new Error(obstacle);
-  const { minutes, seed, nodes, disk, compare, locks, withoutTokens, keep, json } = options;
-  const flags = [...(disk ? ["--disk"] : []), ...(compare ? ["--compare"] : []), ...(locks ? ["--machine lock"] : []), ...(withoutTokens ? ["--without-tokens"] : [])];
+  const { minutes, seed, nodes, disk, compare, locks, withoutTokens, totem, keep, json } = options;
+  const flags = [...(disk ? ["--disk"] : []), ...(compare ? ["--compare"] : []), ...(locks ? ["--machine lock"] : []), ...(withoutTokens ? ["--without-tokens"] : []), ...Object.entries(totem).map(([key, value]) => `--totem ${key}=${value}`)];
   console.log(`Chaos for ${minutes} min on ${nodes} nodes. To repeat these faults: npm run chaos -- ${[`--seed ${seed} --minutes ${minutes} --nodes ${nodes}`, ...flags].join(" ")}`);
   const directory = keep ?? mkdtempSync(join(tmpdir(), "lockstep-chaos-"));
   let asPromised = false;
@@ -108,11 +121,11 @@ interface Outcome {
   readonly found: readonly string[];
 }
 
-async function keyChaos({ minutes, seed, nodes, disk, compare }: Options, directory: string): Promise<Outcome> {
+async function keyChaos({ minutes, seed, nodes, disk, compare, totem }: Options, directory: string): Promise<Outcome> {
   const reports: RunReport[] = [];
   const found: string[] = [];
   for (const system of compare ? ["lockstep", "baseline"] as const : ["lockstep"] as const) {
-    const result = await runChaos({ system, seed, nodes, minutes, durability: disk ? "disk" : "memory", directory: ownDirectory(directory, system), progress: (line) => console.log(`${compare ? `${system} ` : ""}${line}`) });
+    const result = await runChaos({ system, seed, nodes, minutes, totem, durability: disk ? "disk" : "memory", directory: ownDirectory(directory, system), progress: (line) => console.log(`${compare ? `${system} ` : ""}${line}`) });
     reports.push(result.report);
     writeFileSync(join(directory, system, "findings.json"), JSON.stringify(result.findings, undefined, 2));
     // The baseline is there to be seen losing; only Lockstep has promised anything.
@@ -121,9 +134,9 @@ async function keyChaos({ minutes, seed, nodes, disk, compare }: Options, direct
   return { reports, text: formatReports(reports), found };
 }
 
-async function lockChaos({ minutes, seed, nodes, disk, withoutTokens, unhurried }: Options, directory: string): Promise<Outcome> {
+async function lockChaos({ minutes, seed, nodes, disk, withoutTokens, unhurried, totem }: Options, directory: string): Promise<Outcome> {
   const own = ownDirectory(directory, "locks");
-  const result = await runLockChaos({ seed, nodes, minutes, durability: disk ? "disk" : "memory", tokens: !withoutTokens, directory: own, progress: (line) => console.log(line) });
+  const result = await runLockChaos({ seed, nodes, minutes, totem, durability: disk ? "disk" : "memory", tokens: !withoutTokens, directory: own, progress: (line) => console.log(line) });
   writeFileSync(join(own, "findings.json"), JSON.stringify(result.findings, undefined, 2));
   return { reports: [result.report], text: formatLockReport(result.report), found: lockViolations(result, { hurried: !unhurried }) };
 }

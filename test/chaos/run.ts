@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Random } from "@lockstep/framework/testing";
 import { Cluster } from "../cluster/cluster.js";
 import { eventually } from "../cluster/eventually.js";
-import { quickTotem } from "../cluster/corosync-conf.js";
+import { quickTotem, type Settings } from "../cluster/corosync-conf.js";
 import { Togetherness, majorityTogether } from "./availability.js";
 import { checkHistory } from "./checks.js";
 import { Client } from "./client.js";
@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly seed: number;
   readonly nodes: number;
   readonly minutes: number;
+  /** Put over what the bed gives its daemons. */
+  readonly totem: Settings;
   readonly durability: Durability;
   /** Exists; gets the logs, the history and the timeline. */
   readonly directory: string;
@@ -38,7 +40,7 @@ const firstStartMs = 60_000;
 const restMs = 60_000;
 
 export async function runChaos(options: RunOptions): Promise<RunResult> {
-  const cluster = await Cluster.start({ nodes: options.nodes, totem: quickTotem });
+  const cluster = await Cluster.start({ nodes: options.nodes, totem: { ...quickTotem, ...options.totem } });
   try {
     return await new Run(options, cluster).toTheEnd();
   } finally {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Cluster } from "../../cluster/cluster.js";
 import { eventually } from "../../cluster/eventually.js";
-import { quickTotem } from "../../cluster/corosync-conf.js";
+import { quickTotem, type Settings } from "../../cluster/corosync-conf.js";
 import { Fleet } from "../fleet.js";
 import { Nemesis } from "../nemesis.js";
 import { planFaults } from "../plan.js";
@@ -24,6 +24,8 @@ export interface LockRunOptions {
   readonly seed: number;
   readonly nodes: number;
   readonly minutes: number;
+  /** Put over what the bed gives its daemons. */
+  readonly totem: Settings;
   readonly durability: Durability;
   /** The resource refuses tokens that are too old. */
   readonly tokens: boolean;
@@ -36,7 +38,7 @@ const progressEveryMs = 10_000;
 const restMs = 60_000;
 
 export async function runLockChaos(options: LockRunOptions): Promise<LockRunResult> {
-  const cluster = await Cluster.start({ nodes: options.nodes, totem: quickTotem });
+  const cluster = await Cluster.start({ nodes: options.nodes, totem: { ...quickTotem, ...options.totem } });
   try {
     return await new LockRun(options, cluster).toTheEnd();
   } finally {
