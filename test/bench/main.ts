@@ -8,7 +8,8 @@
 import { parseArgs } from "node:util";
 import { corosyncAvailable } from "../cluster/available.js";
 import { Cluster } from "../cluster/cluster.js";
-import { corosyncTransport, totemSettings } from "../cluster/corosync-conf.js";
+import { corosyncTransport, totemSettings, type Settings } from "../cluster/corosync-conf.js";
+import { ClusterError } from "../cluster/processes.js";
 import { benchBinding } from "./binding.js";
 import { benchCatchUp } from "./catch-up.js";
 import { benchCommit } from "./commit.js";
@@ -40,7 +41,7 @@ if (unknown !== undefined) {
   console.error(`There is no benchmark "${unknown}"; there are ${names.join(", ")}.`);
   process.exit(2);
 }
-const totem = totemSettings(values.totem);
+const totem = settingsOf(values.totem);
 
 const report = new Report(`Corosync's transport: ${corosyncTransport(totem)}`);
 const obstacle = corosyncAvailable();
@@ -52,6 +53,16 @@ for (const name of wanted.filter(isName)) {
 report.print();
 report.writeJson(values.json);
 console.log(`\nWritten to ${values.json}.`);
+
+function settingsOf(pairs: readonly string[]): Settings {
+  try {
+    return totemSettings(pairs);
+  } catch (error) {
+    if (!(error instanceof ClusterError)) throw error;
+    console.error(error.message);
+    return process.exit(2);
+  }
+}
 
 function nodeCounts(name: keyof typeof onCluster): readonly number[] {
   return name === "binding" ? [1, 3] : [3];
