@@ -14,7 +14,7 @@ const recentEntries = 64;
 
 interface Held {
   readonly position: number;
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   entry: AppliedEntry | Condensed;
 }
 
@@ -41,7 +41,7 @@ export class EventLog {
     this.#position = entry.position;
     this.#entries.push({ position: entry.position, bytes, entry });
     const older = this.#entries.at(-1 - recentEntries);
-    if (older !== undefined) older.entry = condensed(older.entry);
+    if (older !== undefined) condense(older);
     if (this.#entries.length > 2 * this.#limitEntries) {
       this.#entries = this.#entries.slice(-this.#limitEntries);
       this.#trimmedThrough = (this.#entries[0]?.position ?? 1) - 1;
@@ -106,10 +106,16 @@ export class EventLog {
   }
 }
 
-function condensed(entry: AppliedEntry | Condensed): Condensed {
-  if ("outcomes" in entry) return entry;
-  const { position, origin, now, fired, commands } = entry;
-  return { position, origin, now, fired, outcomes: commands.map(({ outcome }) => outcome) };
+function condense(held: Held): void {
+  if ("outcomes" in held.entry) return;
+  const { position, origin, now, fired, commands } = held.entry;
+  held.entry = { position, origin, now, fired, outcomes: commands.map(({ outcome }) => outcome) };
+  held.bytes = withoutSurroundings(held.bytes);
+}
+
+/** As a view of what was delivered together with it, a small entry would keep large ones, long after the log has forgotten them. */
+function withoutSurroundings(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength <= 2 * bytes.byteLength ? bytes : new Uint8Array(bytes);
 }
 
 /** Of an entry that was a second copy, or could not be decoded, none was applied. */

@@ -85,6 +85,8 @@ export function giveUpWriting(state: CoreState, applied: number): void {
   const hash = state.log.hashAt(applied);
   if (state.disk === undefined || applied <= writtenThrough(state) || hash === undefined) return;
   adoptOnDisk(state, { position: applied, hash });
+  // For as long as the disk takes nothing there would be ever more of them. When it has the snapshot, one late acknowledgement is for all.
+  state.awaited = [];
 }
 
 /** A snapshot of the state at a point is finished. */
