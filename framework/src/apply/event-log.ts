@@ -7,13 +7,12 @@ import { LockstepError, invariant } from "../errors.js";
 import { seal } from "../machine/seal.js";
 import type { ReplicaEvent } from "../replica-api.js";
 import { isRecord } from "./operations.js";
-import type { AppliedEntry, AppliedCommand, CommandOutcome } from "./types.js";
+import type { AppliedCommand, AppliedEntry, CommandOutcome } from "./types.js";
 
 /** The newest are kept as they were applied: who follows closely gets these. */
 const recentEntries = 64;
 
 interface Held {
-  readonly position: number;
   bytes: Uint8Array;
   entry: AppliedEntry | Condensed;
 }
@@ -39,12 +38,12 @@ export class EventLog {
   /** @param bytes What was applied: codec/entry-codec.ts. */
   append(entry: AppliedEntry, bytes: Uint8Array): void {
     this.#position = entry.position;
-    this.#entries.push({ position: entry.position, bytes, entry });
+    this.#entries.push({ bytes, entry });
     const older = this.#entries.at(-1 - recentEntries);
     if (older !== undefined) condense(older);
     if (this.#entries.length > 2 * this.#limitEntries) {
       this.#entries = this.#entries.slice(-this.#limitEntries);
-      this.#trimmedThrough = (this.#entries[0]?.position ?? 1) - 1;
+      this.#trimmedThrough = (this.#entries[0]?.entry.position ?? 1) - 1;
     }
     this.#wake();
   }
@@ -89,7 +88,7 @@ export class EventLog {
   }
 
   #heldAt(position: number): Held | undefined {
-    const first = this.#entries[0]?.position;
+    const first = this.#entries[0]?.entry.position;
     return first === undefined ? undefined : this.#entries[position - first];
   }
 

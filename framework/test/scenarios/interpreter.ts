@@ -19,6 +19,7 @@
  *   unstuck 1 2                       they take what waits, at once
  *   write 1 2                         what waits for their disks is written down
  *   sending 1 2                       how many messages they have multicast that are not on the ring
+ *   owes 1 2                          how many entries they keep in mind as waiting for their acknowledgement
  *   lose 1                            the disk is replaced by an empty one
  *   down 1 / up 1                     its daemon dies / is back, and the process with it
  *   freeze 1 / thaw 1, differs 1      the process is stopped / goes on; its state is found to be wrong
@@ -163,6 +164,7 @@ export class Interpreter {
     },
     write: (slots) => { for (const slot of slots) this.#replica(slot).writeDown(); },
     sending: (slots) => { for (const slot of slots) this.#notes.lines.push(`${slot} is sending ${this.#in.group.node(Number(slot)).queue.length}`); },
+    owes: (slots) => { for (const slot of slots) this.#notes.lines.push(`${slot} owes ${this.#replica(slot).core.awaited.length}`); },
     lose: ([slot]) => { this.#in.disks.set(Number(slot), new SimDisk()); },
     leave: ([slot]) => this.#in.kill(Number(slot), "leave"),
     down: ([node]) => {
