@@ -5,12 +5,11 @@ import type { CommittedEntry } from "../log/entry.js";
 import { seal } from "../machine/seal.js";
 import type { AnyMachine } from "../machine/types.js";
 import { AnswerIndex } from "./answers.js";
-import { applyEntry, type RunHandler } from "./apply-entry.js";
-import { runHandlerTwice } from "./determinism-check.js";
+import { applyEntry, type ApplyEntry } from "./apply-entry.js";
+import { applyEntryChecked } from "./determinism-check.js";
 import { digestOf } from "./digest.js";
 import { withMessage } from "./outcomes.js";
 import { initialReplicated, type Replicated } from "./replicated.js";
-import { runHandler } from "./run-handler.js";
 import { aboutBytes, sliceSnapshot } from "./snapshot-source.js";
 import { receiveSnapshot, replicatedOf } from "./snapshot-sink.js";
 import { nextTimerAt } from "./timers.js";
@@ -28,13 +27,13 @@ export function createApplier<S>(machine: AnyMachine<S>, options: ApplierOptions
 
 class MachineApplier<S> implements Applier<S> {
   readonly #machine: AnyMachine<S>;
-  readonly #runHandler: RunHandler;
+  readonly #applyEntry: ApplyEntry;
   #replicated: Replicated<S>;
   #index: AnswerIndex;
 
   constructor(machine: AnyMachine<S>, { checkDeterminism = false }: ApplierOptions) {
     this.#machine = machine;
-    this.#runHandler = checkDeterminism ? runHandlerTwice : runHandler;
+    this.#applyEntry = checkDeterminism ? applyEntryChecked : applyEntry;
     this.#replicated = initialReplicated(initialStateOf(machine));
     this.#index = new AnswerIndex(this.#replicated.answers);
   }
@@ -63,7 +62,7 @@ class MachineApplier<S> implements Applier<S> {
     const { position, entry } = committed;
     invariant(position === this.position + 1, `The entry at ${position} cannot be applied after ${this.position}.`);
     invariant(Number.isFinite(entry.timeMs), `The entry at ${position} has no time.`);
-    const { next, applied, answers } = applyEntry(this.#machine, this.#runHandler, this.#replicated, this.#index, committed);
+    const { next, applied, answers } = this.#applyEntry(this.#machine, this.#replicated, this.#index, committed);
     this.#replicated = next;
     this.#index.adopt(answers);
     return applied;

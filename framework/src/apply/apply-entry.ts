@@ -2,28 +2,19 @@
  * Applies one entry to one replicated value: due timers, the members' change, then the commands, each all or nothing.
  * A function of its arguments: no clock, no I/O, no randomness of its own, nothing changed outside.
  */
-import type { Draft } from "immer";
 import type { CommandCall, CommittedEntry, Entry } from "../log/entry.js";
 import { seal } from "../machine/seal.js";
-import type { AnyMachine, Context } from "../machine/types.js";
+import type { AnyMachine } from "../machine/types.js";
 import { AnswerRun, type AnswerIndex } from "./answers.js";
 import type { Circumstances } from "./command-context.js";
+import { NotTogether, OneByOne, Together, type Handlers } from "./handlers.js";
 import { changeOfMembers, pruneLastApplied } from "./members.js";
 import { addOperation, isRecord, operationOf } from "./operations.js";
 import { failed, succeeded, withMessage } from "./outcomes.js";
 import type { Replicated } from "./replicated.js";
-import type { Changeable, HandlerRun } from "./run-handler.js";
-import { dueTimers, removeTimer } from "./timers.js";
+import { runHandler, type Handler } from "./run-handler.js";
+import { dueTimers, removeTimer, type Timers } from "./timers.js";
 import type { AppliedCommand, AppliedEntry, CommandOutcome, Operation } from "./types.js";
-
-/** runHandler(), or the check that runs it twice. */
-export type RunHandler = <S>(
-  name: string,
-  handler: (draft: Draft<S>, context: Context) => unknown,
-  base: Changeable<S>,
-  circumstances: Circumstances,
-  commands: Readonly<Record<string, unknown>>,
-) => HandlerRun<S>;
 
 export interface EntryResult<S> {
   readonly next: Replicated<S>;
@@ -32,29 +23,41 @@ export interface EntryResult<S> {
   readonly answers: AnswerRun;
 }
 
-export function applyEntry<S>(machine: AnyMachine<S>, runHandler: RunHandler, base: Replicated<S>, index: AnswerIndex, committed: CommittedEntry): EntryResult<S> {
-  return new EntryRun(machine, runHandler, base, index, committed).run();
+export type ApplyEntry = <S>(machine: AnyMachine<S>, base: Replicated<S>, index: AnswerIndex, committed: CommittedEntry) => EntryResult<S>;
+
+/** In one draft; again one by one if that fails. */
+export const applyEntry: ApplyEntry = (machine, base, index, committed) => {
+  try {
+    if (committed.entry.commands.length > 1) return runEntry(machine, new Together(base.machine, machine.commands), base, index, committed);
+  } catch (error) {
+    if (!(error instanceof NotTogether)) throw error;
+  }
+  return runEntry(machine, new OneByOne(runHandler, base.machine, machine.commands), base, index, committed);
+};
+
+export function runEntry<S>(machine: AnyMachine<S>, handlers: Handlers<S>, base: Replicated<S>, index: AnswerIndex, committed: CommittedEntry): EntryResult<S> {
+  return new EntryRun(machine, handlers, base, index, committed).run();
 }
 
 /** One entry being applied: the values that its timers and commands leave to each other. */
 class EntryRun<S> {
   readonly #machine: AnyMachine<S>;
-  readonly #runHandler: RunHandler;
+  readonly #handlers: Handlers<S>;
   readonly #base: Replicated<S>;
   readonly #committed: CommittedEntry;
   readonly #answers: AnswerRun;
   readonly #now: number;
-  #current: Changeable<S>;
+  #timers: Timers;
   #operations: readonly Operation[];
 
-  constructor(machine: AnyMachine<S>, runHandler: RunHandler, base: Replicated<S>, index: AnswerIndex, committed: CommittedEntry) {
+  constructor(machine: AnyMachine<S>, handlers: Handlers<S>, base: Replicated<S>, index: AnswerIndex, committed: CommittedEntry) {
     this.#machine = machine;
-    this.#runHandler = runHandler;
+    this.#handlers = handlers;
     this.#base = base;
     this.#committed = committed;
     this.#answers = new AnswerRun(base, index, machine.requestRetention.maxRequests);
     this.#now = timeAfter(base.now, committed.entry);
-    this.#current = base;
+    this.#timers = base.timers;
     this.#operations = base.operations;
   }
 
@@ -89,10 +92,10 @@ class EntryRun<S> {
   /** Those due when the entry comes; timers that these schedule wait for the next entry, even if they are due at once. */
   #fireTimers(): AppliedCommand[] {
     const fired: AppliedCommand[] = [];
-    for (const [key, { command, input }] of dueTimers(this.#current.timers, this.#now)) {
-      const timers = removeTimer(this.#current.timers, key);
-      if (timers === this.#current.timers) continue; // cancelled by one that fired before it
-      this.#current = { machine: this.#current.machine, timers };
+    for (const [key, { command, input }] of dueTimers(this.#timers, this.#now)) {
+      const timers = removeTimer(this.#timers, key);
+      if (timers === this.#timers) continue; // cancelled by one that fired before it
+      this.#timers = timers;
       const call: CommandCall = { name: command, input };
       fired.push({ call, outcome: this.#runCommand(call, `timer ${fired.length}`, undefined), repeated: false });
     }
@@ -103,7 +106,7 @@ class EntryRun<S> {
     const change = changeOfMembers(this.#base.members, this.#committed.entry.members ?? []);
     if (change === undefined) return undefined;
     const handler = this.#machine.onMembersChanged;
-    const outcome = this.#run("onMembersChanged", (draft: Draft<S>, context) => handler?.(draft, change, context), this.#circumstances("members", undefined, undefined));
+    const outcome = this.#run("onMembersChanged", (draft, context) => handler?.(draft, change, context), this.#circumstances("members", undefined, undefined));
     return { change, outcome };
   }
 
@@ -136,12 +139,12 @@ class EntryRun<S> {
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
     if (command === undefined) return failed("UNKNOWN_COMMAND", `The machine ${this.#machine.name} has no command ${JSON.stringify(name)}.`);
     // Sealed, so that no run of a handler can change what the next one, or a subscriber, gets to see.
-    return this.#run(name, (draft: Draft<S>, context) => command.handler(draft, seal(input) as never, context), this.#circumstances(label, origin, requestId));
+    return this.#run(name, (draft, context) => command.handler(draft, seal(input) as never, context), this.#circumstances(label, origin, requestId));
   }
 
-  #run(name: string, handler: (draft: Draft<S>, context: Context) => unknown, circumstances: Circumstances): CommandOutcome {
-    const { machine, timers, outcome } = this.#runHandler(name, handler, this.#current, circumstances, this.#machine.commands);
-    this.#current = { machine, timers };
+  #run(name: string, handler: Handler<S>, circumstances: Circumstances): CommandOutcome {
+    const { timers, outcome } = this.#handlers.run(name, handler, this.#timers, circumstances);
+    this.#timers = timers;
     return outcome;
   }
 
@@ -156,10 +159,10 @@ class EntryRun<S> {
     return {
       position: this.#committed.position,
       now: this.#now,
-      machine: this.#current.machine,
+      machine: this.#handlers.end(),
       members: seal(members ?? this.#base.members),
       lastApplied: members === undefined ? lastApplied : pruneLastApplied(lastApplied, members),
-      timers: this.#current.timers,
+      timers: this.#timers,
       ...this.#answers.finish(),
       operations: this.#operations,
     };

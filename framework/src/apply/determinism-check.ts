@@ -1,15 +1,26 @@
 /**
- * The development check: runs each handler twice from the same state and compares. It finds what differs between two runs
+ * The development check: runs each handler twice from the same state and compares, and each entry once as it is without the check. It finds what differs between two runs
  * in one process (Date.now(), Math.random(), iteration over something outside the state, a counter in a module); what
  * differs between machines, it cannot.
  */
 import { LockstepError } from "../errors.js";
-import type { RunHandler } from "./apply-entry.js";
+import { applyEntry, runEntry, type ApplyEntry } from "./apply-entry.js";
+import { OneByOne } from "./handlers.js";
 import { agreedPart } from "./outcomes.js";
-import { runHandler } from "./run-handler.js";
+import { runHandler, type RunHandler } from "./run-handler.js";
 import { sameState } from "./same-state.js";
 
-export const runHandlerTwice: RunHandler = (name, handler, base, circumstances, commands) => {
+export const applyEntryChecked: ApplyEntry = (machine, base, index, committed) => {
+  const checked = runEntry(machine, new OneByOne(runHandlerTwice, base.machine, machine.commands), base, index, committed);
+  const unchecked = applyEntry(machine, base, index, committed);
+  if (!sameState(checked.next, unchecked.next) || !sameState(checked.applied, unchecked.applied)) {
+    const names = [...new Set(committed.entry.commands.map(({ name }) => name))].join(", ");
+    throw new LockstepError("DIVERGED", `One of ${names} is not deterministic: at position ${committed.position}, it makes a difference which commands came in the same entry. Handlers may not use immer's original(), nor keep drafts.`);
+  }
+  return checked;
+};
+
+const runHandlerTwice: RunHandler = (name, handler, base, circumstances, commands) => {
   const first = runHandler(name, handler, base, circumstances, commands);
   const second = runHandler(name, handler, base, circumstances, commands);
   const differs = (what: string): LockstepError =>

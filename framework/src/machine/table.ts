@@ -24,6 +24,14 @@ const loadedAtOnce = 4096;
 
 const treeKey: unique symbol = Symbol("lockstep.table.tree");
 
+/** How often the content of a Table was about to change in this process: who sees it unchanged knows that no Table has changed. */
+let writes = 0;
+
+/** @internal */
+export function tableWrites(): number {
+  return writes;
+}
+
 /** Tables of a TableBuilder: sealed when they are finished, even if what they are part of is sealed before. */
 const unfinished = new WeakSet<object>();
 
@@ -179,6 +187,7 @@ function shareTree<K extends TableKey, V>(table: Table<K, V>): BTree<K, V> {
 /** The tree to write to: a draft's own, shared with its base until the first write. */
 function ownTree<K extends TableKey, V>(table: Table<K, V>): BTree<K, V> {
   const tree = treeOf(table);
+  writes++;
   if (isDraft(table)) {
     if (tree !== treeOf(original<Table<K, V>>(table))) return tree;
     const own = tree.clone();

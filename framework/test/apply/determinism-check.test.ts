@@ -1,7 +1,9 @@
 /** The development check finds handlers whose two runs differ, and names them; it leaves deterministic ones alone. */
+import { original } from "immer";
 import { describe, expect, it } from "vitest";
 import { createApplier } from "../../src/apply/applier.js";
 import type { Context } from "../../src/machine/types.js";
+import type { CommittedEntry } from "../../src/log/entry.js";
 import { defineMachine } from "../../src/machine/define-machine.js";
 import { reject } from "../../src/machine/reject.js";
 import { Table } from "../../src/machine/table.js";
@@ -55,5 +57,20 @@ describe("checkDeterminism", () => {
     const [checked, unchecked] = [createApplier(machine, { checkDeterminism: true }), createApplier(machine)];
     expect(checked.apply(entry(kind))).toEqual(unchecked.apply(entry(kind)));
     expect(checked.state.list).toEqual(unchecked.state.list);
+  });
+
+  it("finds a handler that sees where an entry begins, by immer's original()", () => {
+    const counter = defineMachine({
+      name: "counter",
+      version: 1,
+      initialState: () => ({ count: 0 }),
+      commands: (command) => ({ add: command((draft) => [++draft.count, original(draft)?.count]) }),
+    });
+    const entries = (): CommittedEntry => new History().entry([{ name: "add", input: undefined }, { name: "add", input: undefined }]);
+    const applier = createApplier(counter, { checkDeterminism: true });
+    expect(() => applier.apply(entries())).toThrow(expect.objectContaining({ code: "DIVERGED", message: expect.stringContaining("original()") as string }));
+    expect([applier.position, applier.state.count]).toEqual([0, 0]);
+    const [first, second] = createApplier(counter).apply(entries()).commands.map(({ outcome }) => outcome);
+    expect([first, second]).toEqual([{ ok: true, result: [1, 0] }, { ok: true, result: [2, 0] }]);
   });
 });
