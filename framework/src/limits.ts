@@ -88,6 +88,17 @@ export const defaultLimits: Limits = {
   clockCheckMs: 10_000,
 };
 
+/**
+ * The highest values of what becomes a message: a third of a second of the wire. They are the same for all, so that each replica takes what
+ * any other one may send: limits are a replica's own, and may differ.
+ */
+const largestCommandBytes = 16 * 1024 * 1024;
+const largestSliceBytes = 8 * 1024 * 1024;
+const highest: Partial<Limits> = { commandBytes: largestCommandBytes, batchBytes: largestCommandBytes, snapshotSliceBytes: largestSliceBytes };
+
+/** No message is larger, whatever the limits of its sender: the highest of them, and a little for what goes around it. */
+export const largestMessageBytes = 17 * 1024 * 1024;
+
 /** @throws LockstepError CONFIGURATION_INVALID. */
 export function resolveLimits(given: Partial<Limits> = {}): Limits {
   for (const [name, value] of Object.entries(given)) {
@@ -96,6 +107,8 @@ export function resolveLimits(given: Partial<Limits> = {}): Limits {
     if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least) {
       throw new LockstepError("CONFIGURATION_INVALID", `limits.${name} must be a whole number of at least ${least}, not ${String(value)}`);
     }
+    const most = highest[name as keyof Limits];
+    if (most !== undefined && value > most) throw new LockstepError("CONFIGURATION_INVALID", `limits.${name} must be at most ${most}, not ${value}: no replica takes a larger message. Keep larger things elsewhere, or in parts`);
   }
   return { ...defaultLimits, ...given };
 }

@@ -9,15 +9,14 @@ import { Backlog } from "./apply/backlog.js";
 import type { ClusterClock } from "./apply/cluster-clock.js";
 import type { DigestCheck } from "./apply/digest-check.js";
 import type { AppliedEntry, Applier } from "./apply/types.js";
-import { commandOverheadBytes, entryOverheadBytes } from "./codec/entry-codec.js";
 import { Reassembler } from "./codec/fragments.js";
-import { batchOverheadBytes, decodeMessage } from "./codec/message-codec.js";
+import { decodeMessage } from "./codec/message-codec.js";
 import { formatBallot } from "./core/ballot.js";
 import type { CoreEvent, Effect, Phase } from "./core/events.js";
 import { inFlight } from "./core/replicate.js";
 import type { CoreState } from "./core/state.js";
 import { step } from "./core/step.js";
-import type { Limits } from "./limits.js";
+import { largestMessageBytes, type Limits } from "./limits.js";
 import type { Entry } from "./log/entry.js";
 import type { LogEntry } from "./log/log.js";
 import type { Persistence } from "./log/persistence.js";
@@ -79,7 +78,7 @@ export class Membership {
     this.#backlog = this.#makeBacklog(parts);
     this.#timekeeper = this.#makeTimekeeper(parts);
     this.#proposer = new Proposer({ ...parts, timekeeper: this.#timekeeper, tellCore: (event) => this.#dispatch(event) });
-    this.#reassembler = new Reassembler(largestMessage(limits));
+    this.#reassembler = new Reassembler(largestMessageBytes);
     this.#transfers = new Transfers({
       log: core.log, applier, limits, logger, incarnation: core.config.incarnation, totals: parts.totals,
       entriesBetween: (from, to) => persistence?.entriesBetween(from, to),
@@ -336,10 +335,3 @@ export class Membership {
     if (this.#open) this.#proposer.proposeTick();
   }
 }
-
-/** A batch of one largest command, with all that goes around it. */
-function largestMessage(limits: Limits): number {
-  const entry = entryOverheadBytes + Math.max(limits.batchBytes, limits.commandBytes) + commandOverheadBytes;
-  return Math.max(entry + batchOverheadBytes, 2 * 1024 * 1024) + 64 * 1024;
-}
-

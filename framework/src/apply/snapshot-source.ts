@@ -1,6 +1,6 @@
 /**
- * Writes a captured state as slices of bytes, a few rows at a time: nothing is ever serialised whole, except a value that
- * is larger than a slice. Read by snapshot-sink.ts.
+ * Writes a captured state as slices of bytes, a few rows at a time: nothing is ever serialised whole, except a value of a Table, and
+ * all that is outside of Tables. Read by snapshot-sink.ts.
  *
  * A snapshot is a sequence of records, each a 32-bit length and an encoded array: its header, the state with references
  * in the place of Tables, then each Table (its size, its rows), and the end with the count of all records.
@@ -21,19 +21,29 @@ export const recordKind = { header: 0, state: 1, table: 2, row: 3, end: 4 } as c
 /** Rows of a Table that stand for all of them where a size is estimated. */
 const sampledRows = 32;
 
-/** @param sliceBytes A slice ends with the record that makes it at least this large. */
+/**
+ * @param sliceBytes A slice ends with the record that makes it at least this large; a larger record goes on in the next ones. The first
+ * holds all of the header; the others have at most 4 bytes more than twice this.
+ */
 export function* sliceSnapshot(machine: MachineIdentity, captured: Replicated<unknown>, sliceBytes: number): IterableIterator<Uint8Array> {
   let slice: Uint8Array[] = [];
   let bytes = 0;
+  let pieceBytes = Infinity;
   for (const record of encodeRecords(machine, captured)) {
     const length = Buffer.allocUnsafe(4);
     length.writeUInt32BE(record.length);
-    slice.push(length, record);
-    bytes += length.length + record.length;
-    if (bytes < sliceBytes) continue;
-    yield Buffer.concat(slice, bytes);
-    slice = [];
-    bytes = 0;
+    slice.push(length);
+    bytes += length.length;
+    for (let start = 0; start < record.length; start += pieceBytes) {
+      const piece = record.subarray(start, start + pieceBytes);
+      slice.push(piece);
+      bytes += piece.length;
+      if (bytes < sliceBytes) continue;
+      yield Buffer.concat(slice, bytes);
+      slice = [];
+      bytes = 0;
+    }
+    pieceBytes = sliceBytes;
   }
   if (bytes > 0) yield Buffer.concat(slice, bytes);
 }

@@ -16,7 +16,7 @@ const timeAt = 20;
 const kinds = { commands: 0, members: 1 } as const;
 
 /** What an entry costs on top of its commands, and each command on top of its encoding. */
-export const entryOverheadBytes = headerBytes + 4;
+const entryOverheadBytes = headerBytes + 4;
 export const commandOverheadBytes = 4;
 
 export interface EntryHeader {

@@ -18,8 +18,6 @@ export const protocolVersion = 1;
 export const kinds = { batch: 1, ack: 2, control: 3, fragment: 4 } as const;
 
 const claimBytes = 2 + 24 + 8 + 16 + 8;
-/** What a batch costs on top of its entry. */
-export const batchOverheadBytes = claimBytes;
 
 export function encodeMessage(message: Message): Buffer {
   switch (message.type) {
