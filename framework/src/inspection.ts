@@ -1,5 +1,6 @@
 /** What operators see of a core. */
 import { formatBallot, formatRing } from "./core/ballot.js";
+import type { Persistence } from "./log/persistence.js";
 import type { CoreState } from "./core/state.js";
 import type { Inspection } from "./replica-api.js";
 
@@ -21,6 +22,6 @@ export function positionsOf(core: CoreState | undefined): Omit<Inspection["posit
 }
 
 /** undefined: in memory only. */
-export function diskOf(core: CoreState | undefined, trouble: string | undefined): Inspection["disk"] {
-  return core?.disk === undefined ? undefined : { base: core.disk.flushed.base, end: core.disk.flushed.end, trouble };
+export function diskOf(core: CoreState | undefined, { trouble, snapshotTrouble }: Partial<Pick<Persistence, "trouble" | "snapshotTrouble">> = {}): Inspection["disk"] {
+  return core?.disk === undefined ? undefined : { base: core.disk.flushed.base, end: core.disk.flushed.end, trouble, snapshotTrouble };
 }

@@ -93,7 +93,7 @@ export const defaultLimits: Limits = {
  * any other one may send: limits are a replica's own, and may differ.
  */
 const largestCommandBytes = 16 * 1024 * 1024;
-const largestSliceBytes = 8 * 1024 * 1024;
+const largestSliceBytes = 4 * 1024 * 1024;
 const highest: Partial<Limits> = { commandBytes: largestCommandBytes, batchBytes: largestCommandBytes, snapshotSliceBytes: largestSliceBytes };
 
 /** No message is larger, whatever the limits of its sender: the highest of them, and a little for what goes around it. */

@@ -62,6 +62,17 @@ export interface ReplicaEvent {
   readonly now: number;
 }
 
+/** Positions of what is on disk, and what is wrong with it at the moment. */
+export interface DiskInspection {
+  /** Of the state that the log on it begins with. */
+  readonly base: number;
+  readonly end: number;
+  /** Why nothing can be written, and so acknowledged. */
+  readonly trouble: string | undefined;
+  /** Why no newer snapshot can be written: the log grows meanwhile. */
+  readonly snapshotTrouble: string | undefined;
+}
+
 export interface Inspection {
   readonly group: string;
   readonly slot: number;
@@ -78,8 +89,8 @@ export interface Inspection {
   readonly ring: string | undefined;
   readonly lineage: boolean;
   readonly positions: { readonly base: number; readonly applied: number; readonly committed: number; readonly verified: number; readonly end: number };
-  /** Of a durable replica: what a restart would find, and why its disk takes nothing at the moment, if so: it acknowledges nothing then. */
-  readonly disk: { readonly base: number; readonly end: number; readonly trouble: string | undefined } | undefined;
+  /** Of a durable replica: what a restart would find. */
+  readonly disk: DiskInspection | undefined;
   readonly queue: { readonly commands: number; readonly bytes: number; readonly inFlightBatches: number };
   /** Since this replica was made. */
   readonly totals: {

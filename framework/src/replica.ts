@@ -202,7 +202,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     return {
       ...inspectCore(core), group: this.#group, role: this.#role, reason: this.#reason, slots: this.#slots,
       positions: { ...positionsOf(core), applied: this.#parts.applier.position },
-      disk: diskOf(core, this.#persistence?.trouble),
+      disk: diskOf(core, this.#persistence),
       queue: { commands, bytes, inFlightBatches: membership?.inFlightBatches ?? 0 },
       totals: { submitted: this.#requests.submitted, ...this.#totals, ...totals },
       now: this.#clock.now(),

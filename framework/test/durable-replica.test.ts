@@ -90,6 +90,23 @@ describe("durable replicas", () => {
     expect(await one.submit.add({ key: "key 0", by: 1 })).toBe(1);
   });
 
+  it("replace it again and again, also where more is applied during a snapshot than is kept in memory", async () => {
+    const limits = { snapshotLogBytes: 5_000, snapshotSliceBytes: 400, logRetentionBytes: 1, unwrittenBytes: 1_000_000 };
+    const replicas = await startAll(limits);
+    const bases = new Set<number>();
+    let going = true;
+    const load = replicas.map(async (replica, index) => {
+      for (let n = 0; going; n++) await replica.submit.add({ key: `key ${index} ${n % 100}`, by: 1 });
+    });
+    await eventually(() => {
+      for (const replica of replicas) bases.add(replica.inspect().disk?.base ?? 0);
+      return replicas.every((replica) => (replica.inspect().disk?.base ?? 0) > 600);
+    }, "the log on each disk to begin later several times");
+    going = false;
+    await Promise.all(load);
+    expect(bases.size).toBeGreaterThan(replicas.length * 2);
+  });
+
   it("take a member whose disk was lost for a blank one, and give it the state", async () => {
     const [first] = await startAll();
     await first?.submit.add({ key: "x", by: 1 });

@@ -57,7 +57,7 @@ describe("a joiner", { timeout: 30_000 }, () => {
   it.each([
     ["an object outside of Tables", "keep", {}],
     ["a value of a Table", "append", {}],
-    ["a value of a Table, with the largest slices", "append", { snapshotSliceBytes: 8 * mebibyte }],
+    ["a value of a Table, with the largest slices", "append", { snapshotSliceBytes: 4 * mebibyte }],
   ] as const)("gets a state of several megabytes that are all in %s", async (_, command, limits) => {
     const [first] = await startTwo([{ ...forgetful, ...limits }, { ...forgetful, ...limits }]);
     for (let n = 0; n < 8; n++) await first.submit[command]({ key: command === "keep" ? `${n}` : "one", text: `${n}`.repeat(mebibyte - 1000) });

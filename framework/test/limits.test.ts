@@ -20,7 +20,7 @@ describe("limits", () => {
   });
 
   it("of what becomes a message are refused where other replicas would not take it", () => {
-    for (const [name, most] of [["commandBytes", 16], ["batchBytes", 16], ["snapshotSliceBytes", 8]] as const) {
+    for (const [name, most] of [["commandBytes", 16], ["batchBytes", 16], ["snapshotSliceBytes", 4]] as const) {
       expect(resolveLimits({ [name]: most * 1024 * 1024 })[name]).toBe(most * 1024 * 1024);
       expect(() => resolveLimits({ [name]: most * 1024 * 1024 + 1 })).toThrow(expect.objectContaining({ code: "CONFIGURATION_INVALID", message: expect.stringContaining(`limits.${name} must be at most`) as string }) as Error);
     }

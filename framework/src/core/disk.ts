@@ -96,9 +96,12 @@ export function snapshotStored({ disk, log }: CoreState, point: LogPoint): void 
     // Of an earlier state that is not this log's.
     if (disk.adopted.position !== point.position || disk.adopted.hash !== point.hash) return;
     disk.adopted = undefined;
-  } else if (point.position <= disk.issued.base || log.hashAt(point.position) !== point.hash) {
+  } else if (point.position <= disk.issued.base) {
     return;
   }
+  // It was applied, so it is in the log, though memory may not reach back to it any more.
+  const hash = log.hashAt(point.position);
+  invariant(hash === point.hash || (hash === undefined && point.position < log.base), `the snapshot of position ${point.position} is of this log`);
   disk.nextBase = point;
   disk.agrees = Math.max(disk.agrees, point.position);
 }

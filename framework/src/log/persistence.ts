@@ -37,6 +37,8 @@ type HashAt = (position: number) => string | undefined;
 interface Job {
   readonly point: LogPoint;
   readonly source: SnapshotSource;
+  /** The log is not written before it is done. */
+  readonly needed: boolean;
   /** Another one took its place. */
   dropped: boolean;
 }
@@ -55,7 +57,12 @@ export class Persistence {
   #closed = false;
   /** Since the last slice of a snapshot. */
   #logWritten = false;
-  /** Why writing fails at the moment, for operators. */
+  #logTrouble: string | undefined;
+  /** Of a snapshot that is needed. */
+  #stateTrouble: string | undefined;
+  /** Why no snapshot is written at the moment that would let the log on disk begin later: it grows meanwhile. For operators. */
+  snapshotTrouble: string | undefined;
+  /** Why nothing can be acknowledged at the moment, for operators. */
   trouble: string | undefined;
 
   constructor(parts: PersistenceParts) {
@@ -68,14 +75,18 @@ export class Persistence {
   }
 
   async #write(token: number, change: StoreWrite): Promise<void> {
-    if (!await this.#untilDone(() => this.#parts.store.write(change), () => this.#closed)) return;
+    if (!await this.#untilDone(() => this.#parts.store.write(change), () => this.#closed, (trouble) => { this.#logTrouble = trouble; })) return;
     this.#logWritten = true;
     if (change.base !== undefined) this.#unused = false;
     this.#parts.tellCore({ type: "persisted", token });
   }
 
-  /** The applied state, which is that of `point`: the log on disk is to begin with it. */
+  /** The applied state, which is that of `point`: before it is on disk, the log that follows it is not written. */
   storeSnapshot(point: LogPoint): void {
+    this.#beginSnapshot(point, true);
+  }
+
+  #beginSnapshot(point: LogPoint, needed: boolean): void {
     if (this.#job !== undefined) this.#job.dropped = true;
     this.#bytesSince = 0;
     this.#cancelInterval?.();
@@ -83,7 +94,7 @@ export class Persistence {
     this.#unused = false;
     const source = this.#parts.applier.capture();
     invariant(source.position === point.position, `the state of position ${source.position} is stored as that of ${point.position}`);
-    const job: Job = { point, source, dropped: false };
+    const job: Job = { point, source, needed, dropped: false };
     this.#job = job;
     this.#jobs = this.#jobs.then(() => this.#run(job));
   }
@@ -103,7 +114,7 @@ export class Persistence {
     if (this.#job !== undefined || this.#unused || this.#closed) return;
     const { position } = this.#parts.applier;
     const hash = hashAt(position);
-    if (hash !== undefined) this.storeSnapshot({ position, hash });
+    if (hash !== undefined) this.#beginSnapshot({ position, hash }, false);
   }
 
   /** For another replica. What the disk does not give any more, it gets otherwise: this replica needs it only after a restart, which will refuse it. */
@@ -125,7 +136,11 @@ export class Persistence {
 
   async #run(job: Job): Promise<void> {
     const givenUp = (): boolean => this.#closed || job.dropped;
-    const done = await this.#untilDone(() => this.#writeSnapshot(job, givenUp), givenUp);
+    const done = await this.#untilDone(() => this.#writeSnapshot(job, givenUp), givenUp, (trouble) => {
+      if (job.needed) this.#stateTrouble = trouble;
+      else this.#snapshotFails(trouble);
+    });
+    if (job.dropped) this.#snapshotFails(undefined);
     if (this.#job === job) this.#job = undefined;
     if (!done || givenUp()) return;
     this.#unused = true;
@@ -156,11 +171,12 @@ export class Persistence {
   }
 
   /** False if it was given up. */
-  async #untilDone(attempt: () => Promise<void>, givenUp: () => boolean): Promise<boolean> {
+  async #untilDone(attempt: () => Promise<void>, givenUp: () => boolean, note: (trouble: string | undefined) => void): Promise<boolean> {
     for (let pauseMs = firstRetryMs; !givenUp(); pauseMs = Math.min(lastRetryMs, pauseMs * 2)) {
       try {
         await attempt();
-        this.#report(undefined);
+        note(undefined);
+        this.#report();
         return true;
       } catch (error) {
         if (givenUp()) return false;
@@ -168,18 +184,28 @@ export class Persistence {
           this.#parts.failed(error instanceof Error ? error : new Error(String(error)));
           return false;
         }
-        this.#report(error.message);
+        note(error.message);
+        this.#report();
       }
       await new Promise<void>((resolve) => { this.#parts.scheduler.after(pauseMs, resolve); });
     }
     return false;
   }
 
-  #report(trouble: string | undefined): void {
+  #report(): void {
+    const trouble = this.#logTrouble ?? this.#stateTrouble;
     if (trouble === this.trouble) return;
+    const before = this.trouble;
     this.trouble = trouble;
-    this.#parts.tellCore({ type: "diskTrouble", failing: trouble !== undefined });
+    if ((before === undefined) !== (trouble === undefined)) this.#parts.tellCore({ type: "diskTrouble", failing: trouble !== undefined });
     if (trouble === undefined) this.#parts.logger.info({}, "the disk takes what is written again");
     else this.#parts.logger.error({ trouble }, "the disk takes nothing: this replica acknowledges no entries until it does");
+  }
+
+  #snapshotFails(trouble: string | undefined): void {
+    if (trouble === this.snapshotTrouble) return;
+    this.snapshotTrouble = trouble;
+    if (trouble === undefined) this.#parts.logger.info({}, "snapshots are written again");
+    else this.#parts.logger.error({ trouble }, "the disk takes no snapshot of the state: the log on it grows until it does");
   }
 }

@@ -139,21 +139,22 @@ function* fromPoint({ from, entries }: Missing, sliceBytes: number): Generator<C
 /** Its count and digest are filled in when it is sent. */
 const end: Chunk = { kind: "end", count: 0, digest: "" };
 
-/** What an entry of a chunk has besides its bytes: its ballot. */
-const perEntryBytes = 64;
-
-/** A chunk has at most so many bytes of entries, or one larger entry. */
+/** A chunk ends with the entry that makes it as large as a slice; larger entries travel alone. */
 function* entryChunks(entries: Iterable<LogEntry>, sliceBytes: number): Generator<Chunk> {
   let part: { ballot: Ballot; bytes: Uint8Array }[] = [];
   let size = 0;
   for (const { ballot, record } of entries) {
-    if (part.length > 0 && size + record.bytes.byteLength > sliceBytes) {
+    if (part.length > 0 && record.bytes.byteLength > sliceBytes) {
       yield { kind: "entries", entries: part };
       part = [];
       size = 0;
     }
     part.push({ ballot, bytes: record.bytes });
-    size += record.bytes.byteLength + perEntryBytes;
+    size += record.bytes.byteLength;
+    if (size < sliceBytes) continue;
+    yield { kind: "entries", entries: part };
+    part = [];
+    size = 0;
   }
   if (part.length > 0) yield { kind: "entries", entries: part };
 }

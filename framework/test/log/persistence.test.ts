@@ -16,18 +16,18 @@ const change: StoreWrite = { entries: [], head: { ballot: zeroBallot, promised: 
 const point = { position: 0, hash: genesisHash };
 
 /** @param attempt What becomes of each attempt, counted from 1, to write anything. */
-function bed(attempt: (count: number) => void, limits: Partial<Limits> = {}, entriesBetween: Store["entriesBetween"] = () => undefined) {
+function bed(attempt: (count: number, what: "log" | "snapshot") => void, limits: Partial<Limits> = {}, entriesBetween: Store["entriesBetween"] = () => undefined) {
   let attempts = 0;
   const told: CoreEvent[] = [];
   const failures: Error[] = [];
   const errors: string[] = [];
-  const tried = async (): Promise<void> => {
+  const tried = async (what: "log" | "snapshot"): Promise<void> => {
     attempts++;
-    attempt(attempts);
+    attempt(attempts, what);
   };
   const store: Store = {
-    recover: () => undefined, entriesBetween, write: tried, close: async () => undefined,
-    beginSnapshot: () => ({ write: tried, finish: async () => undefined, abort: async () => undefined }),
+    recover: () => undefined, entriesBetween, write: () => tried("log"), close: async () => undefined,
+    beginSnapshot: () => ({ write: () => tried("snapshot"), finish: async () => undefined, abort: async () => undefined }),
   };
   const persistence = new Persistence({
     store, limits: { ...defaultLimits, ...limits }, scheduler: systemScheduler, applier: createApplier(counters() as never),
@@ -66,6 +66,30 @@ describe("what the core wants on disk", () => {
     await eventually(() => told.some(({ type }) => type === "snapshotStored"), "the snapshot to be stored");
     expect(told.at(-1)).toEqual({ type: "snapshotStored", point });
     expect(attempts()).toBeGreaterThan(1);
+  });
+
+  it("is troubled by a snapshot that nothing waits for only in words: what is acknowledged does not need it", async () => {
+    let room = false;
+    const { persistence, told, errors } = bed(() => { if (!room) full(); }, { snapshotLogBytes: 10 });
+    persistence.applied(10, () => genesisHash);
+    await eventually(() => errors.length > 0, "the trouble to be said");
+    expect([persistence.trouble, persistence.snapshotTrouble, told]).toEqual([undefined, "there is no room", []]);
+    room = true;
+    await eventually(() => told.length > 0, "the snapshot to be stored");
+    expect([persistence.snapshotTrouble, told]).toEqual([undefined, [{ type: "snapshotStored", point }]]);
+  });
+
+  it("is troubled by a snapshot that the log waits for until that is written, whatever else the disk takes", async () => {
+    let room = false;
+    const { persistence, told } = bed((_, what) => { if (what === "snapshot" && !room) full(); });
+    persistence.storeSnapshot(point);
+    await eventually(() => persistence.trouble !== undefined, "the trouble to be told");
+    persistence.write(1, change);
+    await eventually(() => told.length > 1, "a write to be done");
+    expect([persistence.trouble, persistence.snapshotTrouble, told]).toEqual(["there is no room", undefined, [{ type: "diskTrouble", failing: true }, { type: "persisted", token: 1 }]]);
+    room = true;
+    await eventually(() => told.some(({ type }) => type === "snapshotStored"), "the snapshot to be stored");
+    expect(told.slice(2)).toEqual([{ type: "diskTrouble", failing: false }, { type: "snapshotStored", point }]);
   });
 
   it("is the newest of two snapshots: nobody hears of the one that it replaced", async () => {
