@@ -110,7 +110,9 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     const recovered = this.#store?.recover();
     if (recovered === undefined) return;
     const { applier, logger } = this.#parts;
-    this.#connection.begin(await recoverWhole(recovered, this.#parts));
+    const core = await recoverWhole(recovered, this.#parts);
+    this.#events.skipTo(this.#parts.applier.position);
+    this.#connection.begin(core);
     if (applier.now !== undefined) this.#clock.observe(applier.now);
     logger.info({ group: this.#group, position: recovered.base.position, ballot: formatBallot(recovered.head.ballot) }, "state and log were read from the disk");
   }

@@ -107,6 +107,23 @@ describe("durable replicas", () => {
     expect(bases.size).toBeGreaterThan(replicas.length * 2);
   });
 
+  it("have no events of before a restart that their disk does not tell, say so, and go on with those that come", async () => {
+    const [first] = await startAll({ snapshotLogBytes: 500, snapshotSliceBytes: 200 });
+    for (let n = 0; n < 60; n++) await first?.submit.add({ key: "x", by: 1 });
+    await eventually(() => (first?.inspect().disk?.base ?? 0) > 5, "the log on disk to begin later");
+    await stopAll();
+    const [again] = await Promise.all(group.network.nodes.map((nodeId) => start(nodeId)));
+    if (again === undefined) throw new Error("there are three");
+    const early = again.events().next();
+    await again.ready();
+    await expect(again.events({ from: 1 }).next()).rejects.toMatchObject({ code: "EVENTS_TRIMMED" });
+    const { positions } = again.inspect();
+    const late = again.events({ from: positions.applied + 1 }).next();
+    await again.submit.add({ key: "y", by: 1 });
+    expect((await late).value).toMatchObject({ command: "add", input: { key: "y", by: 1 } });
+    expect((await early).value).toMatchObject({ command: "add" });
+  });
+
   it("take a member whose disk was lost for a blank one, and give it the state", async () => {
     const [first] = await startAll();
     await first?.submit.add({ key: "x", by: 1 });

@@ -26,7 +26,7 @@ const forgetful = { logRetentionBytes: 1, incrementalBytes: 1 };
 
 let directory: string;
 let network: MemoryNetwork;
-let replicas: Awaited<ReturnType<typeof start>>[] = [];
+let replicas: { stop(): Promise<void> }[] = [];
 
 async function start(nodeId: number, limits: Partial<Limits>, durability: "memory" | "disk" = "memory") {
   const stored = durability === "disk" ? { durability, directory: join(directory, String(nodeId)) } : {};

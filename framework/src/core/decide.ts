@@ -51,8 +51,9 @@ export function decide(state: CoreState, exchange: Exchange): Decision {
     : { primary: false as const, reason: `the group's quorum policy is ${policy}` };
   const everyone = judgement.primary && judgement.trusted === "everyone";
   const trusted = everyone ? reports : reports.filter((report) => report.lineage);
+  const contradiction = findContradiction(state, trusted);
+  if (contradiction !== undefined) return { kind: "contradiction", error: contradiction };
   const target = chooseTarget(trusted);
-  if (target instanceof LockstepError) return { kind: "contradiction", error: target };
   if (!judgement.primary) return { kind: "minority", members, reason: judgement.reason, misfits };
 
   const ballot = chooseBallot(state, state.ring, slots, reports);
@@ -154,22 +155,39 @@ function findMisfits(reports: readonly StateReport[]): Misfit[] {
   return misfits;
 }
 
-/** The longest verified prefix of the highest ballot: all verified prefixes of one ballot are prefixes of each other. */
-function chooseTarget(knowing: readonly StateReport[]): { point: LogPoint; ballot: Ballot } | LockstepError {
+/**
+ * All verified prefixes of one ballot are prefixes of each other. Where two end at the same position, every member sees it if they are not;
+ * where one ends within the other, those who hold the longer one do, and stop: no decision that they are needed for comes about.
+ */
+function findContradiction({ config, log, verified, ballot }: CoreState, knowing: readonly StateReport[]): LockstepError | undefined {
+  const seen = new Map<string, StateReport>();
+  for (const report of knowing) {
+    const { position, hash } = report.verified;
+    const key = `${formatBallot(report.ballot)} ${position}`;
+    const other = seen.get(key);
+    if (other !== undefined && other.verified.hash !== hash) return contradiction(other.slot, report);
+    seen.set(key, report);
+    const own = position <= verified && equalBallots(report.ballot, ballot) ? log.hashAt(position) : undefined;
+    if (own !== undefined && own !== hash) return contradiction(config.slot, report);
+  }
+  return undefined;
+}
+
+function contradiction(slot: number, { slot: other, verified, ballot }: StateReport): LockstepError {
+  return new LockstepError("DIVERGED", `slots ${slot} and ${other} verified different logs at position ${verified.position} of ballot ${formatBallot(ballot)}`);
+}
+
+/** The longest verified prefix of the highest ballot. */
+function chooseTarget(knowing: readonly StateReport[]): { point: LogPoint; ballot: Ballot } {
   const ballot = highestBallot(knowing.map((report) => report.ballot));
   let point = genesis;
-  let from: StateReport | undefined;
+  let found = false;
   for (const report of knowing) {
-    if (!equalBallots(report.ballot, ballot)) continue;
-    if (from !== undefined && report.verified.position === point.position && report.verified.hash !== point.hash) {
-      return new LockstepError("DIVERGED", `slots ${from.slot} and ${report.slot} verified different logs at position ${point.position} of ballot ${formatBallot(ballot)}`);
-    }
-    if (from === undefined || report.verified.position > point.position) {
-      point = report.verified;
-      from = report;
-    }
+    if (!equalBallots(report.ballot, ballot) || (found && report.verified.position <= point.position)) continue;
+    point = report.verified;
+    found = true;
   }
-  return { point, ballot: from === undefined ? zeroBallot : ballot };
+  return { point, ballot: found ? ballot : zeroBallot };
 }
 
 /** undefined: the ring sequence went back, and not everyone who could know of higher ballots is here. */
