@@ -4,29 +4,13 @@
  * Order is Corosync's: messages, configuration changes and ring changes reach the listener in one sequence, messages in batches.
  * "queued" is not "delivered": see multicast().
  */
+import { toAddresses, toChange, type CpgAddress, type CpgChangedAddress, type CpgConfigurationChange } from "./configuration-change.js";
 import { CorosyncError } from "./errors.js";
 import { Handle, limit, statusOk, statusTryAgain, type HandleOptions } from "./handle.js";
 import { MessageBatch } from "./message-batch.js";
 import { loadNative, type NativeCpg, type NativeCpgListener } from "./native.js";
+import { Waiter } from "./waiter.js";
 import { ZeroCopyBuffer } from "./zero-copy.js";
-
-export interface CpgAddress {
-  readonly nodeId: number;
-  readonly pid: number;
-}
-
-export type CpgReason = "undefined" | "join" | "leave" | "nodedown" | "nodeup" | "procdown";
-const reasons: readonly CpgReason[] = ["undefined", "join", "leave", "nodedown", "nodeup", "procdown"];
-
-export interface CpgChangedAddress extends CpgAddress {
-  readonly reason: CpgReason;
-}
-
-export interface CpgConfigurationChange {
-  readonly members: readonly CpgAddress[];
-  readonly left: readonly CpgChangedAddress[];
-  readonly joined: readonly CpgChangedAddress[];
-}
 
 export interface CpgRingId {
   readonly nodeId: number;
@@ -286,24 +270,6 @@ export class Cpg extends Handle {
   }
 }
 
-/** A promise settled from outside; only the first time counts. */
-class Waiter {
-  readonly promise: Promise<void>;
-  #settle!: (error: CorosyncError | undefined) => void;
-
-  constructor() {
-    this.promise = new Promise((resolve, reject) => {
-      this.#settle = (error) => (error === undefined ? resolve() : reject(error));
-    });
-    // Whoever waits gets it; nobody waiting is no reason to end the process.
-    this.promise.catch(() => undefined);
-  }
-
-  settle(error: CorosyncError | undefined): void {
-    this.#settle(error);
-  }
-}
-
 function guaranteeNumber(guarantee: CpgGuarantee): number {
   const number = guarantees[guarantee];
   if (number === undefined) throw new CorosyncError("INVALID_PARAM", "cpg_mcast_joined", `the guarantee is ${Object.keys(guarantees).join(", ")}, not ${guarantee}`);
@@ -314,20 +280,4 @@ function checkGroupName(group: string, call: string): void {
   if (typeof group !== "string" || group === "") throw new CorosyncError("INVALID_PARAM", call, "a group's name is a string that is not empty");
   if (group.includes("\0")) throw new CorosyncError("INVALID_PARAM", call, "a group's name has no NUL in it");
   if (Buffer.byteLength(group) > 127) throw new CorosyncError("NAME_TOO_LONG", call, `${Buffer.byteLength(group)} bytes`);
-}
-
-function toAddresses(words: Uint32Array, from: number, to: number): CpgChangedAddress[] {
-  const addresses: CpgChangedAddress[] = [];
-  for (let i = from; i < to; i += 1) {
-    addresses.push({ nodeId: words[3 * i] ?? 0, pid: words[3 * i + 1] ?? 0, reason: reasons[words[3 * i + 2] ?? 0] ?? "undefined" });
-  }
-  return addresses;
-}
-
-function toChange(words: Uint32Array, memberCount: number, leftCount: number): CpgConfigurationChange {
-  return {
-    members: toAddresses(words, 0, memberCount).map(({ nodeId, pid }) => ({ nodeId, pid })),
-    left: toAddresses(words, memberCount, memberCount + leftCount),
-    joined: toAddresses(words, memberCount + leftCount, words.length / 3),
-  };
 }

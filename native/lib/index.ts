@@ -1,6 +1,7 @@
 /** Corosync's libcpg, libquorum, libvotequorum, libcmap and libcfg. Importing this needs neither Corosync nor the addon; using it does. */
 export { Cpg } from "./cpg.js";
-export type { CpgAddress, CpgChangedAddress, CpgConfigurationChange, CpgGuarantee, CpgListener, CpgOptions, CpgReason, CpgRingId } from "./cpg.js";
+export type { CpgGuarantee, CpgListener, CpgOptions, CpgRingId } from "./cpg.js";
+export type { CpgAddress, CpgChangedAddress, CpgConfigurationChange, CpgReason } from "./configuration-change.js";
 export { MessageBatch } from "./message-batch.js";
 export type { ZeroCopyBuffer } from "./zero-copy.js";
 export { Quorum } from "./quorum.js";
