@@ -1,11 +1,17 @@
 /** libcfg: a service is asked before its node's daemon shuts down, and may refuse. */
+import { checkListener, numberOf } from "./arguments.js";
 import { CorosyncError } from "./errors.js";
 import { Handle, type HandleOptions } from "./handle.js";
 import { loadNative, type NativeCfg } from "./native.js";
 
-/** "request": answer with replyToShutdown(). "regardless": it will happen whatever is answered; answer all the same. "immediate": it happens now. */
+/** "request": answer with replyToShutdown(). "regardless": it will happen whatever is answered; answer all the same. "immediate": it happens at once, and no listener is asked. */
 export type ShutdownKind = "request" | "regardless" | "immediate";
-const kinds: readonly ShutdownKind[] = ["request", "regardless", "immediate"];
+/** corosync_cfg_shutdown_flags_t */
+export const kinds: readonly ShutdownKind[] = ["request", "regardless", "immediate"];
+
+export type ShutdownAnswer = "yes" | "no";
+/** corosync_cfg_shutdown_reply_flags_t */
+export const answers: readonly ShutdownAnswer[] = ["no", "yes"];
 
 export interface CfgListener {
   /** Somebody wants to stop this node's daemon. Answer within its patience (shutdown_timeout, 5 s by default), or it counts as "no". */
@@ -22,15 +28,16 @@ export class Cfg extends Handle {
   protected readonly native: NativeCfg;
   #listener: CfgListener;
 
-  /** @throws CorosyncError NOT_BUILT, NOT_INSTALLED, LIBRARY (not running), ACCESS, … */
+  /** @throws CorosyncError NOT_BUILT, NOT_INSTALLED, LIBRARY (not running), ACCESS, INVALID_PARAM, … */
   static async open(options: CfgOptions): Promise<Cfg> {
     const cfg = new Cfg(options);
-    await cfg.openWith("corosync_cfg_initialize", () => cfg.#open());
+    await cfg.openWith(() => cfg.#open());
     return cfg;
   }
 
   private constructor(options: CfgOptions) {
-    super(options);
+    super("corosync_cfg_initialize", options, ["listener"]);
+    checkListener("corosync_cfg_initialize", options.listener, ["shutdownRequested", "ended"]);
     this.#listener = options.listener;
     this.native = new (loadNative("cfg").Cfg)();
   }
@@ -55,15 +62,18 @@ export class Cfg extends Handle {
     return this.request("corosync_cfg_trackstop", () => this.native.trackStop());
   }
 
-  replyToShutdown(answer: "yes" | "no"): Promise<void> {
-    return this.request("corosync_cfg_replyto_shutdown", () => this.native.replyToShutdown(answer === "yes" ? 1 : 0));
+  /** @throws CorosyncError ACCESS if nobody is asking (any more) */
+  async replyToShutdown(answer: ShutdownAnswer): Promise<void> {
+    const number = numberOf("corosync_cfg_replyto_shutdown", "the answer", answer, answers);
+    await this.request("corosync_cfg_replyto_shutdown", () => this.native.replyToShutdown(number));
   }
 
   /**
    * Asks this node's daemon to stop. @throws CorosyncError BUSY if somebody refused
    */
-  tryShutdown(kind: ShutdownKind): Promise<void> {
-    return this.request("corosync_cfg_try_shutdown", () => this.native.tryShutdown(kinds.indexOf(kind)));
+  async tryShutdown(kind: ShutdownKind): Promise<void> {
+    const number = numberOf("corosync_cfg_try_shutdown", "the kind", kind, kinds);
+    await this.request("corosync_cfg_try_shutdown", () => this.native.tryShutdown(number));
   }
 
   localNodeId(): Promise<number> {

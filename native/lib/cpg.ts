@@ -4,9 +4,10 @@
  * Order is Corosync's: messages, configuration changes and ring changes reach the listener in one sequence, messages in batches.
  * "queued" is not "delivered": see multicast().
  */
+import { checkBoolean, checkListener, limit, numberOf, wrong } from "./arguments.js";
 import { toAddresses, toChange, type CpgAddress, type CpgChangedAddress, type CpgConfigurationChange } from "./configuration-change.js";
 import { CorosyncError } from "./errors.js";
-import { Handle, limit, statusOk, statusTryAgain, type HandleOptions } from "./handle.js";
+import { Handle, statusOk, statusTryAgain, type HandleOptions } from "./handle.js";
 import { MessageBatch } from "./message-batch.js";
 import { loadNative, type NativeCpg, type NativeCpgListener } from "./native.js";
 import { Waiter } from "./waiter.js";
@@ -28,7 +29,17 @@ export interface CpgListener {
 
 /** Corosync treats them all as "agreed"; "unordered" and "safe" are not implemented (cpg_mcast_joined(3)). */
 export type CpgGuarantee = "unordered" | "fifo" | "agreed" | "safe";
-const guarantees: Readonly<Record<string, number>> = { unordered: 0, fifo: 1, agreed: 2, safe: 3 };
+/** cpg_guarantee_t */
+export const guarantees: readonly CpgGuarantee[] = ["unordered", "fifo", "agreed", "safe"];
+
+/** cpg_iteration_type_t */
+export const iterations = { groups: 1, membersOfOne: 2, membersOfAll: 3 } as const;
+
+/** cpg_flow_control_state_t */
+export const flowControlStates = ["disabled", "enabled"] as const;
+
+/** CPG_MAX_NAME_LENGTH less the closing NUL. */
+export const groupNameBytes = 127;
 
 export interface CpgOptions extends HandleOptions {
   readonly listener: CpgListener;
@@ -60,7 +71,7 @@ export class Cpg extends Handle {
   /** @throws CorosyncError NOT_BUILT, NOT_INSTALLED, LIBRARY (not running), ACCESS, INVALID_PARAM, … */
   static async open(options: CpgOptions): Promise<Cpg> {
     const cpg = new Cpg(options);
-    const [nodeId, maxAtomic, daemonPid] = await cpg.openWith("cpg_model_initialize", () => cpg.native.open(cpg.#nativeListener()));
+    const [nodeId, maxAtomic, daemonPid] = await cpg.openWith(() => cpg.native.open(cpg.#nativeListener()));
     cpg.#local = { nodeId: nodeId ?? 0, pid: process.pid };
     cpg.#maxAtomicMessageBytes = maxAtomic ?? 0;
     cpg.#daemonPid = daemonPid ?? 0;
@@ -68,13 +79,16 @@ export class Cpg extends Handle {
   }
 
   private constructor(options: CpgOptions) {
-    super(options);
+    const call = "cpg_model_initialize";
+    super(call, options, ["listener", "initialRing", "heldLimitBytes", "stallMs"]);
+    checkListener(call, options.listener, ["messages", "configurationChanged", "ringChanged", "ended"]);
     this.#listener = options.listener;
-    this.native = new (loadNative("cpg").Cpg)({
-      flags: (options.initialRing ?? true) ? 1 : 0,
-      heldLimitBytes: limit("heldLimitBytes", options.heldLimitBytes ?? 64 * 1024 * 1024, 4 * 1024 * 1024, 2 ** 40),
-      stallMs: limit("stallMs", options.stallMs ?? 20, 1, 10_000),
-    });
+    const bounds = {
+      initialRing: checkBoolean(call, "initialRing", options.initialRing ?? true),
+      heldLimitBytes: limit(call, "heldLimitBytes", options.heldLimitBytes ?? 64 * 1024 * 1024, 4 * 1024 * 1024, 2 ** 40),
+      stallMs: limit(call, "stallMs", options.stallMs ?? 20, 1, 10_000),
+    };
+    this.native = new (loadNative("cpg").Cpg)(bounds);
   }
 
   /** This process in its group. */
@@ -148,7 +162,9 @@ export class Cpg extends Handle {
    */
   multicast(message: Uint8Array | readonly Uint8Array[], guarantee: CpgGuarantee = "agreed"): "queued" | "busy" {
     this.#assertJoined();
-    this.#checkMessage(message);
+    const pieces = message instanceof Uint8Array ? [message] : message;
+    if (!Array.isArray(pieces)) throw wrong("cpg_mcast_joined", "a message is a Uint8Array, or an array of them");
+    this.#checkMessage(pieces);
     const number = guaranteeNumber(guarantee);
     const status = message instanceof Uint8Array ? this.native.mcast(number, message) : this.native.mcastGathered(number, message);
     if (status === statusOk) return "queued";
@@ -162,8 +178,9 @@ export class Cpg extends Handle {
    */
   multicastEach(messages: readonly Uint8Array[], from = 0, guarantee: CpgGuarantee = "agreed"): number {
     this.#assertJoined();
-    limit("from", from, 0, messages.length);
-    for (let i = from; i < messages.length; i += 1) this.#checkMessage(messages[i] as Uint8Array);
+    if (!Array.isArray(messages)) throw wrong("cpg_mcast_joined", "messages must be an array, each a Uint8Array");
+    limit("cpg_mcast_joined", "from", from, 0, messages.length);
+    for (let i = from; i < messages.length; i += 1) this.#checkMessage([messages[i] as Uint8Array]);
     const next = this.native.mcastEach(guaranteeNumber(guarantee), messages, from);
     if (next < 0) throw CorosyncError.fromStatus(-next, "cpg_mcast_joined");
     return next;
@@ -178,20 +195,20 @@ export class Cpg extends Handle {
 
   /** Names of all groups that have members. */
   async groups(): Promise<readonly string[]> {
-    const rows = await this.request("cpg_iteration_next", () => this.native.iterate(1));
+    const rows = await this.request("cpg_iteration_next", () => this.native.iterate(iterations.groups));
     return rows.map(([group]) => group);
   }
 
   /** Members of one group, or of all. */
   async members(group?: string): Promise<readonly (CpgAddress & { readonly group: string })[]> {
     if (group !== undefined) checkGroupName(group, "cpg_iteration_initialize");
-    const rows = await this.request("cpg_iteration_next", () => (group === undefined ? this.native.iterate(3) : this.native.iterate(2, group)));
+    const rows = await this.request("cpg_iteration_next", () => (group === undefined ? this.native.iterate(iterations.membersOfAll) : this.native.iterate(iterations.membersOfOne, group)));
     return rows.map(([name, nodeId, pid]) => ({ group: name, nodeId, pid }));
   }
 
   /** Always "disabled" in current releases: "busy" from multicast() is the only back-pressure. */
   async flowControlState(): Promise<"disabled" | "enabled"> {
-    return (await this.request("cpg_flow_control_state_get", () => this.native.flowControl())) === 0 ? "disabled" : "enabled";
+    return flowControlStates[await this.request("cpg_flow_control_state_get", () => this.native.flowControl())] ?? "enabled";
   }
 
   /**
@@ -199,7 +216,7 @@ export class Cpg extends Handle {
    * @throws CorosyncError NOT_SUPPORTED where the library has none
    */
   async allocateZeroCopy(bytes: number): Promise<ZeroCopyBuffer> {
-    limit("bytes", bytes, 1, this.#maxAtomicMessageBytes);
+    limit("cpg_zcb_alloc", "bytes", bytes, 1, this.#maxAtomicMessageBytes);
     const memory = await this.request("cpg_zcb_alloc", () => this.native.zcbAlloc(bytes));
     return new ZeroCopyBuffer(memory, {
       multicast: (length) => {
@@ -223,14 +240,12 @@ export class Cpg extends Handle {
     }
   }
 
-  #checkMessage(message: Uint8Array | readonly Uint8Array[]): void {
-    const pieces: readonly Uint8Array[] = message instanceof Uint8Array ? [message] : message;
-    if (!Array.isArray(pieces)) throw new CorosyncError("INVALID_PARAM", "cpg_mcast_joined", "a message is a Uint8Array, or an array of them");
+  #checkMessage(pieces: readonly Uint8Array[]): void {
     // libcpg puts its header and the caller's pieces into an array of 64 without looking.
-    if (pieces.length > 63) throw new CorosyncError("INVALID_PARAM", "cpg_mcast_joined", `at most 63 pieces, not ${pieces.length}`);
+    if (pieces.length > 63) throw wrong("cpg_mcast_joined", `at most 63 pieces, not ${pieces.length}`);
     let bytes = 0;
     for (const piece of pieces) {
-      if (!(piece instanceof Uint8Array)) throw new CorosyncError("INVALID_PARAM", "cpg_mcast_joined", "a message is a Uint8Array, or an array of them");
+      if (!(piece instanceof Uint8Array)) throw wrong("cpg_mcast_joined", "every message, and every piece of one, is a Uint8Array");
       bytes += piece.byteLength;
     }
     // Beyond it libcpg would send pieces one after the other, sleeping in between, on this thread.
@@ -271,13 +286,12 @@ export class Cpg extends Handle {
 }
 
 function guaranteeNumber(guarantee: CpgGuarantee): number {
-  const number = guarantees[guarantee];
-  if (number === undefined) throw new CorosyncError("INVALID_PARAM", "cpg_mcast_joined", `the guarantee is ${Object.keys(guarantees).join(", ")}, not ${guarantee}`);
-  return number;
+  return numberOf("cpg_mcast_joined", "the guarantee", guarantee, guarantees);
 }
 
 function checkGroupName(group: string, call: string): void {
-  if (typeof group !== "string" || group === "") throw new CorosyncError("INVALID_PARAM", call, "a group's name is a string that is not empty");
-  if (group.includes("\0")) throw new CorosyncError("INVALID_PARAM", call, "a group's name has no NUL in it");
-  if (Buffer.byteLength(group) > 127) throw new CorosyncError("NAME_TOO_LONG", call, `${Buffer.byteLength(group)} bytes`);
+  if (typeof group !== "string" || group === "") throw wrong(call, "a group's name is a string that is not empty");
+  if (group.includes("\0")) throw wrong(call, "a group's name has no NUL in it");
+  const bytes = Buffer.byteLength(group);
+  if (bytes > groupNameBytes) throw new CorosyncError("NAME_TOO_LONG", call, `${bytes} bytes`);
 }

@@ -1,11 +1,13 @@
 /** What all handles do alike: retrying what Corosync asks to retry, turning statuses into errors, closing within a bound. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { CorosyncError } from "./errors.js";
+import { checkOptions, limit } from "./arguments.js";
+import { CorosyncError, corosyncErrors } from "./errors.js";
 import type { Answer, NativeHandle } from "./native.js";
 
+/** CS_OK */
 export const statusOk = 1;
-export const statusTryAgain = 6;
-const statusBadHandle = 9;
+export const statusTryAgain = corosyncErrors.TRY_AGAIN.number;
+const statusBadHandle = corosyncErrors.BAD_HANDLE.number;
 
 export interface HandleOptions {
   /**
@@ -23,14 +25,19 @@ export interface HandleOptions {
 export abstract class Handle {
   protected abstract readonly native: NativeHandle;
   protected readonly closeMs: number;
+  /** The call that opens. */
+  #initialize: string;
   #tryAgainMs: number;
   #closing: Promise<void> | undefined;
   /** Why the library ended this handle, if it did. */
   #ended: CorosyncError | undefined;
 
-  protected constructor(options: HandleOptions) {
-    this.#tryAgainMs = limit("tryAgainMs", options.tryAgainMs ?? 30_000, 0, 86_400_000);
-    this.closeMs = limit("closeMs", options.closeMs ?? 2000, 1, 3_600_000);
+  /** `names`: of the options besides HandleOptions. @throws CorosyncError INVALID_PARAM */
+  protected constructor(initialize: string, options: HandleOptions, names: readonly string[] = []) {
+    checkOptions(initialize, options, [...names, "tryAgainMs", "closeMs"]);
+    this.#initialize = initialize;
+    this.#tryAgainMs = limit(initialize, "tryAgainMs", options.tryAgainMs ?? 30_000, 0, 86_400_000);
+    this.closeMs = limit(initialize, "closeMs", options.closeMs ?? 2000, 1, 3_600_000);
   }
 
   get closed(): boolean {
@@ -96,18 +103,12 @@ export abstract class Handle {
   }
 
   /** Opens, and closes again if that fails. */
-  protected async openWith<T>(call: string, once: () => Promise<Answer<T>>): Promise<T> {
+  protected async openWith<T>(once: () => Promise<Answer<T>>): Promise<T> {
     try {
-      return await this.request(call, once);
+      return await this.request(this.#initialize, once);
     } catch (error) {
       await this.close();
       throw error;
     }
   }
-}
-
-/** @throws CorosyncError INVALID_PARAM */
-export function limit(name: string, value: number, least: number, most: number): number {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  throw new CorosyncError("INVALID_PARAM", name, `must be a whole number from ${least} to ${most}, not ${String(value)}`);
 }

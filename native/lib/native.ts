@@ -110,7 +110,7 @@ export interface NativeCfg extends NativeHandle {
 }
 
 export interface NativeAddon {
-  Cpg: new (options: { flags: number; heldLimitBytes: number; stallMs: number }) => NativeCpg;
+  Cpg: new (options: { initialRing: boolean; heldLimitBytes: number; stallMs: number }) => NativeCpg;
   Quorum: new () => NativeQuorum;
   Votequorum: new () => NativeVotequorum;
   Cmap: new (options: { map: number }) => NativeCmap;

@@ -1,4 +1,5 @@
 /** libquorum's model V1: is this partition quorate, on which ring, with whom. It can trail cpg by hundreds of milliseconds. */
+import { checkListener } from "./arguments.js";
 import { CorosyncError } from "./errors.js";
 import type { CpgRingId } from "./cpg.js";
 import { Handle, type HandleOptions } from "./handle.js";
@@ -21,15 +22,16 @@ export class Quorum extends Handle {
   #listener: QuorumListener;
   #provided = false;
 
-  /** @throws CorosyncError NOT_BUILT, NOT_INSTALLED, LIBRARY (not running), ACCESS, … */
+  /** @throws CorosyncError NOT_BUILT, NOT_INSTALLED, LIBRARY (not running), ACCESS, INVALID_PARAM, … */
   static async open(options: QuorumOptions): Promise<Quorum> {
     const quorum = new Quorum(options);
-    quorum.#provided = await quorum.openWith("quorum_model_initialize", () => quorum.#open());
+    quorum.#provided = await quorum.openWith(() => quorum.#open());
     return quorum;
   }
 
   private constructor(options: QuorumOptions) {
-    super(options);
+    super("quorum_model_initialize", options, ["listener"]);
+    checkListener("quorum_model_initialize", options.listener, ["quorumChanged", "ended"], ["nodesChanged"]);
     this.#listener = options.listener;
     this.native = new (loadNative("quorum").Quorum)();
   }

@@ -4,6 +4,7 @@
  */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { limit, wrong } from "./arguments.js";
 import { CorosyncError } from "./errors.js";
 
 const run = promisify(execFile);
@@ -11,9 +12,13 @@ const run = promisify(execFile);
 /** Before 3.1.6 messages could be lost or damaged at membership changes (release notes of 3.1.6). */
 const oldestSafe: readonly number[] = [3, 1, 6];
 
-/** "3.1.7", or undefined if it cannot be found: no permission, another pid namespace, not an official build. */
+/**
+ * "3.1.7", or undefined if it cannot be found: no permission, another pid namespace, not an official build.
+ * @param daemonPid Cpg.daemonPid, 0 where the system does not tell
+ * @throws CorosyncError INVALID_PARAM
+ */
 export async function daemonVersion(daemonPid: number): Promise<string | undefined> {
-  if (daemonPid <= 0) return undefined;
+  if (limit("daemonVersion", "daemonPid", daemonPid, 0, 0x7fffffff) === 0) return undefined;
   try {
     const { stdout } = await run(`/proc/${daemonPid}/exe`, ["-v"], { timeout: 5000, maxBuffer: 65_536 });
     return /Corosync Cluster Engine, version '(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
@@ -22,8 +27,9 @@ export async function daemonVersion(daemonPid: number): Promise<string | undefin
   }
 }
 
-/** @throws CorosyncError TOO_OLD */
+/** @throws CorosyncError TOO_OLD; INVALID_PARAM for what is no version */
 export function assertSafeVersion(version: string): void {
+  if (typeof version !== "string" || !/^\d+(\.\d+)*$/.test(version)) throw wrong("assertSafeVersion", "a version is numbers and dots, as daemonVersion() gives it");
   const parts = version.split(".").map(Number);
   for (const [i, least] of oldestSafe.entries()) {
     const part = parts[i] ?? 0;

@@ -1,4 +1,5 @@
 /** A buffer that libcpg shares with the daemon. For large messages that are built in place; multicast() is the normal way. */
+import { limit } from "./arguments.js";
 
 interface ZeroCopyCalls {
   multicast(bytes: number): Promise<void>;
@@ -15,9 +16,9 @@ export class ZeroCopyBuffer {
     this.#calls = calls;
   }
 
-  /** Sends the first `length` bytes as one message; resolves when it is queued. */
+  /** Sends the first `length` bytes as one message; resolves when it is queued. @throws CorosyncError INVALID_PARAM, NOT_EXIST (not joined), … */
   async multicast(length: number = this.bytes.byteLength): Promise<void> {
-    if (!Number.isSafeInteger(length) || length < 0 || length > this.bytes.byteLength) throw new RangeError(`length must be 0 to ${this.bytes.byteLength}`);
+    limit("cpg_zcb_mcast_joined", "length", length, 0, this.bytes.byteLength);
     await this.#calls.multicast(length);
   }
 

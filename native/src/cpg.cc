@@ -56,7 +56,7 @@ Napi::Function Cpg::define(Napi::Env env) {
 Cpg::Cpg(const Napi::CallbackInfo& info)
     : HandleWrap(info, connectionCalls(loadCpg().api), static_cast<size_t>(info[0].As<Napi::Object>().Get("heldLimitBytes").ToNumber().DoubleValue())),
       library_(std::make_shared<const Library<abi::CpgApi>>(loadCpg())),
-      flags_(info[0].As<Napi::Object>().Get("flags").ToNumber()),
+      flags_(info[0].As<Napi::Object>().Get("initialRing").ToBoolean() ? abi::kCpgDeliverInitialTotemConf : 0),
       stallMs_(info[0].As<Napi::Object>().Get("stallMs").ToNumber()) {}
 
 Napi::Value Cpg::openMethod(const Napi::CallbackInfo& info) {
