@@ -43,8 +43,9 @@ function obstacle() {
 /** Everything that decides what comes out. */
 function fingerprint() {
   const hash = createHash("sha256").update(`${process.version} ${process.arch} ${process.env.CXX ?? ""} ${nodeDirectory() ?? ""}`);
-  const headers = ["cpg.h", "quorum.h", "votequorum.h", "cmap.h", "cfg.h"].filter((name) => existsSync(`/usr/include/corosync/${name}`));
-  hash.update(headers.join());
+  // abi_check.cc compares with those that are installed.
+  const headers = ["corotypes.h", "cpg.h", "quorum.h", "votequorum.h", "cmap.h", "cfg.h"].map((name) => `/usr/include/corosync/${name}`);
+  for (const header of headers.filter((path) => existsSync(path))) hash.update(header).update(readFileSync(header));
   const sources = readdirSync(join(here, "src")).sort().map((name) => join("src", name));
   for (const name of ["binding.gyp", "build.mjs", ...sources]) hash.update(name).update(readFileSync(join(here, name)));
   return hash.digest("hex");

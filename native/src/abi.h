@@ -1,5 +1,5 @@
 // Corosync's C interface, declared once, so that the addon builds without Corosync's headers and loads its libraries at
-// run time. abi_check.cc compares every line of it with the real headers wherever they are installed.
+// run time. abi_check.cc compares every line of it with the real headers, with each that is installed.
 // Not here: what the calls mean (the man pages say it) and how they are found (libraries.h).
 #pragma once
 
