@@ -1,4 +1,4 @@
-/** The libraries beside libcpg: quorum, votes, configuration, shutdown. */
+/** The libraries beside libcpg: quorum, votes, configuration. Shutdown: shutdown.test.ts. */
 import { describe, expect, test, vi } from "vitest";
 import { useDaemon } from "../support/use-daemon.js";
 
@@ -78,46 +78,6 @@ describe("on a quorate node", () => {
     });
     expect(version).toMatch(/^\d+\.\d+\.\d+$/);
     expect(refusal).toBeUndefined();
-  });
-
-  test("a service is asked before the daemon stops: its no prevents it, its yes lets it happen", async () => {
-    const [service, admin] = [fixture.client(), fixture.client()];
-    const ask = (answer: "yes" | "no"): Promise<unknown> =>
-      service.run(async ({ corosync, kept }, answer) => {
-        const asked: string[] = [];
-        kept["asked"] = asked;
-        const cfg = await corosync.Cfg.open({
-          listener: {
-            shutdownRequested: (kind) => {
-              asked.push(kind);
-              cfg.replyToShutdown(answer).catch(() => undefined);
-            },
-            ended: (error) => asked.push(error.code),
-          },
-        });
-        await cfg.trackStart();
-        kept["cfg"] = cfg;
-        return cfg.localNodeId();
-      }, answer);
-    const shutDown = (): Promise<unknown> =>
-      admin.run(async ({ corosync }) => {
-        const cfg = await corosync.Cfg.open({ listener: { shutdownRequested: () => undefined, ended: () => undefined } });
-        return cfg.tryShutdown("request").then(() => "stopped", (error: { code?: string }) => error.code);
-      });
-    expect(await ask("no")).toBe(7);
-    expect(await shutDown()).toBe("BUSY");
-    expect(await service.run(async ({ kept }) => {
-      await (kept["cfg"] as { close(): Promise<void> }).close();
-      return kept["asked"];
-    })).toEqual(["request"]);
-    await ask("yes");
-    // The daemon may be gone before it has answered.
-    expect(["stopped", "LIBRARY"]).toContain(await shutDown());
-    const asked = await service.run(async ({ kept, until }) => {
-      await until(() => (kept["asked"] as string[]).includes("LIBRARY"));
-      return kept["asked"];
-    });
-    expect(asked).toEqual(["request", "LIBRARY"]);
   });
 });
 

@@ -1,5 +1,8 @@
 /** Machines and users without Corosync: a typed error that says what to do, at first use and not before. */
 import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { useDaemon } from "../support/use-daemon.js";
@@ -59,3 +62,33 @@ describe("without permission", () => {
   });
 });
 
+
+describe("with a libcpg that no longer has zero copy", () => {
+  const fixture = useDaemon();
+
+  test("a zero-copy buffer is refused with NOT_SUPPORTED, and all the rest works", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "lockstep-libcpg-"));
+    try {
+      const installed = await fixture.client().run(async ({ record, fs }) => {
+        await (await record()).cpg.close();
+        return /\S+\/libcpg\.so\S*/.exec(fs.readFileSync("/proc/self/maps", "utf8"))?.[0] ?? "";
+      });
+      // The library that is installed, under whose names nobody finds these functions.
+      const without = readFileSync(installed, "latin1").replaceAll("\0cpg_zcb_", "\0cpg_off_");
+      writeFileSync(join(directory, "libcpg.so.4"), without, "latin1");
+      const result = await fixture.client([], { LD_LIBRARY_PATH: directory }).run(async ({ record, until, fs }) => {
+        const { cpg, texts } = await record();
+        const loaded = /\S+\/libcpg\.so\S*/.exec(fs.readFileSync("/proc/self/maps", "utf8"))?.[0];
+        await cpg.join("no-zero-copy");
+        const { code, call, message } = (await cpg.allocateZeroCopy(100).catch((error: unknown) => error)) as Error & { code?: string; call?: string };
+        cpg.multicast(Buffer.from("copied"));
+        await until(() => texts().length === 1);
+        return { loaded, code, call, message, texts: texts() };
+      });
+      expect(result).toMatchObject({ loaded: join(directory, "libcpg.so.4"), code: "NOT_SUPPORTED", call: "cpg_zcb_alloc", texts: ["copied"] });
+      expect(result.message).toContain("Do without it");
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});

@@ -47,10 +47,10 @@ export class Client {
   readonly child: ChildProcess;
   readonly #answers: ((answer: Answer) => void)[] = [];
 
-  constructor(daemon: Daemon, nodeOptions: readonly string[] = []) {
+  constructor(daemon: Daemon, nodeOptions: readonly string[] = [], environment: NodeJS.ProcessEnv = {}) {
     const script = fileURLToPath(new URL("client-main.mjs", import.meta.url));
     const [command, ...args] = [...daemon.enter, "setpriv", "--pdeathsig", "KILL", process.execPath, "--expose-gc", ...nodeOptions, script];
-    this.child = spawn(command ?? "", args, { stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced" });
+    this.child = spawn(command ?? "", args, { stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced", env: { ...process.env, ...environment } });
     this.child.on("message", (answer) => this.#answers.shift()?.(answer as Answer));
     this.child.on("exit", (code, signal) => {
       for (const answer of this.#answers.splice(0)) answer({ ok: false, value: `the client ended with ${signal ?? code}` });

@@ -7,7 +7,7 @@
  * started inside both (client.ts). The namespaces are nowhere by name: they live as long as the holder process, which the kernel kills
  * when the test process ends, however it ends.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,12 +17,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 export interface DaemonOptions {
   /** Lines of the quorum section besides the provider. */
   readonly quorum?: readonly string[];
+  /**
+   * Begins deaf: it hears nothing, not even itself, so that it forms no ring and takes no clients until hear(). start() resolves when it
+   * turns them away.
+   */
+  readonly deaf?: boolean;
 }
 
 export class Daemon {
   readonly directory = mkdtempSync(join(tmpdir(), "lockstep-corosync-"));
   #holder: ChildProcess | undefined;
   #corosync: ChildProcess | undefined;
+  #deaf = false;
 
   /** Starts the namespaces and the daemon; resolves when it answers clients. */
   static async start(options: DaemonOptions = {}): Promise<Daemon> {
@@ -30,6 +36,7 @@ export class Daemon {
     try {
       daemon.#writeConfiguration(options);
       await daemon.#startHolder();
+      if (options.deaf === true) daemon.#firewall("-A");
       await daemon.run();
     } catch (error) {
       await daemon.stop();
@@ -55,12 +62,25 @@ export class Daemon {
     this.#corosync = corosync;
     await this.#until("corosync to form its ring", () => {
       if (corosync.exitCode !== null) throw new Error(`corosync ended with ${corosync.exitCode}:\n${this.log()}`);
-      return this.log().includes("Completed service synchronization, ready to provide service");
+      return this.log().includes(this.#deaf ? "adding new UDPU member" : "Completed service synchronization, ready to provide service");
     });
+  }
+
+  /** No longer deaf: it forms its ring. */
+  hear(): void {
+    this.#firewall("-D");
   }
 
   signal(signal: NodeJS.Signals): void {
     process.kill(this.pid, signal);
+  }
+
+  /** Resolves when the daemon has ended, with its exit code; null if it was killed. */
+  async ended(): Promise<number | null> {
+    const corosync = this.#corosync;
+    if (corosync === undefined) throw new Error("corosync is not running");
+    if (corosync.exitCode === null && corosync.signalCode === null) await once(corosync, "exit");
+    return corosync.exitCode;
   }
 
   /** Kills the daemon, as a crash would. */
@@ -100,6 +120,13 @@ export class Daemon {
     });
   }
 
+  /** With transport udpu the daemon's messages to itself are packets, too. */
+  #firewall(change: "-A" | "-D"): void {
+    this.#deaf = change === "-A";
+    const [command, ...args] = [...this.enter, "iptables", change, "OUTPUT", "-p", "udp", "-j", "DROP"];
+    execFileSync(command ?? "", args);
+  }
+
   #spawn(command: readonly string[]): ChildProcess {
     return spawn("setpriv", ["--pdeathsig", "KILL", ...command], { stdio: ["ignore", "ignore", "inherit"] });
   }
@@ -116,7 +143,7 @@ export class Daemon {
     for (const name of ["run", "state"]) mkdirSync(join(this.directory, name));
     writeFileSync(
       join(this.directory, "corosync.conf"),
-      `totem { version: 2 cluster_name: native-test transport: knet crypto_cipher: none crypto_hash: none token: 1000 }
+      `totem { version: 2 cluster_name: native-test transport: ${options.deaf === true ? "udpu" : "knet"} crypto_cipher: none crypto_hash: none token: 1000 }
 nodelist { node { ring0_addr: 127.0.0.1 name: one nodeid: 7 } }
 quorum { provider: corosync_votequorum ${(options.quorum ?? []).join(" ")} }
 system { state_dir: ${join(this.directory, "state")} sched_rr: no move_to_root_cgroup: no }

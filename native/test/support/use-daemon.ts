@@ -6,7 +6,7 @@ import { Daemon, type DaemonOptions } from "./daemon.js";
 export interface DaemonFixture {
   readonly daemon: Daemon;
   /** A new client process. */
-  client(nodeOptions?: readonly string[]): Client;
+  client(nodeOptions?: readonly string[], environment?: NodeJS.ProcessEnv): Client;
 }
 
 export function useDaemon(options: DaemonOptions = {}): DaemonFixture {
@@ -26,8 +26,8 @@ export function useDaemon(options: DaemonOptions = {}): DaemonFixture {
       if (daemon === undefined) throw new Error("the daemon has not started");
       return daemon;
     },
-    client(nodeOptions: readonly string[] = []): Client {
-      const client = new Client(fixture.daemon, nodeOptions);
+    client(nodeOptions: readonly string[] = [], environment: NodeJS.ProcessEnv = {}): Client {
+      const client = new Client(fixture.daemon, nodeOptions, environment);
       clients.push(client);
       return client;
     },
