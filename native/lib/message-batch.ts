@@ -52,7 +52,10 @@ export class MessageBatch {
     return !this.#inPlace;
   }
 
-  /** The memory itself if the batch fills most of it, else a copy in memory of the right size. */
+  /**
+   * The memory itself if the batch fills most of it, else a copy in memory of the right size: a few bytes that are kept would hold a
+   * whole slab (64 KiB), while so small a copy costs less than a fresh slab for the next batch.
+   */
   #keep(): ArrayBufferLike {
     if (this.#kept !== undefined) return this.#kept;
     const { buffer } = this.#live();
