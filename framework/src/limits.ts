@@ -32,7 +32,7 @@ export interface Limits {
   readonly unwrittenBytes: number;
   /** How long a process that has a long log to apply does that before it looks after everything else, milliseconds. 0: one entry. */
   readonly applySliceMs: number;
-  /** Batches held by a synchronising member, bytes; beyond it asks for a later snapshot. */
+  /** Batches held by a synchronising member, bytes; beyond it asks for a later snapshot. And entries that come while its disk takes the snapshot. */
   readonly heldBytes: number;
   /** Applied entries kept for events({ from }). */
   readonly eventEntries: number;

@@ -124,6 +124,24 @@ describe("durable replicas", () => {
     expect((await early).value).toMatchObject({ command: "add" });
   });
 
+  it("take in a member while they work on, however much comes while it writes the state down", async () => {
+    const [first, second, third] = await startAll({ logRetentionBytes: 1, incrementalBytes: 1, snapshotLogBytes: 1e12 });
+    if (first === undefined || second === undefined) throw new Error("there are three");
+    for (let n = 0; n < 3_000; n += 100) await Promise.all(Array.from({ length: 100 }, (_, i) => first.submit.add({ key: `key ${n + i}`, by: 1 })));
+    for (let n = 0; n < 3_000; n += 100) await Promise.all(Array.from({ length: 100 }, (_, i) => first.submit.add({ key: `key ${n + i}`, by: 1 })));
+    await third?.stop();
+    rmSync(join(directory, "3"), { recursive: true });
+    let going = true;
+    const load = [first, second].map(async (replica) => {
+      while (going) await replica.submit.add({ key: "load", by: 1 });
+    });
+    const joiner = await start(3, { logRetentionBytes: 1, unwrittenBytes: 1, snapshotSliceBytes: 20 });
+    await joiner.ready();
+    expect(joiner.inspect().disk?.base).toBeGreaterThan(0);
+    going = false;
+    await Promise.all(load);
+  });
+
   it("take a member whose disk was lost for a blank one, and give it the state", async () => {
     const [first] = await startAll();
     await first?.submit.add({ key: "x", by: 1 });

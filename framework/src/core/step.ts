@@ -103,7 +103,9 @@ function abandon(state: CoreState, n: number): void {
 function retain(state: CoreState, applied: number): void {
   const { log, config } = state;
   invariant(applied <= state.committed, "nothing uncommitted is applied");
-  if (log.bytes > config.logRetentionBytes + config.unwrittenBytes) giveUpWriting(state, applied);
+  // While the disk takes a state that was taken over, as much may wait as while it came: a later one would take as long.
+  const duringSnapshot = state.disk?.adopted !== undefined && !state.diskFails ? config.heldBytes : 0;
+  if (log.bytes > config.logRetentionBytes + config.unwrittenBytes + duringSnapshot) giveUpWriting(state, applied);
   const droppable = Math.min(applied, writtenThrough(state));
   while (log.bytes > config.logRetentionBytes && log.base < droppable) log.dropThrough(log.base + 1);
 }

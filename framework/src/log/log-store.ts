@@ -254,16 +254,16 @@ class LogStore implements Store {
     this.#lastSnapshot = number;
     this.#snapshotting = number;
     const hashes: string[] = [];
-    const commit = (key: string, record: Uint8Array): Promise<void> => this.#backend.commit([this.#identityRecord, ...this.#sweep(), put(key, record)], "apart");
+    const commit = (...records: Change[]): Promise<void> => this.#backend.commit([this.#identityRecord, ...this.#sweep(), ...records], "apart");
     return {
-      write: (slice) => {
+      write: (...slices) => commit(...slices.map((slice) => {
         const key = keys.slice(number, hashes.length);
         hashes.push(contentHash(slice));
-        return commit(key, encodeSlice(key, slice));
-      },
+        return put(key, encodeSlice(key, slice));
+      })),
       finish: async () => {
         const key = keys.snapshotEnd(number);
-        await commit(key, encodeSnapshot(key, { point, slices: hashes.length, digest: digestOf(hashes) }));
+        await commit(put(key, encodeSnapshot(key, { point, slices: hashes.length, digest: digestOf(hashes) })));
         this.#snapshotting = undefined;
         this.#finished = { point, snapshot: number };
         this.#littered = true;

@@ -19,6 +19,9 @@ const lastRetryMs = 5_000;
 /** After a slice of a snapshot, if the log is being written too: several times as long as a slice takes. */
 const slicePauseMs = 10;
 
+/** Of a snapshot that the log waits for, so many at once: a flush for each is most of what it takes. */
+const slicesTogether = 16;
+
 export interface PersistenceParts {
   readonly store: Store;
   readonly applier: Applier<unknown>;
@@ -147,15 +150,24 @@ export class Persistence {
     this.#parts.tellCore({ type: "snapshotStored", point: job.point });
   }
 
-  async #writeSnapshot({ point, source }: Job, givenUp: () => boolean): Promise<void> {
-    const writer = this.#parts.store.beginSnapshot(point);
-    const slices = source.slices(this.#parts.limits.snapshotSliceBytes);
+  async #writeSnapshot({ point, source, needed }: Job, givenUp: () => boolean): Promise<void> {
+    const { store, limits, scheduler } = this.#parts;
+    const writer = store.beginSnapshot(point);
+    const slices = source.slices(limits.snapshotSliceBytes);
+    const together = needed ? slicesTogether : 1;
+    const waiting: Uint8Array[] = [];
     try {
       for (let slice = slices.next(); slice.done !== true; slice = slices.next()) {
-        await writer.write(slice.value);
-        await this.#giveWay();
+        waiting.push(slice.value);
+        if (waiting.length === together) {
+          await writer.write(...waiting.splice(0));
+          await this.#giveWay();
+        } else {
+          await new Promise<void>((resolve) => { scheduler.soon(resolve); });
+        }
         if (givenUp()) return await writer.abort();
       }
+      if (waiting.length > 0) await writer.write(...waiting);
       await writer.finish();
     } catch (error) {
       await writer.abort().catch(() => undefined);

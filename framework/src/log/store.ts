@@ -88,8 +88,8 @@ export interface Store {
 }
 
 export interface SnapshotWriter {
-  /** Resolves when the next slice may come. Rejects when there is no room: abort, and try again later. */
-  write(slice: Uint8Array): Promise<void>;
+  /** The next slices, in one commit. Resolves when more may come. Rejects when there is no room: abort, and try again later. */
+  write(...slices: readonly Uint8Array[]): Promise<void>;
   /** Resolves when the whole of it will survive a loss of power. */
   finish(): Promise<void>;
   /** Drops what was written. */
