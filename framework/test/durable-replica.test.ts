@@ -78,6 +78,24 @@ describe("durable replicas", () => {
     expect(await one.query.total("x", { consistency: "linearizable" })).toBe(2);
   });
 
+  it("come back one by one in any order, with any of them missing, and take in the last one whenever it comes", async () => {
+    const orders = [[1, 2, 3], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]] as const;
+    const [first] = await startAll();
+    await first?.submit.add({ key: "x", by: 1 });
+    for (const [round, [one, other, missing]] of orders.entries()) {
+      await stopAll();
+      const early = await start(one);
+      await eventually(() => early.role === "minority", "one alone to be a minority");
+      await expect(early.submit.add({ key: "x", by: 1 })).rejects.toMatchObject({ code: "NOT_PRIMARY" });
+      const second = await start(other);
+      await Promise.all([early.ready(), second.ready()]);
+      expect(await second.submit.add({ key: "x", by: 1 })).toBe(round * 2 + 2);
+      const late = await start(missing);
+      await late.ready();
+      expect(await late.submit.add({ key: "x", by: 1 })).toBe(round * 2 + 3);
+    }
+  });
+
   it("replace the log by snapshots as it grows, and begin with the last one", async () => {
     const limits = { snapshotLogBytes: 2_000, snapshotSliceBytes: 200 };
     const [first] = await startAll(limits);
