@@ -1,4 +1,5 @@
 /** The machine of the cluster tests: remembers how often each command took effect, so that loss and repetition show. */
+import { createHash } from "node:crypto";
 import { Table, defineMachine, reject } from "@lockstep/framework";
 
 export interface Journal {
@@ -30,11 +31,16 @@ export const journal = defineMachine({
   }),
   queries: {
     timesOf: (state, id: string) => state.effects.get(id) ?? 0,
-    ballastSize: (state) => state.ballast.size,
-    summary: (state) => ({ commands: state.effects.size, order: state.order, ballast: state.ballast.size }),
     effectsOf: (state, ids: readonly string[]) => ids.map((id) => state.effects.get(id) ?? 0),
   },
 });
+
+/** SHA-256 over everything that the state has: every id, every value, every byte of ballast. */
+export function digestOf({ effects, ballast, order }: Journal): string {
+  const hash = createHash("sha256").update(`${order} ${effects.size} ${ballast.size}\n`);
+  for (const table of [effects, ballast]) for (const entry of table) hash.update(`${JSON.stringify(entry)}\n`);
+  return hash.digest("hex");
+}
 
 /** FNV-1a over the text, from a starting value. */
 export function checksum(start: number, text: string): number {

@@ -1,7 +1,7 @@
 /** A replica of the journal in a process of its own, driven over IPC: the other end of replica-process.ts. */
 import { createReplica, corosync, isLockstepError } from "@lockstep/framework";
 import type { Inspection, Limits, QuorumOption, Replica } from "@lockstep/framework";
-import { journal } from "./journal.js";
+import { digestOf, journal } from "./journal.js";
 import { serveCalls } from "./serve-calls.js";
 
 export interface ReplicaSettings {
@@ -74,6 +74,13 @@ class Load {
   }
 }
 
+/** A replica's whole state, as of a position. */
+export interface Holding {
+  readonly applied: number;
+  readonly digest: string;
+  readonly ballast: number;
+}
+
 /** What a test can ask of the process. */
 export class ReplicaServer {
   #replica: Journal | undefined;
@@ -125,8 +132,9 @@ export class ReplicaServer {
     return this.#open.query.effectsOf(ids);
   }
 
-  async summary(): Promise<{ commands: number; order: number; ballast: number; applied: number }> {
-    return { ...(await this.#open.query.summary()), applied: this.#open.inspect().positions.applied };
+  async holding(): Promise<Holding> {
+    const { state } = this.#open;
+    return Promise.resolve({ applied: this.#open.inspect().positions.applied, digest: digestOf(state), ballast: state.ballast.size });
   }
 
   async startLoad(label: string, clients: number): Promise<void> {
