@@ -39,7 +39,9 @@ const scenarios: Readonly<Record<string, () => Promise<Seen>>> = {
   "ioredis:refused": async () => {
     const redis = new Redis(Number(port), { retryStrategy: null, maxRetriesPerRequest: 0 });
     const error = await redis.set(`${prefix}:late`, "no").then(() => "it was taken", String);
-    const seen = { error, ping: await redis.ping(), info: (await redis.info()).includes("role:") };
+    const read = await redis.get(`${prefix}:late`).then(() => "it was answered", String);
+    const info = await redis.info();
+    const seen = { error, read, ping: await redis.ping(), info: info.includes("role:"), loading: /loading:(\d)/.exec(info)?.[1] };
     await redis.quit();
     return seen;
   },

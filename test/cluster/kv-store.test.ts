@@ -49,16 +49,31 @@ describe("lockstep-kv on three Corosync nodes", () => {
     expect(await scenario(2, "redis", "read", "second")).toEqual(read);
   }, 60_000);
 
-  it("refuses writes on a node that is cut off, answers PING and INFO there, and serves it again after healing", async () => {
-    await cluster().cut(3);
+  /** What an unmodified client sees there: it would wait for a server that says it is loading. */
+  async function refusedOn(nodeId: number, prefix: string): Promise<void> {
     const seen = await eventually(async () => {
-      const now = (await scenario(3, "ioredis", "refused", "third")) as { error: string; ping: string; info: boolean };
+      const now = (await scenario(nodeId, "ioredis", "refused", prefix)) as { error: string };
       return now.error.includes("CLUSTERDOWN") ? now : undefined;
-    }, { what: "the cut node to refuse writes", timeoutMs: patienceMs });
-    expect(seen).toMatchObject({ ping: "PONG", info: true });
+    }, { what: `the server on node ${nodeId} to refuse writes`, timeoutMs: patienceMs });
+    expect(seen).toMatchObject({ read: expect.stringContaining("CLUSTERDOWN") as string, ping: "PONG", info: true, loading: "0" });
+  }
+
+  it("refuses writes and reads on a node that is cut off, answers PING and INFO there, and serves it again after healing", async () => {
+    await cluster().cut(3);
+    await refusedOn(3, "third");
     expect(await scenario(1, "ioredis", "write", "third")).toMatchObject({ set: "OK" });
     await cluster().heal(3);
     await writable(3);
     expect(await scenario(3, "redis", "read", "third")).toEqual(read);
+  }, 60_000);
+
+  it("refuses the same on a node whose daemon is killed, and serves it again when the daemon is back", async () => {
+    await cluster().node(2).killDaemon();
+    await refusedOn(2, "fourth");
+    expect(await scenario(1, "ioredis", "write", "fourth")).toMatchObject({ set: "OK" });
+    cluster().node(2).startDaemon();
+    await cluster().waitForRing([1, 2, 3]);
+    await writable(2);
+    expect(await scenario(2, "redis", "read", "fourth")).toEqual(read);
   }, 60_000);
 });

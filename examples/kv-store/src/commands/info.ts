@@ -57,8 +57,8 @@ function memoryFields(): Fields {
 }
 
 /** Clients such as ioredis wait while `loading` is 1. */
-function persistenceFields({ replica }: Service): Fields {
-  const loading = replica.role === "joining" || replica.role === "synchronising";
+function persistenceFields({ standing: { role } }: Service): Fields {
+  const loading = role === "joining" || role === "synchronising";
   return loading ? { loading: 1, loading_eta_seconds: 1 } : { loading: 0 };
 }
 

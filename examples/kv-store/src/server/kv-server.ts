@@ -9,6 +9,7 @@ import type { Listener } from "./listener.js";
 import { ScanCursors } from "./scan-cursors.js";
 import type { ReadConsistency, Service, ServiceStatistics } from "./service.js";
 import type { Session } from "./session.js";
+import { Standing } from "./standing.js";
 
 export interface KvServerOptions {
   readonly listener: Listener;
@@ -35,6 +36,7 @@ export class KvServer {
     this.replica = replica;
     this.#service = {
       replica,
+      standing: new Standing(replica),
       commands: commandTable,
       reads,
       durable,

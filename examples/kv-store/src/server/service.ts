@@ -4,6 +4,7 @@ import type { KvReplica } from "../machine/machine.js";
 import type { ServerLimits } from "./limits.js";
 import type { ScanCursors } from "./scan-cursors.js";
 import type { Session } from "./session.js";
+import type { Standing } from "./standing.js";
 
 /**
  * "linearizable" (default): a read sees every write that was answered before it, on any replica; it waits for one
@@ -21,6 +22,7 @@ export interface ServiceStatistics {
 
 export interface Service {
   readonly replica: KvReplica;
+  readonly standing: Standing;
   readonly commands: CommandTable;
   readonly reads: ReadConsistency;
   /** The replica keeps its data on disk. */

@@ -1,17 +1,18 @@
-import { errorRegistry, LockstepError, type ErrorCode, type ReplicaRole } from "@lockstep/framework";
+import { errorRegistry, LockstepError, type ErrorCode } from "@lockstep/framework";
 import { describe, expect, it } from "vitest";
 import { CommandError, errorReply } from "../../src/commands/command-error.js";
 import type { CommandKind } from "../../src/commands/spec.js";
 import { refusal } from "../../src/server/refusal.js";
 import type { ReadConsistency, Service } from "../../src/server/service.js";
+import type { ServingRole } from "../../src/server/standing.js";
 
-function refused(role: ReplicaRole, kind: CommandKind, reads: ReadConsistency): string | undefined {
-  const replica = { role, inspect: () => ({ reason: "1 of 3 slots" }) } as unknown as Service["replica"];
-  return refusal({ replica, reads }, kind)?.split(" ", 1)[0];
+function refused(role: ServingRole, kind: CommandKind, reads: ReadConsistency): string | undefined {
+  const replica = { inspect: () => ({ reason: "1 of 3 slots" }) } as unknown as Service["replica"];
+  return refusal({ replica, standing: { role } as Service["standing"], reads }, kind)?.split(" ", 1)[0];
 }
 
 describe("a replica", () => {
-  it.each<[ReplicaRole, CommandKind, ReadConsistency, string | undefined]>([
+  it.each<[ServingRole, CommandKind, ReadConsistency, string | undefined]>([
     ["active", "write", "linearizable", undefined],
     ["changing", "write", "linearizable", undefined],
     ["joining", "write", "linearizable", "LOADING"],
@@ -23,6 +24,11 @@ describe("a replica", () => {
     ["minority", "write", "sequential", "CLUSTERDOWN"],
     ["minority", "read", "sequential", undefined],
     ["minority", "local", "linearizable", undefined],
+    ["lost", "write", "linearizable", "CLUSTERDOWN"],
+    ["lost", "read", "linearizable", "CLUSTERDOWN"],
+    ["lost", "write", "sequential", "CLUSTERDOWN"],
+    ["lost", "read", "sequential", undefined],
+    ["lost", "local", "linearizable", undefined],
     ["stopped", "read", "sequential", "CLUSTERDOWN"],
     ["stopped", "local", "sequential", undefined],
   ])("that is %s answers a %s with %s reads: %s", (role, kind, reads, code) => {

@@ -1,7 +1,7 @@
 /** What clients are told when replicas are cut off, come back, or stop. */
-import { memory } from "@lockstep/framework";
+import { memory, type GroupTransport, type MemoryNetwork } from "@lockstep/framework";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { startEmbedded, startServer, type EmbeddedGroup, type ReadConsistency } from "../../src/index.js";
+import { startEmbedded, startServer, type EmbeddedGroup, type KvServer, type ReadConsistency } from "../../src/index.js";
 import { quietLogger } from "../../src/quiet-logger.js";
 import { eventually } from "../support/eventually.js";
 import { RespClient } from "../support/resp-client.js";
@@ -83,6 +83,62 @@ describe("a replica that is cut off", { timeout: 60_000 }, () => {
   });
 });
 
+/** A transport that can come back, as the clustered one can. */
+function renewable(network: MemoryNetwork, nodeId: number): GroupTransport {
+  const transport = memory({ network, nodeId });
+  return {
+    maxMessageBytes: transport.maxMessageBytes,
+    configuredNodes: () => transport.configuredNodes(),
+    join: (name, listener) => transport.join(name, listener),
+    multicast: (message) => transport.multicast(message),
+    leave: () => transport.leave(),
+    close: () => transport.close(),
+    renew: () => renewable(network, nodeId),
+  };
+}
+
+describe.each(["linearizable", "sequential"] as const)("a replica that has lost the way to its group, with %s reads", { timeout: 60_000 }, (reads) => {
+  let late: KvServer;
+  let client: RespClient;
+
+  beforeEach(async () => {
+    await start(reads);
+    await group.servers[2]?.close();
+    late = await startServer({ transport: renewable(group.network, 3), port: 0, reads, logger: quietLogger });
+    await late.replica.ready();
+    client = await RespClient.connect(late.port);
+    clients.push(client);
+    expect(await client.call("SET", "x", "1")).toBe("+OK\r\n");
+  });
+
+  afterEach(() => late.close());
+
+  const loses = async (): Promise<void> => {
+    group.network.kill(3);
+    await eventually("it has noticed", () => late.replica.inspect().reason?.startsWith("the group was lost") === true);
+  };
+
+  it("answers as in a minority, does not say that it is loading, and serves again when it is back", async () => {
+    await loses();
+    expect(await client.call("SET", "x", "2")).toMatch(/^-CLUSTERDOWN no quorum, the command was not run: the group was lost/);
+    expect(await client.call("GET", "x")).toMatch(reads === "sequential" ? /^\$1\r\n1\r\n$/ : /^-CLUSTERDOWN no quorum/);
+    expect(await client.call("PING")).toBe("+PONG\r\n");
+    expect(await client.call("INFO")).toMatch(/\r\nloading:0\r\n/);
+    await eventually("the others go on", async () => (await call(1, "SET", "x", "3")) === "+OK\r\n");
+    group.network.start(3);
+    await late.replica.ready();
+    await eventually("it has what it missed", async () => (await client.call("GET", "x")) === "$1\r\n3\r\n");
+  });
+
+  it("out of a minority still has no quorum", async () => {
+    group.network.cut([[3], [1, 2]]);
+    await eventually("it is in the minority", () => late.replica.role === "minority");
+    await loses();
+    expect(await client.call("SET", "x", "2")).toMatch(/^-CLUSTERDOWN /);
+    expect(await client.call("INFO")).toMatch(/\r\nloading:0\r\n/);
+  });
+});
+
 describe("a group", { timeout: 60_000 }, () => {
   it("goes on when one replica stops", async () => {
     await start();
@@ -113,11 +169,12 @@ describe("a group", { timeout: 60_000 }, () => {
     clients.push(client);
     const replies = new Set<string>();
     await eventually("it is active", async () => {
-      replies.add((await client.call("EXISTS", "k999")).slice(0, 8));
+      const [reply, info] = await client.pipeline([["EXISTS", "k999"], ["INFO", "persistence"]]);
+      replies.add(`${reply?.slice(0, 8)} ${/loading:\d/.exec(info ?? "")?.[0]}`);
       expect(await client.call("PING")).toBe("+PONG\r\n");
       return late.replica.role === "active";
     });
-    expect(replies).toContain("-LOADING");
+    expect(replies).toContain("-LOADING loading:1");
     expect(await client.call("EXISTS", "k999")).toBe(":1\r\n");
     expect(await client.call("DBSIZE")).toBe(":1000\r\n");
     await late.close();
