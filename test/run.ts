@@ -37,7 +37,7 @@ function suites(): Suite[] {
   return [
     {
       name: "units", parallel: true, leftOut: undefined,
-      include: ["native/test/*.test.ts", "framework/test/**/*.test.ts", "examples/*/test/*.test.ts", "examples/*/test/!(differential|python)/**/*.test.ts", "test/scenarios/*.test.ts", "test/types/*.test.ts", "test/docs/*.test.ts", "test/simulation/*.test.ts", "test/chaos/**/*.test.ts", "test/mutations/*.test.ts"],
+      include: ["native/test/*.test.ts", "framework/test/**/*.test.ts", "examples/*/test/*.test.ts", "examples/*/test/!(differential|python)/**/*.test.ts", "test/scenarios/*.test.ts", "test/types/*.test.ts", "test/docs/*.test.ts", "test/start/*.test.ts", "test/simulation/*.test.ts", "test/chaos/**/*.test.ts", "test/mutations/*.test.ts"],
     },
     {
       name: "comparison with redis-server", parallel: true, include: ["examples/*/test/differential/**/*.test.ts"],
@@ -49,7 +49,7 @@ function suites(): Suite[] {
     },
     {
       name: "real Corosync", parallel: false, include: ["native/test/daemon/*.test.ts", "test/cluster/**/*.test.ts"],
-      leftOut: corosync === undefined ? undefined : { why: corosync, add: "apt-get install corosync iproute2 iptables procps, then npm test as root" },
+      leftOut: corosync === undefined ? undefined : { why: corosync.replace(/\.$/, ""), add: "apt-get install corosync iproute2 iptables procps, then npm test as root" },
     },
   ];
 }
