@@ -16,7 +16,7 @@ const tools = [
 /** Undefined if `Cluster.start()` can work here, else the reason why not with what to do, for people. */
 export function corosyncAvailable(): string | undefined {
   if (process.platform !== "linux") return `Corosync runs on Linux only; this is ${process.platform}.`;
-  const missing = [...new Set(tools.filter(({ command }) => !inPath(command)).map((tool) => tool.package))];
+  const missing = [...new Set(tools.filter(({ command }) => findTool(command) === undefined).map((tool) => tool.package))];
   if (missing.length > 0) return `Not installed: ${missing.join(", ")}. On Debian or Ubuntu: apt-get install ${missing.join(" ")}`;
   if (process.getuid?.() !== 0) return "Making network namespaces needs root: run this as root, for example with sudo.";
   const attempt = spawnSync("unshare", ["--net", "--mount", "true"], { encoding: "utf8", timeout: 10_000 });
@@ -29,10 +29,11 @@ export function corosyncAvailable(): string | undefined {
 /** Root's tools are not in everyone's PATH. */
 export const toolPath = [process.env["PATH"] ?? "", "/usr/sbin", "/sbin"].join(delimiter);
 
-function inPath(command: string): boolean {
-  return toolPath.split(delimiter).some((directory) => {
+/** Undefined: there is none. */
+export function findTool(command: string): string | undefined {
+  return toolPath.split(delimiter).map((directory) => join(directory, command)).find((file) => {
     try {
-      accessSync(join(directory, command), constants.X_OK);
+      accessSync(file, constants.X_OK);
       return true;
     } catch {
       return false;

@@ -1,0 +1,37 @@
+/** `npm test` where Corosync is missing: what it leaves out, and what it says about it. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+import { corosyncAvailable, findTool } from "../cluster/available.js";
+import { runProgram, type Ended } from "./programs.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const program = join(root, "test", "dist", "run.js");
+/** One fast file stands for all of them; suites that it is not of have no tests then. */
+const some = ["--passWithNoTests", "framework/test/limits.test.ts"];
+
+/** As on a machine without Corosync: where there is one, in a namespace in which its program cannot be run. */
+async function runWithoutCorosync(...args: string[]): Promise<Ended> {
+  const run = [program, ...some, ...args];
+  if (corosyncAvailable() !== undefined) return runProgram(process.execPath, run, { cwd: root });
+  const hidden = ["--mount", "sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"', findTool("corosync") ?? "", process.execPath, ...run];
+  return runProgram("unshare", hidden, { cwd: root });
+}
+
+it("leaves the suites on real Corosync out where they cannot run, and says so in one line with the command that adds them", async () => {
+  const { code, output, lastLine } = await runWithoutCorosync();
+  expect(output.split("\n").filter((line) => line.startsWith("Left out: real Corosync"))).toEqual([
+    expect.stringMatching(/^Left out: real Corosync, because .+\. To add it: apt-get install corosync iproute2 iptables procps, then npm test as root$/),
+  ]);
+  expect(output).not.toContain("== real Corosync");
+  expect(lastLine).toMatch(/^[1-9]\d* passed, 0 failed$/);
+  expect(code).toBe(0);
+});
+
+it("fails where they are required", async () => {
+  const { code, output, lastLine } = await runWithoutCorosync("--require-cluster");
+  expect(output).toContain("Left out: real Corosync, because ");
+  // Where something else is missing too, that is one more.
+  expect(lastLine).toMatch(/^[1-9]\d* passed, [1-9]\d* failed$/);
+  expect(code).toBe(1);
+});

@@ -1,0 +1,97 @@
+/** `setup.mjs`, in a project of its own with one dependency and one file in each example: what it does, and when it does nothing. */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { runProgram, type Ended } from "./programs.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const lock = {
+  name: "project", lockfileVersion: 3, requires: true,
+  packages: {
+    "": { name: "project", dependencies: { typescript: "file:compiler" } },
+    "node_modules/typescript": { resolved: "compiler", link: true },
+    compiler: { name: "typescript", version: "1.0.0" },
+  },
+};
+let project: string;
+
+beforeEach(() => {
+  project = mkdtempSync(join(tmpdir(), "lockstep-setup-test-"));
+  cpSync(join(root, "setup.mjs"), join(project, "setup.mjs"));
+  for (const part of ["binding.gyp", "build.mjs", "src"]) cpSync(join(root, "native", part), join(project, "native", part), { recursive: true });
+  // Making it takes half a minute; where it cannot be made there is none.
+  const built = join(root, "native", "build");
+  if (existsSync(built)) cpSync(built, join(project, "native", "build"), { recursive: true });
+  write("package.json", JSON.stringify({ name: "project", private: true, type: "module", dependencies: { typescript: "file:compiler" } }));
+  write("package-lock.json", JSON.stringify(lock));
+  write("compiler/package.json", JSON.stringify({ name: "typescript", version: "1.0.0" }));
+  write("compiler/bin/tsc", `import(${JSON.stringify(pathToFileURL(join(root, "node_modules", "typescript", "bin", "tsc")).href)});\n`);
+  for (const example of ["kv-store", "lock-service"]) {
+    write(`examples/${example}/tsconfig.json`, JSON.stringify({ compilerOptions: { composite: true, rootDir: "src", outDir: "dist", types: [] }, include: ["src"] }));
+    write(`examples/${example}/src/main.ts`, 'export const says = "first";\n');
+  }
+});
+
+afterEach(() => { rmSync(project, { recursive: true }); });
+
+function write(path: string, text: string): void {
+  const file = join(project, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+
+const compiled = (): string => readFileSync(join(project, "examples", "kv-store", "dist", "main.js"), "utf8");
+
+/** Everything there is, with the time of its last change. */
+function files(): Map<string, number> {
+  return new Map(readdirSync(project, { recursive: true, encoding: "utf8" }).map((path) => [path, statSync(join(project, path)).mtimeMs]));
+}
+
+async function setUp(): Promise<Ended> {
+  const ended = await runProgram(process.execPath, ["setup.mjs"], { cwd: project });
+  expect(ended.code, ended.output).toBe(0);
+  return ended;
+}
+
+it("installs and compiles the first time, and changes nothing the second time", async () => {
+  expect((await setUp()).output).toContain("Installing dependencies");
+  expect(compiled()).toContain('"first"');
+  const before = files();
+  expect((await setUp()).output).not.toContain("Installing");
+  expect(files()).toEqual(before);
+});
+
+it("compiles again what was changed, without installing", async () => {
+  await setUp();
+  write("examples/kv-store/src/main.ts", 'export const says = "changed";\n');
+  expect((await setUp()).output).not.toContain("Installing");
+  expect(compiled()).toContain('"changed"');
+});
+
+it("installs again when package-lock.json was changed", async () => {
+  await setUp();
+  write("package-lock.json", JSON.stringify(lock, undefined, 2));
+  write("node_modules/left-over/index.js", "");
+  expect((await setUp()).output).toContain("Installing dependencies");
+  expect(readdirSync(join(project, "node_modules"))).not.toContain("left-over");
+  expect((await setUp()).output).not.toContain("Installing");
+});
+
+it("fails, and says at what, when it cannot install; the next run tries again", async () => {
+  write("package-lock.json", "no JSON");
+  const { code, output } = await runProgram(process.execPath, ["setup.mjs"], { cwd: project });
+  expect(code).toBe(1);
+  expect(output).toContain("npm ci --no-audit --no-fund --loglevel=error failed");
+  write("package-lock.json", JSON.stringify(lock));
+  expect((await setUp()).output).toContain("Installing dependencies");
+});
+
+it("fails, and says at what, when something does not compile", async () => {
+  write("examples/lock-service/src/main.ts", 'export const says: number = "no number";\n');
+  const { code, output } = await runProgram(process.execPath, ["setup.mjs"], { cwd: project });
+  expect(code).toBe(1);
+  expect(output).toContain("main.ts");
+  expect(output).toContain("failed: see above.");
+});
