@@ -1,14 +1,19 @@
 /** The program as people start it, as a process of its own. Runs what the build has made. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.js";
 
 const program = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
-const running: ChildProcess[] = [];
+const repository = fileURLToPath(new URL("../../../..", import.meta.url));
+
+type Child = ChildProcessByStdio<null, Readable, Readable>;
+/** What ends each of them at once. */
+const running = new Map<Child, (signal: NodeJS.Signals) => void>();
 
 export interface Run {
-  readonly child: ChildProcess;
+  readonly child: Child;
   readonly output: { out: string; err: string };
   /** Its exit code, or the signal that ended it. */
   readonly ended: Promise<number | string | null>;
@@ -21,7 +26,23 @@ export function run(...args: string[]): Run {
 /** In a directory of its own. */
 export function runIn(cwd: string | undefined, ...args: string[]): Run {
   const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"], cwd });
-  running.push(child);
+  return watch(child, (signal) => child.kill(signal));
+}
+
+export interface NpmRun extends Run {
+  /** To all of its processes, as a terminal sends what is typed. */
+  readonly signal: (signal: NodeJS.Signals) => void;
+}
+
+/** `npm start`, which is a group of processes. Ended are they when the last of them is gone. */
+export function npmStart(...args: string[]): NpmRun {
+  const child = spawn("npm", ["start", "--", ...args], { stdio: ["ignore", "pipe", "pipe"], cwd: repository, detached: true });
+  const signal = (name: NodeJS.Signals): void => { if (child.pid !== undefined) process.kill(-child.pid, name); };
+  return { ...watch(child, signal), signal };
+}
+
+function watch(child: Child, kill: (signal: NodeJS.Signals) => void): Run {
+  running.set(child, kill);
   const output = { out: "", err: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => { output.out += text; });
   child.stderr.setEncoding("utf8").on("data", (text: string) => { output.err += text; });
@@ -44,10 +65,12 @@ export function portsOf(text: string): readonly number[] {
 
 /** After each test. Resolves when they are gone, and their directories can be removed. */
 export async function killAll(): Promise<void> {
-  await Promise.all(running.splice(0).map(async (child) => {
+  const all = [...running];
+  running.clear();
+  await Promise.all(all.map(async ([child, kill]) => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, "exit");
-    child.kill("SIGKILL");
+    kill("SIGKILL");
     await exited;
   }));
 }
