@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startEmbedded, type EmbeddedGroup } from "../../src/index.js";
 import { quietLogger } from "../../src/quiet-logger.js";
+import { knownReplies } from "../support/known-replies.js";
 import { startRedis, type RedisServer } from "../support/redis-server.js";
 import { RespClient } from "../support/resp-client.js";
 
@@ -134,6 +135,14 @@ describe("replies are those of redis-server", { timeout: 120_000 }, () => {
   it("to any commands, in RESP3, pipelined", async () => {
     const within3 = anyCommand.filter(([name]) => name !== "reset");
     await fc.assert(fc.asyncProperty(fc.array(within3, { minLength: 1, maxLength: 25 }), (requests) => compare(requests, "3")), { numRuns: 150 });
+  });
+
+  it("to the conversation that other tests know by heart", async () => {
+    const theirs = await RespClient.connect(redis.port);
+    await theirs.call("FLUSHALL");
+    const replies = await theirs.pipeline(knownReplies.map(([request]) => request.split(" ")));
+    theirs.destroy();
+    expect(knownReplies.map(([request], i) => [request, replies[i]])).toEqual(knownReplies);
   });
 
   it("to DBSIZE, when nothing has expired", async () => {
