@@ -37,7 +37,7 @@ function suites(): Suite[] {
   return [
     {
       name: "units", parallel: true, leftOut: undefined,
-      include: ["native/test/*.test.ts", "framework/test/**/*.test.ts", "examples/*/test/*.test.ts", "examples/*/test/!(differential|python)/**/*.test.ts", "test/scenarios/*.test.ts", "test/types/*.test.ts", "test/docs/*.test.ts", "test/start/*.test.ts", "test/simulation/*.test.ts", "test/chaos/**/*.test.ts", "test/mutations/*.test.ts"],
+      include: ["native/test/*.test.ts", "framework/test/**/*.test.ts", "examples/*/test/*.test.ts", "examples/*/test/!(differential|python)/**/*.test.ts", "test/scenarios/*.test.ts", "test/types/*.test.ts", "test/docs/*.test.ts", "test/start/*.test.ts", "test/bench/*.test.ts", "test/simulation/*.test.ts", "test/chaos/**/*.test.ts", "test/mutations/*.test.ts"],
     },
     {
       name: "comparison with redis-server", parallel: true, include: ["examples/*/test/differential/**/*.test.ts"],

@@ -1,7 +1,8 @@
 /**
- * npm run bench [-- NAME …] [--totem KEY=VALUE …] [--json FILE]
+ * npm run bench [-- NAME …] [--totem KEY=VALUE …] [--json FILE] [--check]
  *
  * --totem: put into totem { } of the nodes' corosync.conf, such as transport=udpu.
+ * --check: exit with 1 if a figure misses its goal, or one that was asked for cannot be taken here.
  * Every figure that a goal is about is a ratio to something in the same run, or says so. Needs root, Corosync and a C compiler for
  * all but `table`; what cannot run here is named.
  */
@@ -33,7 +34,7 @@ function isName(text: string): text is Name {
   return (names as readonly string[]).includes(text);
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: "string" }, totem: { type: "string", multiple: true, default: [] }, json: { type: "string", default: "bench-results.json" } } });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: "string" }, totem: { type: "string", multiple: true, default: [] }, json: { type: "string", default: "bench-results.json" }, check: { type: "boolean", default: false } } });
 const named = [...positionals, ...(values.only?.split(",") ?? [])];
 const wanted = named.length === 0 ? [...names] : named;
 const unknown = wanted.find((name) => !isName(name));
@@ -45,14 +46,24 @@ const totem = settingsOf(values.totem);
 
 const report = new Report(`Corosync's transport: ${corosyncTransport(totem)}`);
 const obstacle = corosyncAvailable();
+let leftOut = 0;
 for (const name of wanted.filter(isName)) {
   if (name === "table") await benchTable(report);
-  else if (obstacle !== undefined) console.error(`Left out: ${name}. ${obstacle}`);
-  else for (const nodes of nodeCounts(name)) await withCluster(nodes, (cluster) => onCluster[name](cluster, report));
+  else if (obstacle !== undefined) {
+    console.error(`Left out: ${name}. ${obstacle}`);
+    leftOut++;
+  } else for (const nodes of nodeCounts(name)) await withCluster(nodes, (cluster) => onCluster[name](cluster, report));
 }
 report.print();
 report.writeJson(values.json);
 console.log(`\nWritten to ${values.json}.`);
+if (values.check) process.exitCode = checked();
+
+function checked(): number {
+  const { missed } = report;
+  for (const { section, what } of missed) console.log(`Goal missed: ${section}: ${what}`);
+  return missed.length + leftOut === 0 ? 0 : 1;
+}
 
 function settingsOf(pairs: readonly string[]): Settings {
   try {

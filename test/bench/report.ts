@@ -30,6 +30,11 @@ export class Report {
     console.error(`  ${line(result)}`);
   }
 
+  /** What missed its goal. */
+  get missed(): readonly Result[] {
+    return this.#results.filter((result) => !meetsGoal(result));
+  }
+
   print(): void {
     let section = "";
     console.log(`\n${this.#circumstances}`);
@@ -45,17 +50,20 @@ export class Report {
   }
 }
 
-function line({ what, value, unit, against, ratio, spread, goal }: Result): string {
+function line(result: Result): string {
+  const { what, value, unit, against, ratio, spread, goal } = result;
   const parts = [what.padEnd(58), `${format(value)} ${unit}`.padStart(20)];
   if (against !== undefined) parts.push(`${against.what} ${format(against.value)}`.padStart(28));
   if (ratio !== undefined) parts.push(`ratio ${ratio.toFixed(2)}${spread === undefined ? "" : ` (${spread.min.toFixed(2)} to ${spread.max.toFixed(2)})`}`);
-  if (goal?.atLeast !== undefined) parts.push(`(goal: at least ${goal.atLeast}${met((ratio ?? value) >= goal.atLeast)})`);
-  if (goal?.atMost !== undefined) parts.push(`(goal: at most ${goal.atMost}${met((ratio ?? value) <= goal.atMost)})`);
+  const verdict = meetsGoal(result) ? "" : ", missed";
+  if (goal?.atLeast !== undefined) parts.push(`(goal: at least ${goal.atLeast}${verdict})`);
+  if (goal?.atMost !== undefined) parts.push(`(goal: at most ${goal.atMost}${verdict})`);
   return parts.join("  ");
 }
 
-function met(holds: boolean): string {
-  return holds ? "" : ", missed";
+/** A figure without a goal misses none; one that is no number misses any. */
+function meetsGoal({ value, ratio = value, goal: { atLeast, atMost } = {} }: Result): boolean {
+  return (atLeast === undefined || ratio >= atLeast) && (atMost === undefined || ratio <= atMost);
 }
 
 function format(value: number): string {
