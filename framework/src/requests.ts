@@ -1,4 +1,5 @@
 /** What an application asks of a replica: commands to submit, queries to run; and when it is told that nothing can be sent. */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { LockstepError, isLockstepError } from "./errors.js";
 import type { Clock } from "./apply/cluster-clock.js";
 import { encodeCommand } from "./codec/entry-codec.js";
@@ -21,7 +22,7 @@ export interface RequestParts<S> {
   readonly flush: () => void;
 }
 
-type Validated = { readonly value: unknown } | { readonly issues: readonly { readonly message: string }[] | undefined };
+type Validated = StandardSchemaV1.Result<unknown>;
 
 export class Requests<S> {
   readonly #parts: RequestParts<S>;
@@ -49,8 +50,9 @@ export class Requests<S> {
   enqueue(name: string, validated: Validated, options: SubmitOptions): Promise<unknown> {
     const refusal = this.refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
-    if (!("value" in validated)) {
-      const messages = (validated.issues ?? []).map((issue) => issue.message).join("; ");
+    // Issues alone tell: valibot's failures have a value as well.
+    if (validated.issues) {
+      const messages = validated.issues.map((issue) => issue.message).join("; ");
       return Promise.reject(new LockstepError("INVALID_INPUT", `${name}: ${messages}`, { details: validated.issues }));
     }
     const { requestId } = options;
