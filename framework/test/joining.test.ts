@@ -34,7 +34,8 @@ function start(nodeId: number, durability: "memory" | "disk"): Promise<TestRepli
 async function membersOfFive(count: 3 | 4, durability: "memory" | "disk") {
   const replicas = await Promise.all(group.network.nodes.map((nodeId) => start(nodeId, durability)));
   await Promise.all(replicas.map((replica) => replica.ready()));
-  for (let n = 0; n < keys; n += 200) await Promise.all(Array.from({ length: 200 }, (_, i) => replicas[0]?.submit.add({ key: `key ${n + i}`, by: 1 })));
+  const [first] = replicas as [TestReplica, ...TestReplica[]];
+  for (let n = 0; n < keys; n += 200) await Promise.all(Array.from({ length: 200 }, (_, i) => first.submit.add({ key: `key ${n + i}`, by: 1 })));
   await Promise.all(replicas.slice(count).map((replica) => replica.stop()));
   for (const nodeId of [4, 5].slice(count - 3)) rmSync(join(directory, String(nodeId)), { recursive: true, force: true });
   const done = new Map<string, number>();
@@ -64,7 +65,7 @@ async function expectAlike(replicas: readonly TestReplica[], done: ReadonlyMap<s
   await eventually(() => replicas.every((replica) => replica.inspect().positions.applied >= position), "all to apply the same");
   for (const replica of replicas) expect([...replica.state.values]).toEqual([...(first?.state.values ?? [])]);
   for (const [key, count] of done) expect(first?.state.values.get(key)).toBeGreaterThanOrEqual(count);
-  expect([...(first?.state.values.keys({ prefix: "key " } as never) ?? [])].length).toBe(keys);
+  expect([...(first?.state.values.keys({ prefix: "key " }) ?? [])].length).toBe(keys);
 }
 
 const given = (replica: TestReplica): number => replica.inspect().totals.transferBytesGiven;
