@@ -1,5 +1,6 @@
 /** What an application holds: the types of a replica. Its making is in replica.ts. */
 import type { CommandOutcome, Operation } from "./apply/types.js";
+import type { RatesPerSecond } from "./rates.js";
 import type { ReplicaIdentity } from "./log/entry.js";
 
 export interface SubmitOptions {
@@ -92,6 +93,8 @@ export interface Inspection {
   /** Of a durable replica: what a restart would find. */
   readonly disk: DiskInspection | undefined;
   readonly queue: { readonly commands: number; readonly bytes: number; readonly inFlightBatches: number };
+  /** Commands per second over about the last ten. */
+  readonly rates: RatesPerSecond;
   /** Since this replica was made. */
   readonly totals: {
     readonly submitted: number; readonly appliedEntries: number; readonly appliedCommands: number; readonly viewChanges: number;

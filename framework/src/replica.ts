@@ -13,6 +13,7 @@ import { recoverWhole } from "./log/recovery.js";
 import type { Store } from "./log/store.js";
 import type { AnyCommand, AnyQuery, Machine } from "./machine/types.js";
 import { planBackup, takeBackup, type BackupParts, type Captured } from "./operate/take-backup.js";
+import { Rates, type Counts } from "./rates.js";
 import { Readiness } from "./readiness.js";
 import type { BackupOptions, BackupPlan, BackupResult, Inspection, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit } from "./replica-api.js";
 import { Requests } from "./requests.js";
@@ -39,6 +40,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
   readonly #persistence: Persistence | undefined;
   readonly #roleListeners = new Set<(role: ReplicaRole, reason: string | undefined) => void>();
   readonly #readiness: Readiness;
+  readonly #rates = new Rates();
   readonly #totals = { appliedEntries: 0, appliedCommands: 0 };
   #role: ReplicaRole = "joining";
   #reason: string | undefined;
@@ -168,6 +170,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
 
   #tick(): void {
     this.#submissions.expire(this.#parts.clock.monotonicMs());
+    this.#rates.sample(this.#parts.clock.monotonicMs(), this.#counts());
     this.#connection.tick();
     this.#fireTimers();
   }
@@ -206,10 +209,15 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
       positions: { ...positionsOf(core), applied: this.#parts.applier.position },
       disk: diskOf(core, this.#persistence),
       queue: { commands, bytes, inFlightBatches: membership?.inFlightBatches ?? 0 },
+      rates: this.#rates.now(this.#parts.clock.monotonicMs(), this.#counts()),
       totals: { submitted: this.#requests.submitted, ...this.#totals, ...totals },
       now: this.#clock.now(),
       operations: this.#parts.applier.operations,
     };
+  }
+
+  #counts(): Counts {
+    return { submitted: this.#requests.submitted, appliedCommands: this.#totals.appliedCommands };
   }
 
   // What operators ask for.
