@@ -62,7 +62,9 @@ describe("an initial state", () => {
 
 describe("reject", () => {
   it("makes an error that carries the machine's own code and details", () => {
+    const limit = Error.stackTraceLimit;
     const error = reject("held", { by: "x" });
+    expect([error.stack?.split("\n").length, Error.stackTraceLimit]).toEqual([1, limit]);
     expect(error).toBeInstanceOf(LockstepError);
     expect(error).toMatchObject({ code: "REJECTED", outcome: "none", message: "The command was rejected: held" });
     expect([rejectionOf(error), rejectionOf(reject("held")), rejectionOf(new Error("x")), rejectionOf(undefined)]).toEqual([{ code: "held", details: { by: "x" } }, { code: "held" }, undefined, undefined]);
