@@ -11,11 +11,12 @@ export function makeDirectory(path: string): void {
   const parent = dirname(path);
   if (!existsSync(parent) && parent !== path) makeDirectory(parent);
   mkdirSync(path, { mode: 0o700 });
-  flushNames(parent);
+  flush(parent);
 }
 
-export function flushNames(directory: string): void {
-  const descriptor = openSync(directory, "r");
+/** A file's content, or a directory's names. */
+export function flush(path: string): void {
+  const descriptor = openSync(path, "r");
   try {
     fsyncSync(descriptor);
   } finally {

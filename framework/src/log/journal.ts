@@ -15,7 +15,7 @@ import { open, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { LockstepError, invariant } from "../errors.js";
-import { flushNames } from "./directory.js";
+import { flush } from "./directory.js";
 import { encodeRecord, firstTag, idBytes, pageBytes, pagedSize, readRecord, sizeOf, type JournalRecord, type CorruptRecord } from "./journal-record.js";
 import { damaged } from "./store-codec.js";
 import type { Put } from "./store.js";
@@ -116,7 +116,7 @@ export class Journal {
     } finally {
       await file.close();
     }
-    flushNames(directory);
+    flush(directory);
     return new Journal(directory, await open(path, constants.O_RDWR | (writesAreSynchronous ? constants.O_DSYNC : 0)), id);
   }
 
@@ -152,7 +152,7 @@ export class Journal {
   /** When all of it is in the database. */
   async remove(): Promise<void> {
     await rm(pathIn(this.#directory), { force: true });
-    flushNames(this.#directory);
+    flush(this.#directory);
   }
 }
 

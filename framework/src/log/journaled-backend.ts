@@ -48,13 +48,9 @@ export async function openBackend(directory: string): Promise<Backend> {
   }
 }
 
-/** Before a blank database is made for it. */
+/** Before a blank database is made for it: a journal comes after its database. */
 function refuseLoneJournal(directory: string): void {
-  try {
-    if (!existsSync(join(directory, databaseFile)) && readJournal(directory)?.records.length) damaged("there is a journal without its database");
-  } catch (error) {
-    refuse(directory, error);
-  }
+  if (existsSync(join(directory, journalFile)) && !existsSync(join(directory, databaseFile))) damaged(`there is a journal, and ${databaseFile} is missing`);
 }
 
 /** @throws LockstepError STORE_DAMAGED, STORE_FOREIGN. */

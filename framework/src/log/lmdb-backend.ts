@@ -2,20 +2,22 @@
  * The database of a store: LMDB, by way of the package lmdb. One file, written in whole transactions; a loss of power at any
  * moment leaves the last one that was finished. Its map of the file grows as the file does.
  */
-import { statfsSync } from "node:fs";
+import { existsSync, renameSync, rmSync, statfsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { open, type RootDatabase } from "lmdb";
 import { LockstepError, isLockstepError } from "../errors.js";
 import { DirectoryLock } from "./directory-lock.js";
-import { flushNames, makeDirectory } from "./directory.js";
+import { flush, makeDirectory } from "./directory.js";
 import { checkPages } from "./page-check.js";
+import { damaged, wayOut } from "./store-codec.js";
 import type { Backend, Change } from "./store.js";
 
 type Database = RootDatabase<Uint8Array, string>;
 
-/** Its name in the store's directory. */
+/** Its name in the store's directory; and while it is being made. */
 export const databaseFile = "data.mdb";
+const newDatabaseFile = `${databaseFile}.new`;
 
 /** Read at a time: records that are large are few. */
 const portionRecords = 256;
@@ -34,18 +36,39 @@ export async function openLmdb(directory: string): Promise<Backend> {
   }
   const lock = await DirectoryLock.take(path);
   try {
-    const database = openDatabase(path);
-    flushNames(path);
-    return new LmdbBackend(database, path, lock);
+    if (!existsSync(join(path, databaseFile))) await createDatabase(path);
+    return new LmdbBackend(openDatabase(path), path, lock);
   } catch (error) {
     await lock.release();
     return refuse(path, error);
   }
 }
 
+/** Aside, and named when it is whole and flushed: so a database that is empty, or has no first pages, has lost them. */
+async function createDatabase(directory: string): Promise<void> {
+  if (existsSync(lockOf(join(directory, databaseFile)))) damaged(`${databaseFile} is missing, and was there once`);
+  const aside = join(directory, newDatabaseFile);
+  // Of a creation that was broken off.
+  rmSync(aside, { force: true });
+  await openFile(aside).close();
+  flush(aside);
+  renameSync(aside, join(directory, databaseFile));
+  rmSync(lockOf(aside), { force: true });
+  flush(directory);
+}
+
+/** LMDB makes it beside a database that it opens. */
+function lockOf(path: string): string {
+  return `${path}-lock`;
+}
+
 function openDatabase(directory: string): Database {
   const path = join(directory, databaseFile);
   checkPages(path);
+  return openFile(path);
+}
+
+function openFile(path: string): Database {
   return open<Uint8Array, string>({
     path, noSubdir: true, encoding: "binary", maxDbs: 1, cache: false,
     // A commit resolves after an fdatasync of the data and a synchronous write (O_DSYNC) of the first page that makes them valid.
@@ -58,7 +81,7 @@ function openDatabase(directory: string): Database {
 export function refuse(directory: string, error: unknown): never {
   if (isLockstepError(error)) throw error;
   if (isSystemError(error)) throw diskFailed(directory, error);
-  throw new LockstepError("STORE_DAMAGED", `The store in ${directory} cannot be read: ${String(error)}. Nothing was changed. Move the directory away and start again: the replica then takes the state from the others.`, { cause: error });
+  throw new LockstepError("STORE_DAMAGED", `The store in ${directory} cannot be read: ${String(error)}. ${wayOut}`, { cause: error });
 }
 
 /** The operating system's errors have names, or positive numbers; LMDB's own have negative ones. */

@@ -50,17 +50,11 @@ interface Leaf {
   readonly value: () => Buffer;
 }
 
-/** @throws Error that says what is wrong; nothing if there is no file, or an empty one. */
+/** @throws Error that says what is wrong; the system's, if there is no file. */
 export function checkPages(path: string): void {
-  let file: number;
+  const file = openSync(path, "r");
   try {
-    file = openSync(path, "r");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
-  }
-  try {
-    if (fstatSync(file).size > 0) new PageCheck(file).run();
+    new PageCheck(file).run();
   } finally {
     closeSync(file);
   }

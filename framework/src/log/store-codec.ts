@@ -78,8 +78,10 @@ function unseal(key: string, kind: RecordKind, record: Uint8Array): Buffer {
   return bytes.subarray(headerBytes, bytes.byteLength - checksumBytes);
 }
 
+export const wayOut = "Nothing was changed. Move the directory away and start again: the replica then takes the state from the others; where there are none, restore a backup.";
+
 export function damaged(what: string): never {
-  throw new LockstepError("STORE_DAMAGED", `The store is damaged: ${what}. Nothing was changed. Move the directory away and start again: the replica then takes the state from the others.`);
+  throw new LockstepError("STORE_DAMAGED", `The store is damaged: ${what}. ${wayOut}`);
 }
 
 /** Decodes a payload; whatever is wrong with it is damage. */

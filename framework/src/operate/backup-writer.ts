@@ -7,7 +7,7 @@ import { open, rename, rm, statfs, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { SnapshotSource } from "../apply/types.js";
 import { LockstepError } from "../errors.js";
-import { flushNames } from "../log/directory.js";
+import { flush } from "../log/directory.js";
 import { checksumBytes, encodeEnd, encodeHeader, frameHeadBytes, kinds, preamble, seal, SliceCount, type BackupHeader } from "./backup-format.js";
 
 export interface WrittenBackup {
@@ -41,7 +41,7 @@ export async function writeBackup(path: string, header: BackupHeader, source: Sn
     const written = await closing(file, () => writeAll(file, header, source, sliceBytes));
     if (existsSync(path)) checkTarget(path);
     await rename(partial, path);
-    flushNames(dirname(path));
+    flush(dirname(path));
     return written;
   } catch (error) {
     await rm(partial, { force: true });
