@@ -18,6 +18,11 @@ const attempts = 5;
 const longestPauseMs = 40;
 const nameForm = /^lock-(\d+)-[0-9a-f]{16}$/;
 
+/** Whether a file of this name in a directory is of its lock. */
+export function isLockFile(name: string): boolean {
+  return nameForm.test(name);
+}
+
 export class DirectoryLock {
   readonly #directory: string;
   readonly #name: string;

@@ -2,6 +2,7 @@
  * The store of one replica, as records over a database that makes atomic changes: log, head, snapshots.
  *
  *   identity                          whose it is
+ *   unfinished                        a restore has begun, and its log is not there yet
  *   head                              ballot, promise, …, and where the log ends
  *   base                              where the log begins
  *   log/POSITION                      an entry; those from the base before the present one on are kept
@@ -28,6 +29,22 @@ export function openLogStore(backend: Backend, identity: StoreIdentity): Store {
   return new LogStore(backend, identity);
 }
 
+/** For a restore: blank, whatever was there, and refused by everybody until its first write is done. */
+export async function makeStore(backend: Backend, identity: StoreIdentity): Promise<Store> {
+  const begun = [put(keys.identity, encodeIdentity(keys.identity, identity)), put(keys.unfinished, new Uint8Array())];
+  await backend.commit([{ type: "removeRange", from: "", to: past }, ...begun]);
+  return new LogStore(backend, identity, "made");
+}
+
+/** Nobody may start from a part of it, nor take it for blank. @throws LockstepError STORE_DAMAGED */
+function refuseUnfinished(backend: Backend): void {
+  if (isUnfinished(backend)) throw new LockstepError("STORE_DAMAGED", "A restore into this directory was not finished. Nothing was changed. Run it again, or name another directory.");
+}
+
+export function isUnfinished(backend: Backend): boolean {
+  return backend.get(keys.unfinished) !== undefined;
+}
+
 class LogStore implements Store {
   readonly #backend: Backend;
   readonly #identity: StoreIdentity;
@@ -41,7 +58,9 @@ class LogStore implements Store {
   /** Entries that went through here, for their average size. */
   #seen = { entries: 0, bytes: 0 };
   #lastSnapshot = 0;
-  #recovered = false;
+  #recovered: boolean;
+  /** Until the first write. */
+  #unfinished: boolean;
   /** This process has written whose store it is. */
   #identified = false;
   readonly #identityRecord: Change;
@@ -53,14 +72,17 @@ class LogStore implements Store {
   /** There may be records that nobody needs any more: an earlier process's, at first. */
   #littered = true;
 
-  constructor(backend: Backend, identity: StoreIdentity) {
+  constructor(backend: Backend, identity: StoreIdentity, made?: "made") {
     this.#backend = backend;
     this.#identity = identity;
+    this.#recovered = made !== undefined;
+    this.#unfinished = made !== undefined;
     this.#identityRecord = put(keys.identity, encodeIdentity(keys.identity, identity));
   }
 
   recover(): Recovered | undefined {
     invariant(!this.#recovered, "a store is recovered once");
+    refuseUnfinished(this.#backend);
     this.#checkIdentity();
     this.#recovered = true;
     const headRecord = this.#backend.get(keys.head);
@@ -183,6 +205,7 @@ class LogStore implements Store {
     try {
       await this.#backend.commit(changes);
       this.#identified = true;
+      this.#unfinished = false;
       this.#littered ||= base !== this.#base;
       this.#blank = false;
       this.#base = base;
@@ -195,6 +218,7 @@ class LogStore implements Store {
 
   #plan({ cutAfter, base: newBase, entries, head }: StoreWrite): { base: BaseRecord; end: LogPoint; changes: Change[] } {
     const changes: Change[] = this.#identified ? [] : [this.#identityRecord];
+    if (this.#unfinished) changes.push({ type: "removeRange", from: keys.unfinished, to: `${keys.unfinished}${past}` });
     const kept = Math.min(this.#end.position, cutAfter ?? Number.POSITIVE_INFINITY);
     const base = newBase === undefined ? this.#base : this.#newBase(newBase, kept);
     // What lies at or below the base that it gets is swept up later.

@@ -19,6 +19,7 @@ export const keys = {
   head: "head",
   base: "base",
   journal: "journal",
+  unfinished: "unfinished",
   entry: (position: number): string => `log/${padded(position)}`,
   snapshot: (number: number): string => `snapshot/${padded(number)}/`,
   snapshotEnd: (number: number): string => `${keys.snapshot(number)}end`,

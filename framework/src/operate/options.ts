@@ -25,6 +25,7 @@ export const usage = `lockstep: backup and rescue of replicas that keep their da
       Looks at all of a backup, and says what is in it.
   lockstep restore FILE --data DIR --group G --slot N --slots 1,2,3 [--policy majority|corosync] [--by NAME] [--dry-run]
       Makes the directory of one replica from a backup. DIR must be empty or missing.
+      One that was broken off can be run again.
   lockstep inspect --data DIR [--json]
       Looks at all that is in a directory on which no replica runs. Changes nothing.
   lockstep status --data DIR [--json]

@@ -186,45 +186,94 @@ describe("restoring", () => {
     expect(readdirSync(bed.directory)).not.toContain("1");
   });
 
-  it("that the disk does not take leaves nothing, and can be begun again", async () => {
+  it("that the disk does not take can be begun again", async () => {
     await makeBackup();
-    const program = fileURLToPath(new URL("../../bin/lockstep.js", import.meta.url));
     // There is room for the state, and not for the journal of the store.
-    const child = spawn("prlimit", [`--fsize=${4 << 20}`, process.execPath, program, "restore", bed.path("a.backup"), "--data", bed.path("1"), "--group", "counters", "--slot", "1", "--slots", "1,2,3"], { stdio: ["ignore", "ignore", "pipe"] });
-    const said = (await child.stderr.toArray()).join("");
+    const { said } = await restoreProcess(bed.path("1"), ["prlimit", `--fsize=${4 << 20}`]);
     expect(said).toContain("takes nothing");
-    expect(readdirSync(bed.path("1"))).toEqual([]);
     await restoreInto(1);
+    const replicas = await bed.startAll();
+    expect(await replicas[2]?.submit.add({ key: "key 0", by: 1 })).toBe(2);
   });
 
-  it("that is killed leaves all of it, or a store without a log", async () => {
+  it("by two at once into one directory is done by one, whose store stays: the other is refused", async () => {
+    await makeBackup(5);
+    const seen: unknown[] = [];
+    for (let round = 0; round < 20; round++) {
+      const directory = bed.path(`raced-${round}`);
+      const plans = [await planRestore(bed.path("a.backup"), target(1, { directory })), await planRestore(bed.path("a.backup"), target(1, { directory, group: "others" }))];
+      const results = await Promise.allSettled(plans.map((plan) => restore(bed.path("a.backup"), plan, "ada", 1)));
+      const codes = results.flatMap((result) => (result.status === "rejected" ? [(result.reason as { code: string }).code] : []));
+      seen.push(...codes);
+      // Both may have found the other one, and gone back.
+      if (codes.length === 2) continue;
+      const winner = plans[results.findIndex(({ status }) => status === "fulfilled")]?.target.group;
+      expect(await inspectStore(directory), `round ${round}: ${codes.join()}`).toMatchObject({ identity: { group: winner }, log: { entries: 1 } });
+    }
+    expect(seen.filter((code) => code !== "STORE_LOCKED" && code !== "OPERATION_REFUSED")).toEqual([]);
+    expect(seen.length).toBeGreaterThanOrEqual(20);
+  });
+
+  it("leaves a store alone that somebody made since it was planned", async () => {
+    await makeBackup(5);
+    const plan = await planRestore(bed.path("a.backup"), target(1));
+    await restoreInto(1, undefined, { group: "others" });
+    const before = await inspectStore(bed.path("1"));
+    await expect(restore(bed.path("a.backup"), plan, "ada", 1)).rejects.toMatchObject({ code: "OPERATION_REFUSED", message: expect.stringContaining("is not empty") as string });
+    expect(await inspectStore(bed.path("1"))).toEqual(before);
+  });
+
+  it("that is killed leaves all of it, or what nobody starts from and can be restored into again", async () => {
     const [one] = await bed.inMemory();
     for (let n = 0; n < 20; n++) await addAll(one, 1_000, `part ${n}`);
     const { position } = (await one?.backup(bed.path("a.backup"), { by: "ada" })) ?? { position: 0 };
     await bed.stopAll();
-    const program = fileURLToPath(new URL("../../bin/lockstep.js", import.meta.url));
-    const seen = { nothing: 0, blank: 0, whole: 0 };
+    const seen = { nothing: 0, unfinished: 0, whole: 0 };
     let [shortestMs, longestMs] = [0, 1_500];
     for (let round = 0; round < 12; round++) {
       const directory = bed.path(`killed-${round}`);
-      const child = spawn(process.execPath, [program, "restore", bed.path("a.backup"), "--data", directory, "--group", "counters", "--slot", "1", "--slots", "1,2,3"], { stdio: "ignore" });
-      const ended = once(child, "exit");
       const afterMs = (shortestMs + longestMs) / 2 * (0.9 + round / 60);
-      await pause(afterMs);
-      child.kill("SIGKILL");
-      await ended;
-      const found = await inspectStore(directory).catch((error: unknown) => { expect(error).toMatchObject({ message: expect.stringMatching(/holds no store|does not say whose/) as string }); });
-      if (found === undefined) seen.nothing++;
-      else if (found.log === undefined) seen.blank++;
-      else {
-        seen.whole++;
-        expect(found.log).toMatchObject({ base: { position }, end: { position: position + 1 }, snapshot: { tables: [{ name: "values", keys: 20_000 }] } });
-      }
+      await restoreProcess(directory, [], afterMs);
+      const found = await whatIsThere(directory);
+      seen[found]++;
       // Towards the moment between.
-      if (found?.log === undefined) shortestMs = afterMs;
+      if (found !== "whole") shortestMs = afterMs;
       else longestMs = afterMs;
+      if (found === "unfinished") {
+        await expect(bed.start(1, { directory })).rejects.toMatchObject({ code: "STORE_DAMAGED", message: expect.stringMatching(/restore .* not finished.* Run it again/) as string });
+        await restoreInto(1, undefined, { directory });
+        expect(await whatIsThere(directory)).toBe("whole");
+      }
+      if (found !== "nothing") expect((await inspectStore(directory)).log).toMatchObject({ base: { position }, end: { position: position + 1 }, snapshot: { tables: [{ name: "values", keys: 20_000 }] } });
     }
     console.log(`restores killed: ${JSON.stringify(seen)}`);
-    expect(seen.nothing + seen.blank).toBeGreaterThan(0);
+    expect(seen.unfinished).toBeGreaterThan(0);
   }, 60_000);
 });
+
+/** @param killedAfterMs undefined: it ends by itself. */
+async function restoreProcess(directory: string, launcher: readonly string[] = [], killedAfterMs?: number): Promise<{ said: string }> {
+  const program = fileURLToPath(new URL("../../bin/lockstep.js", import.meta.url));
+  const [command, ...args] = [...launcher, process.execPath, program, "restore", bed.path("a.backup"), "--data", directory, "--group", "counters", "--slot", "1", "--slots", "1,2,3"];
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const said = child.stderr.toArray();
+  const ended = once(child, "exit");
+  if (killedAfterMs !== undefined) {
+    await pause(killedAfterMs);
+    child.kill("SIGKILL");
+  }
+  await ended;
+  return { said: (await said).join("") };
+}
+
+async function whatIsThere(directory: string): Promise<"nothing" | "unfinished" | "whole"> {
+  try {
+    expect((await inspectStore(directory)).log).toBeDefined();
+    return "whole";
+  } catch (error) {
+    const { message } = error as Error;
+    if (/holds no store|does not say whose/.test(message)) return "nothing";
+    expect(message).toContain("was not finished");
+    return "unfinished";
+  }
+}
