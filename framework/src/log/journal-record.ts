@@ -1,26 +1,23 @@
 /**
- * A record of the journal (journal.ts), as it is in the file: whole pages of 512-byte sectors. Each sector begins with a tag, twice
- * the record's number, and one more in its first sector; what follows the tags is
+ * A record of the journal (journal.ts), as it is in the file: whole pages of 512-byte sectors. Each sector has
  *
- *   header    checksum of the changes; checksum of the rest of the header; length of the changes; number; id of the journal
- *   changes   length of the key, length of the value, key, value, …
+ *   checksum of the rest, and of the journal's id; number of the record (0: none yet); index in it; a part of the content
  *
- * A disk writes a sector wholly or not at all. So a record that a loss of power has torn lacks sectors, and one that has them all and
- * does not read has been damaged since: the tags tell the one from the other.
+ * and the content is the length of the changes, then the changes: length of the key, length of the value, key, value, …
+ *
+ * A disk writes a sector wholly or not at all. So whatever a loss of power has torn, each sector reads: it is the record's, or still
+ * what was there before. A sector that does not read has been damaged since.
  */
 import { crc32 } from "node:zlib";
 import type { Put } from "./store.js";
 
 export const pageBytes = 4096;
-export const idBytes = 16;
 const sectorBytes = 512;
-const tagBytes = 4;
-const payloadBytes = sectorBytes - tagBytes;
-/** Where a header has the length, the number and the id: the first sector alone tells whether it reads. */
-const lengthAt = 8;
-const numberAt = 12;
-const idAt = 20;
-const headerBytes = idAt + idBytes;
+const numberAt = 4;
+const indexAt = 10;
+const contentAt = 12;
+const contentBytes = sectorBytes - contentAt;
+const lengthBytes = 4;
 const putHeaderBytes = 6;
 
 export interface JournalRecord {
@@ -28,77 +25,80 @@ export interface JournalRecord {
   readonly changes: readonly Put[];
 }
 
-/** A record that was written as a whole and does not read. */
-export interface CorruptRecord {
-  readonly firstTag: number;
+export interface Sector {
+  /** Of the record; 0: of none. */
+  readonly number: number;
+  readonly index: number;
+  readonly content: Buffer;
 }
 
-export function firstTag(number: number): number {
-  return (number * 2 + 1) % 2 ** 32;
-}
-
-/** Of the record alone, before it is spread over pages. */
+/** Of the content alone, before it is spread over pages. */
 export function sizeOf(puts: readonly Put[]): number {
-  let bytes = headerBytes;
+  let bytes = lengthBytes;
   for (const { key, value } of puts) bytes += putHeaderBytes + key.length + value.byteLength;
   return bytes;
 }
 
 /** What a record of this size takes in the file. */
 export function pagedSize(size: number): number {
-  return Math.ceil(Math.ceil(size / payloadBytes) * sectorBytes / pageBytes) * pageBytes;
+  return Math.ceil(Math.ceil(size / contentBytes) * sectorBytes / pageBytes) * pageBytes;
 }
 
 export function encodeRecord(id: Buffer, number: number, puts: readonly Put[]): Buffer {
-  const record = Buffer.allocUnsafe(sizeOf(puts));
-  let at = headerBytes;
+  const content = Buffer.allocUnsafe(sizeOf(puts));
+  content.writeUInt32LE(content.byteLength - lengthBytes, 0);
+  let at = lengthBytes;
   for (const { key, value } of puts) {
-    record.writeUInt16LE(key.length, at);
-    record.writeUInt32LE(value.byteLength, at + 2);
+    content.writeUInt16LE(key.length, at);
+    content.writeUInt32LE(value.byteLength, at + 2);
     at += putHeaderBytes;
-    at += record.write(key, at, "latin1");
-    record.set(value, at);
+    at += content.write(key, at, "latin1");
+    content.set(value, at);
     at += value.byteLength;
   }
-  record.writeUInt32LE(record.byteLength - headerBytes, lengthAt);
-  record.writeBigUInt64LE(BigInt(number), numberAt);
-  id.copy(record, idAt);
-  record.writeUInt32LE(crc32(record.subarray(lengthAt, headerBytes)), 4);
-  record.writeUInt32LE(crc32(record.subarray(headerBytes)), 0);
-  return spread(record, firstTag(number));
+  return seal(id, number, content, pagedSize(content.byteLength));
 }
 
-function spread(record: Buffer, first: number): Buffer {
-  const pages = Buffer.alloc(pagedSize(record.byteLength));
-  for (let sector = 0; sector * payloadBytes < record.byteLength; sector++) {
-    pages.writeUInt32LE(sector === 0 ? first : first - 1, sector * sectorBytes);
-    record.copy(pages, sector * sectorBytes + tagBytes, sector * payloadBytes, (sector + 1) * payloadBytes);
+/** Sectors in which no record was written yet. */
+export function blankSectors(id: Buffer, bytes: number): Buffer {
+  return Buffer.alloc(bytes, seal(id, 0, Buffer.alloc(0), sectorBytes));
+}
+
+function seal(id: Buffer, number: number, content: Buffer, bytes: number): Buffer {
+  const sectors = Buffer.alloc(bytes);
+  const seed = crc32(id);
+  for (let [at, index] = [0, 0]; at < bytes; at += sectorBytes, index++) {
+    sectors.writeUIntLE(number, at + numberAt, 6);
+    sectors.writeUInt16LE(index, at + indexAt);
+    sectors.set(content.subarray(index * contentBytes, (index + 1) * contentBytes), at + contentAt);
+    sectors.writeUInt32LE(checksum(sectors, at, seed), at);
   }
-  return pages;
+  return sectors;
 }
 
-/** What begins in this page: undefined if nothing does, or only a part of it was written. */
-export function readRecord(bytes: Buffer, at: number, id: Buffer): JournalRecord | CorruptRecord | undefined {
-  const tag = tagAt(bytes, at);
-  if (tag % 2 === 0) return undefined;
-  const record = sectorsOf(bytes, at, tag);
-  if (crc32(record.subarray(lengthAt, headerBytes)) !== record.readUInt32LE(4) || !record.subarray(idAt, headerBytes).equals(id)) return { firstTag: tag };
-  const changes = record.subarray(headerBytes, headerBytes + record.readUInt32LE(lengthAt));
-  if (changes.byteLength < record.readUInt32LE(lengthAt)) return undefined;
-  if (crc32(changes) !== record.readUInt32LE(0)) return { firstTag: tag };
-  return { number: Number(record.readBigUInt64LE(numberAt)), changes: readPuts(changes) };
+function checksum(bytes: Buffer, at: number, seed: number): number {
+  return crc32(bytes.subarray(at + numberAt, at + sectorBytes), seed);
 }
 
-/** What the sectors hold that belong to the record whose first is here. */
-function sectorsOf(bytes: Buffer, at: number, first: number): Buffer {
-  const parts = [bytes.subarray(at + tagBytes, at + sectorBytes)];
-  for (let next = at + sectorBytes; tagAt(bytes, next) === first - 1; next += sectorBytes) parts.push(bytes.subarray(next + tagBytes, next + sectorBytes));
-  return Buffer.concat(parts);
+/** All that follow, in the order of the file; undefined: it does not read. */
+export function readSectors(bytes: Buffer, id: Buffer): (Sector | undefined)[] {
+  const seed = crc32(id);
+  const sectors: (Sector | undefined)[] = [];
+  for (let at = 0; at + sectorBytes <= bytes.byteLength; at += sectorBytes) {
+    const reads = bytes.readUInt32LE(at) === checksum(bytes, at, seed);
+    sectors.push(reads ? { number: bytes.readUIntLE(at + numberAt, 6), index: bytes.readUInt16LE(at + indexAt), content: bytes.subarray(at + contentAt, at + sectorBytes) } : undefined);
+  }
+  return sectors;
 }
 
-/** 0 where nothing was ever written. */
-function tagAt(bytes: Buffer, at: number): number {
-  return at + sectorBytes <= bytes.byteLength ? bytes.readUInt32LE(at) : 0;
+/** The record that begins in this sector; undefined if none does, or not all of it is there. */
+export function readRecord(sectors: readonly (Sector | undefined)[], at: number): JournalRecord | undefined {
+  const first = sectors[at];
+  if (first === undefined || first.number === 0 || first.index !== 0) return undefined;
+  const size = lengthBytes + first.content.readUInt32LE(0);
+  const all = sectors.slice(at, at + pagedSize(size) / sectorBytes);
+  const isWhole = all.length * sectorBytes === pagedSize(size) && all.every((sector, index) => sector?.number === first.number && sector.index === index);
+  return isWhole ? { number: first.number, changes: readPuts(Buffer.concat(all.flatMap((sector) => sector?.content ?? [])).subarray(lengthBytes, size)) } : undefined;
 }
 
 function readPuts(bytes: Buffer): Put[] {
@@ -106,7 +106,7 @@ function readPuts(bytes: Buffer): Put[] {
   for (let at = 0; at < bytes.byteLength;) {
     const keyEnd = at + putHeaderBytes + bytes.readUInt16LE(at);
     const end = keyEnd + bytes.readUInt32LE(at + 2);
-    // Its checksum is right, so this is what was written; a copy, because the file's content is not to be kept for it.
+    // Its checksums are right, so this is what was written; a copy, because the file's content is not to be kept for it.
     puts.push({ type: "put", key: bytes.toString("latin1", at + putHeaderBytes, keyEnd), value: Uint8Array.from(bytes.subarray(keyEnd, end)) });
     at = end;
   }

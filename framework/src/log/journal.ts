@@ -6,8 +6,8 @@
  *   two halves    records (journal-record.ts), front to back, each from the beginning of a page on
  *
  * When a half is full, records go on in the other one, whose own are in the database by then. No page of a record that counts is
- * ever written again. Records have numbers without gaps: if one is missing, or does not read, before one that is there, the file is
- * damaged. The last one may have been torn by a loss of power, and then was not committed.
+ * ever written again. Records have numbers without gaps: if one is missing before one that is there, or was begun, or any sector does
+ * not read, the file is damaged. The last one may have been torn by a loss of power, and then was not committed.
  */
 import { randomBytes } from "node:crypto";
 import { constants, existsSync, readFileSync } from "node:fs";
@@ -16,14 +16,16 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { LockstepError, invariant } from "../errors.js";
 import { flush } from "./directory.js";
-import { encodeRecord, firstTag, idBytes, pageBytes, pagedSize, readRecord, sizeOf, type JournalRecord, type CorruptRecord } from "./journal-record.js";
+import { blankSectors, encodeRecord, pageBytes, pagedSize, readRecord, readSectors, sizeOf, type JournalRecord } from "./journal-record.js";
 import { damaged } from "./store-codec.js";
 import type { Put } from "./store.js";
 
 /** Its name in the store's directory. */
 export const journalFile = "journal";
 
-const format = 1;
+/** 2: each sector has a checksum. */
+const format = 2;
+const idBytes = 16;
 /** Two seconds of a thousand commits each: between two halves the database takes thousands of records at once. */
 const halfBytes = 1024 * pageBytes;
 const fileBytes = pageBytes + 2 * halfBytes;
@@ -38,7 +40,10 @@ export interface JournalContent {
   readonly id: string;
   /** In the order of their numbers. */
   readonly records: readonly JournalRecord[];
-  readonly corrupt: readonly CorruptRecord[];
+  /** The highest number of a record of which there is a sector. */
+  readonly begun: number;
+  /** There is a sector that does not read. */
+  readonly damaged: boolean;
   /** Nothing of it is missing at its end. */
   readonly whole: boolean;
 }
@@ -47,7 +52,7 @@ function pathIn(directory: string): string {
   return join(directory, journalFile);
 }
 
-/** undefined: there is none, or its creation was not finished. @throws LockstepError STORE_FOREIGN (a newer format), STORE_DAMAGED (not a journal), or the system's. */
+/** undefined: there is none, or its creation was not finished. @throws LockstepError STORE_FOREIGN (another format), STORE_DAMAGED (not a journal), or the system's. */
 export function readJournal(directory: string): JournalContent | undefined {
   const path = pathIn(directory);
   if (!existsSync(path)) return undefined;
@@ -57,28 +62,23 @@ export function readJournal(directory: string): JournalContent | undefined {
   const start = magic.byteLength + 4;
   if (bytes.byteLength < pageBytes || !bytes.subarray(0, magic.byteLength).equals(magic) || bytes.readUInt32LE(start + idBytes) !== crc32(bytes.subarray(0, start + idBytes))) return undefined;
   const version = bytes.readUInt32LE(magic.byteLength);
-  if (version > format) throw new LockstepError("STORE_FOREIGN", `The store's journal has format ${version}; this version reads up to ${format}. Start the version that wrote it, or one after it.`);
+  if (version !== format) throw new LockstepError("STORE_FOREIGN", `The store's journal has format ${version}; this version reads ${format}. Start the version that wrote it, and stop it in order: then there is no journal.`);
   const id = bytes.subarray(start, start + idBytes);
-  const records: JournalRecord[] = [];
-  const corrupt: CorruptRecord[] = [];
-  for (let at = pageBytes; at < bytes.byteLength; at += pageBytes) {
-    const found = readRecord(bytes, at, id);
-    if (found === undefined) continue;
-    if ("firstTag" in found) corrupt.push(found);
-    else records.push(found);
-  }
-  records.sort((a, b) => a.number - b.number);
-  return { id: id.toString("hex"), records, corrupt, whole: bytes.byteLength === fileBytes };
+  const sectors = readSectors(bytes.subarray(pageBytes), id);
+  const records = sectors.flatMap((_, at) => readRecord(sectors, at) ?? []).sort((a, b) => a.number - b.number);
+  const begun = sectors.reduce((highest, sector) => Math.max(highest, sector?.number ?? 0), 0);
+  return { id: id.toString("hex"), records, begun, damaged: sectors.includes(undefined), whole: bytes.byteLength === fileBytes };
 }
 
 /** The records after one that is in the database. @throws LockstepError STORE_DAMAGED */
-export function recordsAfter({ records, corrupt }: JournalContent, through: number): readonly JournalRecord[] {
+export function recordsAfter({ records, begun, damaged: rotten }: JournalContent, through: number): readonly JournalRecord[] {
+  if (rotten) damaged("its journal has a sector that does not read");
   const after = records.filter(({ number }) => number > through);
   for (const [index, { number }] of after.entries()) {
-    if (number !== through + 1 + index) damaged(`of its journal, record ${through + 1 + index} does not read, or is missing, and record ${number} is there`);
+    if (number !== through + 1 + index) damaged(`of its journal, record ${through + 1 + index} is missing, and record ${number} is there`);
   }
   const last = after.at(-1)?.number ?? through;
-  if (corrupt.some((record) => record.firstTag === firstTag(last + 1))) damaged(`of its journal, record ${last + 1} was written and does not read`);
+  if (begun > last + 1) damaged(`of its journal, record ${last + 1} is missing, and record ${begun} was begun`);
   return after;
 }
 
@@ -105,7 +105,7 @@ export class Journal {
     const id = randomBytes(idBytes);
     const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {
-      const bytes = Buffer.alloc(fileBytes);
+      const bytes = blankSectors(id, fileBytes);
       magic.copy(bytes);
       bytes.writeUInt32LE(format, magic.byteLength);
       id.copy(bytes, magic.byteLength + 4);

@@ -9,14 +9,13 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openBackend, withJournal } from "../../src/log/journaled-backend.js";
+import { readJournal, recordsAfter } from "../../src/log/journal.js";
 import { openLmdb } from "../../src/log/lmdb-backend.js";
 import type { Backend, Change, Put } from "../../src/log/store.js";
 import { Random } from "../../src/testing/random.js";
 
 const pageBytes = 4096;
-const [sectorBytes, tagBytes] = [512, 4];
-/** Where a record has its length and its id, its first tag counted, and how large it is without its changes. */
-const [lengthAt, idAt, headerBytes] = [12, 24, 36];
+const sectorBytes = 512;
 let scratch: string;
 let directory: string;
 let backend: Backend | undefined;
@@ -77,18 +76,27 @@ async function powerLoss(name = "lost"): Promise<string> {
   return copy;
 }
 
-/** Pages at which records begin, in the order of the file. */
-function recordsOf(journal: Buffer): number[] {
-  const id = journal.subarray(12, 28);
-  const found: number[] = [];
-  for (let at = pageBytes; at < journal.byteLength; at += pageBytes) if (journal.subarray(at + idAt, at + idAt + 16).equals(id)) found.push(at);
-  return found;
+/** Where the sectors of each record are, by its number. */
+function recordsOf(journal: Buffer): Map<number, number[]> {
+  const records = new Map<number, number[]>();
+  for (let at = pageBytes; at < journal.byteLength; at += sectorBytes) {
+    const number = journal.readUIntLE(at + 4, 6);
+    if (number > 0) records.set(number, [...(records.get(number) ?? []), at]);
+  }
+  return records;
 }
 
-/** Bytes that a record fills in the file: its last sector may not be full. */
-function bytesOf(journal: Buffer, record: number): number {
-  const size = headerBytes + journal.readUInt32LE(record + lengthAt);
-  return size + tagBytes * Math.ceil(size / (sectorBytes - tagBytes));
+function flip(file: Buffer, at: number, bit: number): Buffer {
+  const flipped = Buffer.from(file);
+  flipped[at] = (flipped[at] ?? 0) ^ (1 << bit);
+  return flipped;
+}
+
+/** As it is when the power failed while the last record was written, and only what `written` says came to the disk. */
+function torn(journal: Buffer, before: Buffer, sectors: readonly number[], written: (index: number) => boolean): Buffer {
+  const left = Buffer.from(journal);
+  for (const [index, at] of sectors.entries()) if (!written(index)) before.copy(left, at, at, at + sectorBytes);
+  return left;
 }
 
 /** A database whose every write is a moment at which the power may fail: before it is done. */
@@ -137,18 +145,26 @@ function puttingIn(turn: number): Put[] {
   return [{ type: "put", key: "turn", value: Buffer.from(String(turn)) }, ...entries];
 }
 
-/** Three commits in the journal, after the one that is in the database. */
-async function threeCommits(): Promise<{ copy: string; journal: Buffer; after: Content[] }> {
+/**
+ * Three commits in the journal, after the one that is in the database; and the journal as it was before the last of them.
+ * @param used So that what was there before is not blank: both halves were written already.
+ */
+async function threeCommits(used?: "used"): Promise<{ copy: string; journal: Buffer; before: Buffer; last: readonly number[]; after: Content[] }> {
   const store = await open();
   await store.commit([put("identity", "whose")]);
+  for (let index = 0; used !== undefined && index < 90; index++) await store.commit([put(`old/${index % 7}`, Buffer.alloc(100_000, index))]);
   const after = [contentOf(store)];
+  let before = Buffer.alloc(0);
   for (const [key, bytes] of [["a", 10], ["b", 6_000], ["c", 9_000]] as const) {
+    before = readFileSync(journalOf(directory));
     await store.commit([put(key, "x".repeat(bytes)), put("head", key)]);
     after.push(contentOf(store));
   }
   const copy = await powerLoss();
   await store.close();
-  return { copy, journal: readFileSync(journalOf(copy)), after };
+  const journal = readFileSync(journalOf(copy));
+  const records = recordsOf(journal);
+  return { copy, journal, before, last: records.get(Math.max(...records.keys())) ?? [], after };
 }
 
 describe("a store with a journal", () => {
@@ -214,51 +230,65 @@ describe("a store with a journal", () => {
     expect(await foundIn(await powerLoss())).toEqual(content);
   });
 
-  it("has a commit that was torn by a loss of power not at all, and all before it", async () => {
-    const { copy, journal, after } = await threeCommits();
-    const last = recordsOf(journal).at(-1) ?? 0;
-    const bytes = bytesOf(journal, last);
-    for (let at = last; at < last + bytes; at += 512) {
-      for (const what of ["the beginning", "the end", "one sector"] as const) {
-        const torn = Buffer.from(journal);
-        if (what === "the beginning") torn.fill(0, at, last + bytes);
-        else torn.fill(0, what === "the end" ? last : at, Math.min(at + 512, last + bytes));
-        writeFileSync(journalOf(copy), torn);
-        expect(await foundIn(copy), `${what}, ${at - last} bytes`).toEqual(after[2]);
+  it.each([undefined, "used"] as const)("has a commit that was torn by a loss of power not at all, and all before it: journal %s", async (used) => {
+    const { copy, journal, before, last, after } = await threeCommits(used);
+    const random = new Random(1);
+    expect(last.length).toBeGreaterThan(20);
+    const ways: [string, (index: number) => boolean][] = last.flatMap((_, sector): [string, (index: number) => boolean][] => [
+      [`up to sector ${sector}`, (index) => index < sector], [`from sector ${sector + 1} on`, (index) => index > sector], [`all but sector ${sector}`, (index) => index !== sector],
+    ]);
+    for (let turn = 0; turn < 10; turn++) {
+      const lost = random.between(0, last.length - 1);
+      const some = last.map((_, index) => index !== lost && random.chance(0.5));
+      ways.push([`sectors ${JSON.stringify(some)}`, (index) => some[index] === true]);
+    }
+    for (const [what, written] of ways) {
+      writeFileSync(journalOf(copy), torn(journal, before, last, written));
+      expect(await foundIn(copy), what).toEqual(after[2]);
+    }
+  });
+
+  it.each([undefined, "used"] as const)("is refused when anything in its journal was damaged, in the last commit too, whether that is all there or torn: journal %s", async (used) => {
+    const { copy, journal, before, last } = await threeCommits(used);
+    const numbers = Array.from(recordsOf(journal).keys()).sort((a, b) => a - b).slice(-3);
+    const refused = (what: string, file: Buffer): void => {
+      writeFileSync(journalOf(copy), file);
+      const content = readJournal(copy);
+      if (content === undefined) throw new Error("there is a journal");
+      expect(() => recordsAfter(content, (numbers[0] ?? 0) - 1), what).toThrow("sector that does not read");
+    };
+    for (const number of numbers) {
+      for (const [index, at] of (recordsOf(journal).get(number) ?? []).entries()) {
+        // Checksum, number, index, length of the changes, and what follows.
+        const byte = [0, 4, 10, 12, 100 + index][index % 5] ?? 0;
+        refused(`byte ${byte} of sector ${index} of record ${number}`, flip(journal, at + byte, index % 8));
+        refused(`sector ${index} of record ${number}: zeros`, Buffer.from(journal).fill(0, at, at + sectorBytes));
+      }
+    }
+    for (let byte = 0; byte < 24; byte++) refused(`byte ${byte}`, flip(journal, (last[0] ?? 0) + byte, byte % 8));
+    for (const part of [torn(journal, before, last, (index) => index < 5), torn(journal, before, last, (index) => index > 5)]) {
+      for (const at of last.slice(3, 8)) refused("damaged and torn", flip(part, at + 200, 3));
+    }
+    refused("where no record is", flip(journal, journal.byteLength - 1, 0));
+    expect(await foundIn(copy)).toBe("STORE_DAMAGED");
+  });
+
+  it("is refused when a commit lacks a part, and a later one is there or was begun", async () => {
+    const { copy, journal, before, last } = await threeCommits();
+    const records = recordsOf(journal);
+    const blank = journal.subarray(journal.byteLength - sectorBytes);
+    const later: [string, Buffer][] = [["is there", journal], ["was begun", torn(journal, before, last, (index) => index === 7)]];
+    for (const [what, file] of later) {
+      for (const number of [1, 2]) {
+        const lacking = Buffer.from(file);
+        blank.copy(lacking, records.get(number)?.at(-1) ?? 0);
+        writeFileSync(journalOf(copy), lacking);
+        expect(await foundIn(copy), `record ${number}, and the third ${what}`).toBe("STORE_DAMAGED");
       }
     }
   });
 
-  it("is refused when a commit before the last one does not read", async () => {
-    const { copy, journal, after } = await threeCommits();
-    const [first = 0, second = 0] = recordsOf(journal);
-    for (const record of [first, second]) {
-      const bytes = bytesOf(journal, record);
-      for (let at = record; at < record + bytes; at += at < record + 60 ? 1 : 997) {
-        const rotten = Buffer.from(journal);
-        rotten[at] = (rotten[at] ?? 0) ^ (1 << (at % 8));
-        writeFileSync(journalOf(copy), rotten);
-        // A tag is not needed to read what is in one sector.
-        const isTag = (at - record) % sectorBytes < tagBytes;
-        expect([...(isTag ? [after[3]] : []), "STORE_DAMAGED"], `byte ${at - record}`).toContainEqual(await foundIn(copy));
-      }
-    }
-  });
-
-  it("is refused when the last commit does not read and is all there, for it may have been answered", async () => {
-    const { copy, journal } = await threeCommits();
-    const last = recordsOf(journal).at(-1) ?? 0;
-    const end = last + bytesOf(journal, last);
-    for (let at = last; at < end; at += at < last + 60 ? 1 : 331) {
-      if ((at - last) % sectorBytes < tagBytes) continue;
-      const rotten = Buffer.from(journal);
-      rotten[at] = (rotten[at] ?? 0) ^ (1 << (at % 8));
-      writeFileSync(journalOf(copy), rotten);
-      expect(await foundIn(copy), `byte ${at - last}`).toBe("STORE_DAMAGED");
-    }
-  });
-
-  it("is refused without its journal, with one that is cut short, blank, or another's, or of a newer format", async () => {
+  it("is refused without its journal, with one that is cut short, blank, or another's, or of another format", async () => {
     const { copy, journal, after } = await threeCommits();
     const path = journalOf(copy);
     const refused = async (what: string, code = "STORE_DAMAGED"): Promise<void> => { expect(await foundIn(copy), what).toBe(code); };
@@ -275,11 +305,13 @@ describe("a store with a journal", () => {
       writeFileSync(path, rotten);
       await refused(`byte ${at} of its first page`);
     }
-    const newer = Buffer.from(journal);
-    newer.writeUInt32LE(2, 8);
-    newer.writeUInt32LE(crc32(newer.subarray(0, 28)), 28);
-    writeFileSync(path, newer);
-    await refused("newer", "STORE_FOREIGN");
+    for (const format of [1, 3]) {
+      const other = Buffer.from(journal);
+      other.writeUInt32LE(format, 8);
+      other.writeUInt32LE(crc32(other.subarray(0, 28)), 28);
+      writeFileSync(path, other);
+      await refused(`format ${format}`, "STORE_FOREIGN");
+    }
     const other = await openBackend(join(scratch, "other"));
     await other.commit([put("identity", "another's")]);
     await other.commit([put("a", "another's")]);

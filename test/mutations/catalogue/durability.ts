@@ -123,9 +123,16 @@ export const durability: readonly Mutation[] = [
   },
   {
     id: "takes-damage-for-a-torn-write",
-    rule: "A last record that is all there and does not read has been damaged.",
+    rule: "A sector of the journal that does not read has been damaged: a torn write leaves what was there before.",
     section,
-    edits: [{ file: journal, find: "if (corrupt.some((record) => record.firstTag === firstTag(last + 1))) damaged(", replace: "if (corrupt.length < 0 && corrupt.some((record) => record.firstTag === firstTag(last + 1))) damaged(" }],
+    edits: [{ file: journal, find: "if (rotten) damaged(", replace: "if (rotten && records.length < 0) damaged(" }],
+    caught: byJournalTest,
+  },
+  {
+    id: "drops-a-record-before-one-that-was-begun",
+    rule: "A store whose journal lacks a record before one that was begun is refused.",
+    section,
+    edits: [{ file: journal, find: "if (begun > last + 1) damaged(", replace: "if (begun < 0) damaged(" }],
     caught: byJournalTest,
   },
   {
