@@ -33,11 +33,16 @@ function onPath(program: string): boolean {
 function suites(): Suite[] {
   const corosync = corosyncAvailable();
   const consul = spawnSync("/usr/bin/python3", ["-c", "import consul"]).status === 0 ? undefined : "python3-consul is not installed";
+  const compiler = process.platform !== "linux" ? "it needs Linux" : onPath("g++") ? undefined : "g++ is not installed";
   const redis = onPath("redis-server") ? undefined : "redis-server is not installed";
   return [
     {
       name: "units", parallel: true, leftOut: undefined,
-      include: ["native/test/*.test.ts", "framework/test/**/*.test.ts", "examples/*/test/*.test.ts", "examples/*/test/!(differential|python)/**/*.test.ts", "test/scenarios/*.test.ts", "test/types/*.test.ts", "test/docs/*.test.ts", "test/start/*.test.ts", "test/bench/*.test.ts", "test/simulation/*.test.ts", "test/chaos/**/*.test.ts", "test/mutations/*.test.ts"],
+      include: ["native/test/*.test.ts", "framework/test/*.test.ts", "framework/test/!(disk)/**/*.test.ts", "examples/*/test/*.test.ts", "examples/*/test/!(differential|python)/**/*.test.ts", "test/scenarios/*.test.ts", "test/types/*.test.ts", "test/docs/*.test.ts", "test/start/*.test.ts", "test/bench/*.test.ts", "test/simulation/*.test.ts", "test/chaos/**/*.test.ts", "test/mutations/*.test.ts"],
+    },
+    {
+      name: "losses of power on real files", parallel: true, include: ["framework/test/disk/*.test.ts"],
+      leftOut: compiler === undefined ? undefined : { why: compiler, add: "apt-get install g++" },
     },
     {
       name: "comparison with redis-server", parallel: true, include: ["examples/*/test/differential/**/*.test.ts"],
