@@ -11,6 +11,7 @@
  */
 import { LockstepError, invariant } from "../errors.js";
 import { chainHash, contentHash, genesisHash } from "./chain-hash.js";
+import { EntrySizes } from "./entry-sizes.js";
 import type { LogEntry, LogPoint } from "./log.js";
 import { entriesAfter, keys, past, unneeded } from "./store-keys.js";
 import type { Backend, Change, Recovered, SnapshotWriter, Store, StoredEntries, StoredEntry, StoreIdentity, StoreWrite } from "./store.js";
@@ -55,8 +56,8 @@ class LogStore implements Store {
   #nextBase: BaseRecord | undefined;
   /** The newest snapshot that is whole. */
   #finished: Snapshot | undefined;
-  /** Entries that went through here, for their average size. */
-  #seen = { entries: 0, bytes: 0 };
+  /** Of what is still on disk. */
+  readonly #sizes = new EntrySizes();
   #lastSnapshot = 0;
   #recovered: boolean;
   /** Until the first write. */
@@ -167,21 +168,15 @@ class LogStore implements Store {
       const entry = decodeEntry(key, value);
       hash = chainHash(hash, entry.ballot, entry.record.bytes);
       if (hash !== entry.hash) damaged(`the entry of position ${position} does not follow the one before it`);
-      this.#count(entry);
+      this.#sizes.add(position, entry.record.bytes.byteLength);
       yield { ...entry, position };
     }
-  }
-
-  #count({ record }: LogEntry): void {
-    this.#seen.entries++;
-    this.#seen.bytes += record.bytes.byteLength;
   }
 
   entriesBetween(from: LogPoint, to: LogPoint): StoredEntries | undefined {
     if (from.position < this.#base.since.position || from.position > to.position || to.position > this.#end.position) return undefined;
     if (this.#pointAt(from.position).hash !== from.hash || this.#pointAt(to.position).hash !== to.hash) return undefined;
-    const average = this.#seen.bytes / Math.max(1, this.#seen.entries);
-    return { aboutBytes: average * (to.position - from.position), entries: this.#readBetween(from, to) };
+    return { aboutBytes: this.#sizes.aboutBytes(from.position, to.position), entries: this.#readBetween(from, to) };
   }
 
   *#readBetween(from: LogPoint, to: LogPoint): Generator<LogEntry> {
@@ -208,6 +203,7 @@ class LogStore implements Store {
       this.#unfinished = false;
       this.#littered ||= base !== this.#base;
       this.#blank = false;
+      if (base !== this.#base) this.#sizes.drop(base.since.position);
       this.#base = base;
       this.#end = end;
       this.#nextBase = undefined;
@@ -233,7 +229,7 @@ class LogStore implements Store {
     for (const entry of entries) {
       invariant(entry.position === end.position + 1, `entry ${entry.position} follows ${end.position}`);
       changes.push(put(keys.entry(entry.position), encodeEntry(keys.entry(entry.position), entry)));
-      this.#count(entry);
+      this.#sizes.add(entry.position, entry.record.bytes.byteLength);
       end = { position: entry.position, hash: entry.hash };
     }
     changes.push(put(keys.head, encodeHead(keys.head, { head, end })), ...this.#sweep(base));

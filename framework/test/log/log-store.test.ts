@@ -50,12 +50,12 @@ class Records implements Backend {
 }
 
 /** Entries of another ballot make another log. */
-function entriesAfter(point: LogPoint, count: number, ballot = ballotOfAll): (LogEntry & { position: number })[] {
+function entriesAfter(point: LogPoint, count: number, ballot = ballotOfAll, sizeAt = (_position: number): number => 0): (LogEntry & { position: number })[] {
   const entries: (LogEntry & { position: number })[] = [];
   let { position, hash } = point;
   for (let left = count; left > 0; left--) {
     position++;
-    const record = encodeCommands({ origin: { slot: 1, incarnation: "00000001000000aa" }, n: position, timeMs: position }, [encodeCommand({ name: "set", input: position })]);
+    const record = encodeCommands({ origin: { slot: 1, incarnation: "00000001000000aa" }, n: position, timeMs: position }, [encodeCommand({ name: "set", input: `${position}`.padEnd(sizeAt(position)) })]);
     hash = chainHash(hash, ballot, record.bytes);
     entries.push({ ballot, record, hash, position });
   }
@@ -165,6 +165,30 @@ describe("the store of a replica", () => {
     expect(positions(pointOf(entriesAfter(genesis, 6), 2), eighth), "dropped").toBeUndefined();
     expect(positions(fourth, { position: 9, hash: foreign }), "beyond its end").toBeUndefined();
     expect(positions(eighth, fourth), "backwards").toBeUndefined();
+  });
+
+  it("knows about how large the entries are that it would give, whatever the others are like", async () => {
+    const records = new Records();
+    const store = opened(records);
+    store.recover();
+    const sizeAt = (position: number): number => (position <= 1_000 ? 10 : position <= 1_400 ? 20_000 : 300);
+    const entries = entriesAfter(genesis, 2_000, ballotOfAll, sizeAt);
+    await store.write({ entries, head });
+    const ranges = [[0, 2_000], [0, 900], [10, 50], [1_100, 1_300], [950, 1_100], [1_500, 2_000], [1_990, 2_000], [5, 5]] as const;
+    const check = (of: Store, what: string): void => {
+      for (const [after, through] of ranges) {
+        const real = entries.slice(after, through).reduce((sum, { record }) => sum + record.bytes.byteLength, 0);
+        const about = of.entriesBetween(after === 0 ? genesis : pointOf(entries, after), pointOf(entries, through))?.aboutBytes ?? -1;
+        expect(about, `${after} to ${through}, ${what}: ${real}`).toBeGreaterThanOrEqual(real / 1.5);
+        expect(about, `${after} to ${through}, ${what}: ${real}`).toBeLessThanOrEqual(real * 1.5);
+      }
+    };
+    check(store, "as they were written");
+    for (const _entry of store.entriesBetween(genesis, pointOf(entries, 2_000))?.entries ?? []);
+    check(store, "read again");
+    const after = opened(records);
+    for (const _entry of after.recover()?.entries ?? []);
+    check(after, "after a restart");
   });
 
   it("says so when entries that are being given are dropped meanwhile", async () => {
