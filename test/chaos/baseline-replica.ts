@@ -53,7 +53,7 @@ class BaselineServer implements ChaosServer {
 
   async status(): Promise<Status> {
     const active = this.#replica?.active ?? false;
-    return Promise.resolve({ role: active ? "active" : "not current", active, lineage: active, incarnation: this.#incarnation, applied: this.#replica?.applied ?? 0, pending: this.#pending, stopped: undefined });
+    return Promise.resolve({ role: active ? "active" : "not current", active, lineage: active, incarnation: this.#incarnation, applied: this.#replica?.applied ?? 0, pending: this.#pending, base: undefined, stopped: undefined });
   }
 
   async dump(): Promise<Dump> {

@@ -40,7 +40,11 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #lives = new Map<number, Life>();
   readonly #starts = new Map<number, number>();
+  /** Where each one's log on disk began last. */
+  readonly #bases = new Map<number, number>();
   #watching = true;
+  /** How often a log on disk was seen to begin with a newer state. */
+  snapshots = 0;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -114,6 +118,7 @@ export class Fleet {
       if (this.#lives.get(nodeId) !== life) return false;
       this.#checkPosition(nodeId, life.status, status);
       life.status = status;
+      this.#countSnapshot(nodeId, status.base);
       this.account.saw(nodeId, status);
       if (status.stopped !== undefined) this.#ended(nodeId, life, `the replica of node ${nodeId} stopped itself: ${status.stopped}`);
       return true;
@@ -127,6 +132,12 @@ export class Fleet {
   #checkPosition(nodeId: number, before: Status | undefined, now: Status): void {
     if (before === undefined || before.incarnation !== now.incarnation || before.applied <= now.applied) return;
     this.#options.accident(`the replica of node ${nodeId} went back from position ${before.applied} to ${now.applied}`);
+  }
+
+  #countSnapshot(nodeId: number, base: number | undefined): void {
+    if (base === undefined || base <= (this.#bases.get(nodeId) ?? 0)) return;
+    this.#bases.set(nodeId, base);
+    this.snapshots++;
   }
 
   /** Looks at all of them again and again until close(). */

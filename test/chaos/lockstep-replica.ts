@@ -6,10 +6,16 @@ import type { Change, ChangeResult, Dump } from "./machine.js";
 import type { ChangeOptions, ChaosServer, Consistency, Reply, Status } from "./server.js";
 import { statusOf, supervise } from "./supervision.js";
 
+/**
+ * With a disk: a state is written down every few seconds, entries of before go, and who was away gets what it lacks from others' disks,
+ * or a state. With the defaults a run of minutes would see none of it.
+ */
+const diskLimits = { snapshotLogBytes: 128 * 1024, snapshotIntervalMs: 4_000, snapshotSliceBytes: 4 * 1024, logRetentionBytes: 32 * 1024, incrementalBytes: 64 * 1024 };
+
 type KeysReplica = Awaited<ReturnType<typeof openReplica>>;
 
 function openReplica(group: string, directory: string | undefined) {
-  return createReplica(keysMachine, { group, transport: corosync(), ...(directory === undefined ? {} : { durability: "disk", directory }) });
+  return createReplica(keysMachine, { group, transport: corosync(), ...(directory === undefined ? {} : { durability: "disk", directory, limits: diskLimits }) });
 }
 
 class LockstepServer implements ChaosServer {

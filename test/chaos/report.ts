@@ -37,6 +37,8 @@ export interface RunReport {
   readonly notAtRest: string | undefined;
   /** Daemons and replicas that ended, or stopped, though no fault did that to them; positions that went back. */
   readonly accidents: readonly string[];
+  /** How often a replica's log on disk was seen to begin with a newer state. */
+  readonly snapshotsOnDisk: number;
 }
 
 export interface RunResult {
@@ -61,6 +63,7 @@ const rows: readonly (readonly [string, (report: RunReport) => string | number])
   ["longest silence with a majority together", (report) => `${seconds(report.longestSilenceMs)} (at ${seconds(report.longestSilenceFromMs)})`],
   ["all active after the last fault", (report) => (report.allActiveAfterMs === undefined ? "never" : `after ${seconds(report.allActiveAfterMs)}`)],
   ["at rest in the end", (report) => (report.notAtRest === undefined ? "yes" : "no")],
+  ["states written to disk", (report) => report.snapshotsOnDisk],
   ["ended by themselves", (report) => report.accidents.length],
 ];
 
@@ -86,6 +89,7 @@ export function violations({ report, findings }: RunResult): string[] {
   const few = 5;
   const found = Object.entries(findings).flatMap(([kind, all]: [string, readonly string[]]) =>
     [...all.slice(0, few).map((what) => `${kind}: ${what}`), ...(all.length > few ? [`${kind}: ${all.length - few} more`] : [])]);
+  if (report.durability === "disk" && report.snapshotsOnDisk === 0) found.push("no state was written to disk: this run says nothing of logs that begin with one");
   if (report.notAtRest !== undefined) found.push(`not at rest: ${report.notAtRest}`);
   return [...found, ...report.accidents.map((what) => `accident: ${what}`)];
 }

@@ -202,7 +202,7 @@ class Run {
         contradictory: findings.contradictory.length, nonLinearizable: findings.nonLinearizable.length, keysChecked: new Set(operations.map(({ key }) => key)).size,
         badReads: findings.badReads.length, replicasThatDiffer: findings.diverged.length,
         longestSilenceMs: Math.round(silence.ms), longestSilenceFromMs: Math.round(silence.fromMs),
-        allActiveAfterMs, notAtRest: obstacle, accidents: this.#accidents,
+        allActiveAfterMs, notAtRest: obstacle, accidents: this.#accidents, snapshotsOnDisk: this.#fleet.snapshots,
       } satisfies RunReport,
     };
   }

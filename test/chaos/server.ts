@@ -25,6 +25,8 @@ export interface Status {
   readonly incarnation: string;
   /** Position in the log of what is applied. */
   readonly applied: number;
+  /** Position at which the log on disk begins; undefined without a disk. */
+  readonly base: number | undefined;
   /** Changes and reads that were asked for and have not ended. */
   readonly pending: number;
   /** Why the replica has stopped by itself. */

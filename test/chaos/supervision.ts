@@ -28,6 +28,7 @@ export function statusOf(inspection: Inspection | undefined, pending: number, st
     lineage: inspection?.lineage ?? false,
     incarnation: inspection?.incarnation ?? "",
     applied: inspection?.positions.applied ?? 0,
+    base: inspection?.disk?.base,
     pending,
     stopped,
   };
