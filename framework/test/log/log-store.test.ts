@@ -5,7 +5,7 @@ import { LockstepError, isLockstepError } from "../../src/errors.js";
 import { encodeCommand, encodeCommands } from "../../src/codec/entry-codec.js";
 import { chainHash, genesisHash } from "../../src/log/chain-hash.js";
 import type { LogEntry, LogPoint } from "../../src/log/log.js";
-import { openLogStore } from "../../src/log/log-store.js";
+import { makeStore, openLogStore } from "../../src/log/log-store.js";
 import { storeFormat } from "../../src/log/store-codec.js";
 import { keys } from "../../src/log/store-keys.js";
 import type { Backend, Change, Store, StoreHead, StoreIdentity } from "../../src/log/store.js";
@@ -260,6 +260,21 @@ describe("the store of a replica", () => {
       await store.write({ entries: other.slice(4), head });
       expect(found(records)).toMatchObject({ base: 4, positions: [5] });
     }
+  });
+
+  it("that is made from a backup is refused until its first write, and has nothing of before then", async () => {
+    const records = await filled();
+    const store = await makeStore(records, identity);
+    const refused = expect.objectContaining({ code: "STORE_DAMAGED", message: expect.stringMatching(/restore .* not finished.* Run it again/) as string }) as Error;
+    expect(() => found(records)).toThrow(refused);
+    const point = { position: 3, hash: "a".repeat(32) };
+    await writeSnapshot(store, point, ["three"]);
+    expect(() => found(records)).toThrow(refused);
+    expect(() => opened(records, { ...identity, group: "other" }).recover()).toThrow(refused);
+    const again = await makeStore(records, identity);
+    await writeSnapshot(again, point, ["three again"]);
+    await again.write({ base: point, entries: entriesAfter(point, 2), head });
+    expect(found(records)).toEqual({ base: 3, slices: ["three again"], positions: [4, 5], head });
   });
 
   it("asserts that what follows a new base in the log follows its state", async () => {

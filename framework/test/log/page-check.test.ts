@@ -1,5 +1,5 @@
 /** Databases with damaged pages: refused, or read as if nothing were damaged but a value. Never the end of the process that reads. */
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -183,30 +183,6 @@ describe("a database", () => {
     checkPages(path);
     await fill();
     checkPages(path);
-  });
-
-  it("of which nothing is left is refused, whether it was used or not, and stays as it is", async () => {
-    for (const use of [() => openLmdb(directory).then((blank) => blank.close()), fill]) {
-      await use();
-      writeFileSync(path, "");
-      await expect(openLmdb(directory)).rejects.toMatchObject({ code: "STORE_DAMAGED", message: expect.stringMatching(/it has 0 bytes.* Move the directory away.* restore a backup/) as string });
-      expect(statSync(path).size).toBe(0);
-      rmSync(path);
-      await expect(openLmdb(directory)).rejects.toMatchObject({ code: "STORE_DAMAGED", message: expect.stringContaining("data.mdb is missing, and was there once") as string });
-      expect(readdirSync(directory)).toEqual(["data.mdb-lock"]);
-      rmSync(`${path}-lock`);
-    }
-  });
-
-  it("whose creation was broken off is made anew", async () => {
-    for (const left of ["", "\0".repeat(2 * pageBytes), "anything"]) {
-      writeFileSync(`${path}.new`, left);
-      writeFileSync(`${path}.new-lock`, left);
-      await fill();
-      expect(readdirSync(directory)).toEqual(["data.mdb", "data.mdb-lock"]);
-      checkPages(path);
-      for (const name of readdirSync(directory)) rmSync(join(directory, name));
-    }
   });
 
   it.each(Object.entries(damages))("with %s is refused, or has its records and can be written to", async (_name, damage) => {

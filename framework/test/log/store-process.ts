@@ -1,7 +1,7 @@
 /**
  * Processes with a store of their own, to be killed, frozen, or run out of room. They run the compiled sources: `npm run build` first.
  *
- * What their programs have: directory, everything imported below, and `log`, which makes the same entries in every process.
+ * What their programs have: directory, dist, everything imported below, and `log`, which makes the same entries in every process.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -33,7 +33,7 @@ const preamble = `
 /** @param launcher A command that runs another, the program. */
 export function storeProcess(directory: string, body: string, launcher: readonly string[] = []): ChildProcess {
   const lines = Object.entries(imports).map(([names, path]) => `import ${names} from ${JSON.stringify(new URL(path, dist).href)};`);
-  const source = [...lines, preamble, `const directory = ${JSON.stringify(directory)};`, body].join("\n");
+  const source = [...lines, preamble, `const [directory, dist] = ${JSON.stringify([directory, dist.href])};`, body].join("\n");
   const [command, ...args] = [...launcher, process.execPath, "--input-type=module", "-e", source];
   // LMDB writes what failed to standard error as well.
   return spawn(command, args, { stdio: ["ignore", "pipe", launcher.length > 0 ? "ignore" : "inherit"] });
