@@ -4,9 +4,11 @@
  * What their programs have: directory, dist, everything imported below, and `log`, which makes the same entries in every process.
  */
 import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 
-const dist = new URL("../../dist/", import.meta.url);
+/** In a copy for deliberate mistakes (test/mutations) the tests are compiled as well, and it is one deeper. */
+export const dist = new URL(existsSync(new URL("../../dist/log", import.meta.url)) ? "../../dist/" : "../../dist/src/", import.meta.url);
 const imports: Readonly<Record<string, string>> = {
   "{ openBackend }": "log/journaled-backend.js",
   "{ openLmdb }": "log/lmdb-backend.js", "{ openLogStore }": "log/log-store.js", "{ DirectoryLock }": "log/directory-lock.js",

@@ -5,6 +5,7 @@ import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { backupFormat, magic } from "../../src/operate/backup-format.js";
 import { verifyBackup } from "../../src/operate/verify-backup.js";
+import { dist } from "../log/store-process.js";
 import { addAll, Bed } from "./bed.js";
 
 let bed: Bed;
@@ -94,7 +95,7 @@ describe("a backup", () => {
 
   it("that the disk does not take, or that is broken off, is none", async () => {
     const program = `
-      const { writeBackup } = await import(${JSON.stringify(new URL("../../dist/operate/backup-writer.js", import.meta.url).href)});
+      const { writeBackup } = await import(${JSON.stringify(new URL("operate/backup-writer.js", dist).href)});
       const ballot = { era: 0, ringSeq: 4n, ringNode: 1, k: 1, attempt: 0 };
       const header = { group: "g", slot: 1, slots: [1], policy: "majority", machine: { name: "m", version: 1 }, point: { position: 1, hash: "0".repeat(32) }, ballot, now: 0, atMs: 0, by: "ada" };
       const source = (slices) => ({ position: 1, slices, aboutBytes: () => 0 });
