@@ -183,8 +183,8 @@ function chooseTarget(knowing: readonly StateReport[]): { point: LogPoint; ballo
   let point = genesis;
   let found = false;
   for (const report of knowing) {
-    if (!equalBallots(report.ballot, ballot) || (found && report.verified.position <= point.position)) continue;
-    point = report.verified;
+    if (!equalBallots(report.ballot, ballot)) continue;
+    if (!found || report.verified.position > point.position) point = report.verified;
     found = true;
   }
   return { point, ballot: found ? ballot : zeroBallot };

@@ -157,11 +157,18 @@ export function statusTold(of: Inspection): string[] {
       ["slots", `${list(of.slots)}; active: ${list(of.activeSlots)}`],
       ["ballot", of.ballot],
       ["positions", `applied ${positions.applied}, committed ${positions.committed}, verified ${positions.verified}, end ${positions.end}, log since ${positions.base}`],
-      ...(of.disk === undefined ? [] : [["disk", `a state of position ${of.disk.base}, and the log to ${of.disk.end}${of.disk.trouble === undefined ? "" : `. IT TAKES NOTHING: ${of.disk.trouble}`}`] as const]),
+      ...(of.disk === undefined ? [] : [["disk", diskTold(of.disk)] as const]),
       ["queue", `${queue.commands} commands, ${size(queue.bytes)}`],
+      ["per second", `${Math.round(of.rates.submitted)} submitted here, ${Math.round(of.rates.appliedCommands)} applied`],
     ]),
     ...operationLines(of.operations),
   ];
+}
+
+function diskTold({ base, end, trouble, snapshotTrouble }: NonNullable<Inspection["disk"]>): string {
+  const content = `a state of position ${base}, and the log to ${end}`;
+  if (trouble !== undefined) return `${content}. IT TAKES NOTHING: ${trouble}`;
+  return snapshotTrouble === undefined ? content : `${content}. IT TAKES NO NEWER STATE, AND THE LOG GROWS: ${snapshotTrouble}`;
 }
 
 // new-start

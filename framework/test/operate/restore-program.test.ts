@@ -1,6 +1,8 @@
 /** The program that restores, killed at any moment or without room: what it leaves is all of the state, or starts nobody and can be restored into again. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -17,15 +19,20 @@ async function restoreInto(directory: string): Promise<void> {
   await restore(bed.path("a.backup"), await planRestore(bed.path("a.backup"), target), "ada@desk", 1_000_000);
 }
 
-/** @param killedAfterMs undefined: it ends by itself. */
-async function restoreProcess(directory: string, launcher: readonly string[] = [], killedAfterMs?: number): Promise<{ said: string }> {
+/** Of what has been written. */
+function databaseBytes(directory: string): number {
+  return statSync(join(directory, "data.mdb"), { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** @param killedAtBytes undefined: it ends by itself. */
+async function restoreProcess(directory: string, launcher: readonly string[] = [], killedAtBytes?: number): Promise<{ said: string }> {
   const program = fileURLToPath(new URL("../../bin/lockstep.js", import.meta.url));
   const [command, ...args] = [...launcher, process.execPath, program, "restore", bed.path("a.backup"), "--data", directory, "--group", "counters", "--slot", "1", "--slots", "1,2,3"];
   const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
   const said = child.stderr.toArray();
   const ended = once(child, "exit");
-  if (killedAfterMs !== undefined) {
-    await pause(killedAfterMs);
+  if (killedAtBytes !== undefined) {
+    while (child.exitCode === null && databaseBytes(directory) < killedAtBytes) await pause(1);
     child.kill("SIGKILL");
   }
   await ended;
@@ -63,17 +70,15 @@ describe("a restore by the program", () => {
     for (let n = 0; n < 20; n++) await addAll(one, 1_000, `part ${n}`);
     const { position } = (await one?.backup(bed.path("a.backup"), { by: "ada" })) ?? { position: 0 };
     await bed.stopAll();
+    await restoreInto(bed.path("whole"));
+    const wholeBytes = databaseBytes(bed.path("whole"));
     const seen = { nothing: 0, unfinished: 0, whole: 0 };
-    let [shortestMs, longestMs] = [0, 1_500];
-    for (let round = 0; round < 12; round++) {
+    const rounds = 12;
+    for (let round = 0; round < rounds; round++) {
       const directory = bed.path(`killed-${round}`);
-      const afterMs = (shortestMs + longestMs) / 2 * (0.9 + round / 60);
-      await restoreProcess(directory, [], afterMs);
+      await restoreProcess(directory, [], (wholeBytes * round) / (rounds - 1));
       const found = await whatIsThere(directory);
       seen[found]++;
-      // Towards the moment between.
-      if (found !== "whole") shortestMs = afterMs;
-      else longestMs = afterMs;
       if (found === "unfinished") {
         await expect(bed.start(1, { directory })).rejects.toMatchObject({ code: "STORE_DAMAGED", message: expect.stringMatching(/restore .* not finished.* Run it again/) as string });
         await restoreInto(directory);

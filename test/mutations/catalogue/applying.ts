@@ -3,6 +3,20 @@ import { byReplicaHistories, type Mutation } from "../mutation.js";
 
 export const applying: readonly Mutation[] = [
   {
+    id: "shares-a-draft-with-what-has-parts",
+    rule: "A draft ends behind a command that stored anything with parts outside of Tables.",
+    section: "Normal operation, 7",
+    edits: [{ file: "apply/shared-draft.ts", find: "this.#store(key, hasParts(value) ? \"parts\" : \"values\");", replace: "this.#store(key, \"values\");" }],
+    caught: { by: "test", file: "apply/batching.test.ts" },
+  },
+  {
+    id: "keeps-what-a-failed-command-did-in-a-shared-draft",
+    rule: "A command that throws after it has changed something has no effect: the others of its entry are applied again without it.",
+    section: "Normal operation, 7",
+    edits: [{ file: "apply/handlers.ts", find: "else if (shared.look() !== \"nothing\") throw new NotTogether();", replace: "" }],
+    caught: { by: "test", file: "apply/batching.test.ts" },
+  },
+  {
     id: "applies-second-copies",
     rule: "An entry whose n is not above the last applied n of its incarnation is a second copy: it takes its position, and nothing else happens.",
     section: "Normal operation, 7",

@@ -8,6 +8,13 @@ const byJournalTest = { by: "test", file: "log/journaled-backend.test.ts" } as c
 
 export const durability: readonly Mutation[] = [
   {
+    id: "throws-away-snapshots-that-memory-has-outrun",
+    rule: "A finished snapshot is what the log on disk begins with, whether or not memory reaches back to it.",
+    section: "On disk",
+    edits: [{ file: "core/disk.ts", find: "} else if (point.position <= disk.issued.base) {", replace: "} else if (point.position <= disk.issued.base || log.hashAt(point.position) !== point.hash) {" }],
+    caught: { by: "test", file: "durable-replica.test.ts" },
+  },
+  {
     id: "acknowledges-before-the-disk-has-it",
     rule: "What is acknowledged has been written.",
     section,

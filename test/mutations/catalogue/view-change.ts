@@ -181,6 +181,13 @@ export const viewChange: readonly Mutation[] = [
     caught: byScenario("the-ring-sequence-went-back"),
   },
   {
+    id: "overlooks-a-contradiction-within-a-longer-log",
+    rule: "Verified prefixes of one ballot that are not prefixes of each other stop whoever sees it.",
+    section: "View change, 3",
+    edits: [{ file: decide, find: "if (own !== undefined && own !== hash) return", replace: "if (own !== undefined && own !== hash && position < 0) return" }],
+    caught: { by: "test", file: "core/contradiction.test.ts" },
+  },
+  {
     id: "takes-the-longest-log-whatever-its-ballot",
     rule: "The target is the longest verified prefix of the highest ballot.",
     section: "View change, 3",
