@@ -4,7 +4,7 @@
  * or restored) and which parts of it are shared do not count.
  */
 import { createHash } from "node:crypto";
-import { encodeValue } from "../codec/values.js";
+import { encodePart } from "../codec/values.js";
 import { Table } from "../machine/table.js";
 import { canonical } from "./canonical.js";
 import { writtenForm, type AnyTable } from "./replicated-codec.js";
@@ -43,7 +43,7 @@ function* digestValues(values: Iterable<unknown>, digests: Map<AnyTable, string>
 /** Encodes a value with digests in the place of Tables; not to be used if some were unknown. */
 function encodeWith(digests: ReadonlyMap<AnyTable, string>, value: unknown): { bytes: Uint8Array; unknown: ReadonlySet<AnyTable> } {
   const unknown = new Set<AnyTable>();
-  const bytes = encodeValue(value, (part) => {
+  const bytes = encodePart(value, (part) => {
     if (!(part instanceof Table)) return undefined;
     const digest = digests.get(part as AnyTable);
     if (digest === undefined) unknown.add(part as AnyTable);

@@ -2,7 +2,7 @@
  * How commands end. Agreed by all replicas: the code and the details. The message is made where it is read, because what
  * an engine writes in its errors may differ between versions.
  */
-import type { ErrorCode } from "../errors.js";
+import type { ErrorCode, LockstepError } from "../errors.js";
 import { isLockstepError } from "../errors.js";
 import { seal } from "../machine/seal.js";
 import type { Rejection } from "../machine/reject.js";
@@ -24,11 +24,20 @@ export function failed(code: ErrorCode, message: string, details?: unknown): Com
 
 /** The outcome of a handler that threw: a rejection, or a fault of the machine. */
 export function outcomeOfThrown(command: string, thrown: unknown): CommandOutcome {
-  if (!isLockstepError(thrown, "REJECTED")) return failed("MACHINE_FAULT", `The handler of ${command} failed: ${textOf(thrown)}`);
+  if (!isRejection(thrown)) return failed("MACHINE_FAULT", `The handler of ${command} failed: ${textOf(thrown)}`);
   try {
     return failed("REJECTED", thrown.message, seal(thrown.details));
   } catch (unsealable) {
     return failed("MACHINE_FAULT", `The handler of ${command} rejected with details that cannot be sent: ${textOf(unsealable)}`);
+  }
+}
+
+/** What looks like one and cannot be looked at is none. */
+function isRejection(thrown: unknown): thrown is LockstepError {
+  try {
+    return isLockstepError(thrown, "REJECTED");
+  } catch {
+    return false;
   }
 }
 
@@ -45,6 +54,11 @@ export function withMessage(command: string, agreed: AgreedOutcome): CommandOutc
   return failed(agreed.code, message, agreed.details);
 }
 
+/** Not everything can be made a text: a symbol as name, no prototype, a proxy that throws. */
 function textOf(thrown: unknown): string {
-  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  try {
+    return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  } catch {
+    return "it threw something that cannot be told in words";
+  }
 }

@@ -1,4 +1,5 @@
 /** Builds a replicated state aside from the slices of a snapshot (see snapshot-source.ts), and checks that it is whole. */
+import { maxWrittenDepth } from "../codec/plain.js";
 import { decodeValue } from "../codec/values.js";
 import { LockstepError } from "../errors.js";
 import { seal } from "../machine/seal.js";
@@ -86,7 +87,7 @@ class Receiver implements SnapshotSink {
     if (!this.#complete || this.#waitingBytes > 0) malformed(`it ends after ${this.#records} records, without its end`);
     checkAcyclic(this.#references);
     this.#tables.forEach((table, number) => this.#buildTable(table, number));
-    const replicated = seal(fromWrittenForm(this.#state));
+    const replicated = seal(fromWrittenForm(this.#state), maxWrittenDepth);
     const restored: RestoredState = { position: replicated.position, lastApplied: (incarnation) => replicated.lastApplied.get(incarnation)?.n ?? 0 };
     restoredStates.set(restored, replicated);
     return restored;

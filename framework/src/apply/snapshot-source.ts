@@ -5,7 +5,7 @@
  * A snapshot is a sequence of records, each a 32-bit length and an encoded array: its header, the state with references
  * in the place of Tables, then each Table (its size, its rows), and the end with the count of all records.
  */
-import { encodeValue } from "../codec/values.js";
+import { encodePart, encodeValue } from "../codec/values.js";
 import { Table } from "../machine/table.js";
 import { snapshotFormat, writtenForm, type AnyTable } from "./replicated-codec.js";
 import type { Replicated } from "./replicated.js";
@@ -52,11 +52,11 @@ function* encodeRecords({ name, version }: MachineIdentity, captured: Replicated
   const { tables, referenceOf } = numberTables();
   let count = 2;
   yield encodeValue([recordKind.header, snapshotFormat, name, version, captured.position]);
-  yield encodeValue([recordKind.state, writtenForm(captured)], referenceOf);
+  yield encodePart([recordKind.state, writtenForm(captured)], referenceOf);
   // Grows while it is walked: the values of a Table may hold Tables.
   for (const table of tables) {
     yield encodeValue([recordKind.table, table.size]);
-    for (const [key, value] of table) yield encodeValue([recordKind.row, key, value], referenceOf);
+    for (const [key, value] of table) yield encodePart([recordKind.row, key, value], referenceOf);
     count += 1 + table.size;
   }
   yield encodeValue([recordKind.end, count, tables.length]);
@@ -65,13 +65,13 @@ function* encodeRecords({ name, version }: MachineIdentity, captured: Replicated
 /** How large a snapshot will be: its rows are taken to be like the first of their Table. */
 export function aboutBytes(captured: Replicated<unknown>): number {
   const { tables, referenceOf } = numberTables();
-  let bytes = encodeValue([recordKind.state, writtenForm(captured)], referenceOf).byteLength;
+  let bytes = encodePart([recordKind.state, writtenForm(captured)], referenceOf).byteLength;
   for (const table of tables) {
     let [rows, ofRows] = [0, 0];
     for (const [key, value] of table) {
       if (rows === sampledRows) break;
       rows++;
-      ofRows += 4 + encodeValue([recordKind.row, key, value], referenceOf).byteLength;
+      ofRows += 4 + encodePart([recordKind.row, key, value], referenceOf).byteLength;
     }
     if (rows > 0) bytes += ofRows / rows * table.size;
   }

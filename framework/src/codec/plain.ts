@@ -8,8 +8,15 @@
  */
 import { LockstepError } from "../errors.js";
 
-/** Nesting beyond this is refused: it is nearly always a cycle, and recursion must end well before the stack does. */
+/**
+ * Nesting beyond this is refused, in commands, results and states: it is nearly always a cycle, and recursion must end well before the stack
+ * does, at the same depth on every replica.
+ */
 export const maxDepth = 500;
+/** Of what a Table holds: results and inputs, with what the framework keeps them in. */
+export const maxRowDepth = maxDepth + 50;
+/** Of what is written of a state: rows, with what goes around them. Whatever was accepted can be written. */
+export const maxWrittenDepth = maxDepth + 100;
 
 export type Kind = "scalar" | "string" | "array" | "object" | "map" | "set" | "date" | "bytes" | "other";
 
@@ -49,9 +56,9 @@ export function refuseHoles(): never {
   throw new LockstepError("INVALID_INPUT", "An array with holes cannot be replicated: fill them with undefined or null, or use an object or a Table.");
 }
 
-/** @throws LockstepError INVALID_INPUT beyond maxDepth. */
-export function checkDepth(depth: number): void {
-  if (depth > maxDepth) throw new LockstepError("INVALID_INPUT", `The value is cyclic, or nested deeper than ${maxDepth} levels. Refer to other objects by a key instead.`);
+/** @throws LockstepError INVALID_INPUT beyond `most` levels. */
+export function checkDepth(depth: number, most = maxDepth): void {
+  if (depth > most) throw new LockstepError("INVALID_INPUT", `The value is cyclic, or nested deeper than ${most} levels. Refer to other objects by a key instead.`);
 }
 
 function describe(value: unknown): string {

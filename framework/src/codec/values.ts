@@ -10,7 +10,7 @@
  */
 import { Packr } from "msgpackr";
 import { LockstepError } from "../errors.js";
-import { checkDepth, kindOf, refuse, refuseHoles } from "./plain.js";
+import { checkDepth, kindOf, maxDepth, maxWrittenDepth, refuse, refuseHoles } from "./plain.js";
 
 const packr = new Packr({
   useRecords: false, // a record's structure is shared between messages, or written again in each: no gain for single commands
@@ -36,15 +36,21 @@ const noReferences: ReferenceOf = () => undefined;
 const noReference: Dereference = () => malformed("it refers to a table, and stands alone");
 
 /**
+ * @param levelsSpared Parts may be nested so much deeper than maxDepth.
  * @throws LockstepError INVALID_INPUT if the value is not plain data (see plain.ts).
  */
-export function encodeValue(value: unknown, referenceOf: ReferenceOf = noReferences): Uint8Array {
-  if (!needsEscape(value, 0, referenceOf)) return packr.pack(value);
+export function encodeValue(value: unknown, referenceOf: ReferenceOf = noReferences, levelsSpared = 0): Uint8Array {
+  if (!needsEscape(value, -levelsSpared, referenceOf)) return packr.pack(value);
   const packed = packr.pack(escape(value, referenceOf));
   const bytes = Buffer.allocUnsafe(packed.length + 1);
   bytes[0] = escapeMark;
   bytes.set(packed, 1);
   return bytes;
+}
+
+/** A part of a state, which was accepted with whatever depth it has. */
+export function encodePart(value: unknown, referenceOf: ReferenceOf): Uint8Array {
+  return encodeValue(value, referenceOf, maxWrittenDepth - maxDepth);
 }
 
 /**

@@ -3,29 +3,39 @@
  * can change it afterwards. Plain: drafts become copies of what they are now. Checked: only plain data (codec/plain.ts) and
  * Tables. Frozen: deeply, Maps and Sets included; Uint8Array and Date cannot be frozen and are immutable by convention.
  *
- * What is frozen counts as sealed and is not looked at again: sealing costs as much as there is new.
+ * What is sealed is frozen, and stays as it is where it becomes part of something new: sealing costs as much as there is new. That
+ * it is frozen does not make it sealed: a handler may freeze things too. So it is looked at, with the levels that it has; the
+ * large are remembered.
  */
 import { current, freeze, isDraft } from "immer";
-import { checkDepth, kindOf, refuse, refuseHoles } from "../codec/plain.js";
+import { LockstepError } from "../errors.js";
+import { checkDepth, kindOf, maxDepth, maxWrittenDepth, refuse, refuseHoles } from "../codec/plain.js";
 
 /** The method of a class of ours whose instances may be part of a state: returns itself, sealed. */
 export const sealSelf: unique symbol = Symbol("lockstep.seal");
 
+/** What has more parts is remembered: to look at less is cheaper than to remember it. */
+const smallParts = 32;
+/** Levels of larger sealed collections. */
+const levelsOfLarge = new WeakMap<object, number>();
+
 /**
+ * @param mostLevels How deeply it may be nested.
  * @returns the same value, sealed, or a sealed copy if it is a draft or has drafts in it.
  * @throws LockstepError INVALID_INPUT if it cannot be replicated.
  */
-export function seal<T>(value: T): T {
-  return sealPart(value, 0) as T;
+export function seal<T>(value: T, mostLevels = maxDepth): T {
+  return sealPart(value, maxDepth - mostLevels) as T;
 }
 
 function mayNeedSealing(value: unknown): boolean {
   return typeof value === "object" || typeof value === "function" || typeof value === "symbol";
 }
 
+/** @param depth Above it; it must not exceed maxDepth. */
 function sealPart(value: unknown, depth: number): unknown {
   if (!mayNeedSealing(value)) return value;
-  const plain: unknown = isDraft(value) ? current(value) : value;
+  const plain: unknown = isOpenDraft(value) ? current(value) : value;
   switch (kindOf(plain)) {
     case "array":
     case "object":
@@ -39,17 +49,98 @@ function sealPart(value: unknown, depth: number): unknown {
   }
 }
 
+/** Immer does not see drafts in what a handler has frozen: they are over when their draft is. */
+function isOpenDraft(value: unknown): boolean {
+  try {
+    return isDraft(value);
+  } catch {
+    throw new LockstepError("INVALID_INPUT", "A part of it is a draft that has ended. Do not freeze what has drafts in it, and keep no drafts.");
+  }
+}
+
 function sealsItself(value: unknown): value is { [sealSelf](): unknown } {
   return typeof value === "object" && value !== null && sealSelf in value;
 }
 
 function sealCollection(collection: object, depth: number): object {
-  if (Object.isFrozen(collection)) return collection;
+  if (isFrozen(collection)) {
+    const levels = new Look().levelsOf(collection);
+    if (levels !== undefined) {
+      checkDepth(depth + levels - 1);
+      return collection;
+    }
+  }
   checkDepth(depth);
-  if (collection instanceof Map) return freezeMethods(sealMap(collection as Map<unknown, unknown>, depth + 1));
-  if (collection instanceof Set) return freezeMethods(sealSet(collection as Set<unknown>, depth + 1));
-  sealProperties(collection as Record<string, unknown>, depth + 1);
-  return Object.freeze(collection);
+  // Somebody else's, who has frozen it: it stays theirs.
+  const open = Object.isFrozen(collection) ? copyOf(collection) : collection;
+  if (open instanceof Map) return freezeMethods(sealMap(open as Map<unknown, unknown>, depth + 1));
+  if (open instanceof Set) return freezeMethods(sealSet(open as Set<unknown>, depth + 1));
+  sealProperties(open as Record<string, unknown>, depth + 1);
+  return Object.freeze(open);
+}
+
+function copyOf(collection: object): object {
+  if (collection instanceof Map) return new Map(collection as Map<unknown, unknown>);
+  if (collection instanceof Set) return new Set(collection as Set<unknown>);
+  if (Array.isArray(collection)) return collection.slice();
+  return Object.assign(Object.create(Object.getPrototypeOf(collection) as object | null) as object, collection);
+}
+
+/** As freeze() and freezeMethods() leave it. */
+function isFrozen(collection: object): boolean {
+  return Object.isFrozen(collection) && ((!(collection instanceof Map) && !(collection instanceof Set)) || Object.hasOwn(collection, "clear"));
+}
+
+/** A look at what is frozen. */
+class Look {
+  #parts = 0;
+
+  /** Of collections in each other; undefined if it is not sealed all through. What is in a Table has been looked at when it was stored. */
+  levelsOf(collection: object, depth = 1): number | undefined {
+    const known = levelsOfLarge.get(collection);
+    if (known !== undefined) return known;
+    if (depth > maxWrittenDepth) return Infinity;
+    if (Array.isArray(collection) && Object.keys(collection).length < collection.length) return undefined;
+    const before = this.#parts;
+    let levels = 1;
+    for (const part of partsOf(collection)) {
+      this.#parts++;
+      if (!mayNeedSealing(part)) continue;
+      const below = this.#levelsOfPart(part, depth);
+      if (below === undefined) return undefined;
+      if (below >= levels) levels = below + 1;
+    }
+    if (this.#parts - before > smallParts) levelsOfLarge.set(collection, levels);
+    return levels;
+  }
+
+  #levelsOfPart(part: unknown, depth: number): number | undefined {
+    if (isOpenDraft(part)) return undefined;
+    switch (kindOf(part)) {
+      case "array":
+      case "object":
+      case "map":
+      case "set":
+        return isFrozen(part as object) ? this.levelsOf(part as object, depth + 1) : undefined;
+      case "other":
+        return sealsItself(part) && Object.isFrozen(part) ? 0 : undefined;
+      default:
+        return 0;
+    }
+  }
+}
+
+function* partsOf(collection: object): Iterable<unknown> {
+  if (collection instanceof Map) {
+    for (const [key, value] of collection as Map<unknown, unknown>) {
+      yield key;
+      yield value;
+    }
+  } else if (collection instanceof Set || Array.isArray(collection)) {
+    yield* collection as Iterable<unknown>;
+  } else {
+    yield* Object.values(collection);
+  }
 }
 
 /** Object.freeze() leaves the contents of a Map or Set open: immer's freeze takes their methods away. */

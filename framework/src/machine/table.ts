@@ -9,6 +9,7 @@
  */
 import { immerable, isDraft, original, type Draft } from "immer";
 import { LockstepError } from "../errors.js";
+import { maxRowDepth } from "../codec/plain.js";
 import { BTree, bulkLoad, union } from "./btree.js";
 import { drafts } from "./drafts.js";
 import { seal, sealSelf } from "./seal.js";
@@ -116,7 +117,7 @@ export class Table<K extends TableKey, V> {
   /** @throws LockstepError MACHINE_FAULT unless this is a draft, or new. */
   set(key: K, value: V): this {
     const stored = keyToStore(key);
-    const sealed = seal(value);
+    const sealed = seal(value, maxRowDepth);
     ownTree(this).set(stored, sealed);
     return this;
   }
@@ -166,8 +167,13 @@ export class Table<K extends TableKey, V> {
   }
 }
 
-/** Of a primitive, what `change` returns; of anything else, also what it did to its draft. */
+/** Of a primitive, what `change` returns; of anything else, also what it did to its draft, or its copy where there are no drafts. */
 function changeValue(value: unknown, change: (value: unknown) => unknown): unknown {
+  if (value instanceof Date || value instanceof Uint8Array) {
+    const copy = value instanceof Date ? new Date(value) : value.slice();
+    const changed = change(copy);
+    return changed === undefined ? copy : changed;
+  }
   return drafts.produce(value, change);
 }
 
@@ -223,7 +229,7 @@ export class TableBuilder<K extends TableKey, V> {
     const last = this.#keys.at(-1) ?? this.#tree?.maxKey();
     if (last !== undefined && compareKeys(last, stored) >= 0) throw new LockstepError("INVALID_INPUT", `The keys of a Table at ${this.size - 1} and ${this.size} are not in ascending order.`);
     this.#keys.push(stored);
-    this.#values.push(seal(value));
+    this.#values.push(seal(value, maxRowDepth));
     if (this.#keys.length === loadedAtOnce) this.#load();
   }
 

@@ -26,6 +26,7 @@ export interface Context {
   /**
    * Runs a command of this machine at the first entry whose time reaches `at` (cluster time, milliseconds); at the next
    * entry if it is past already. Returns the timer's id. Forgotten if the command that schedules it is refused.
+   * The command's schema does not run: the input is what the handler gets.
    */
   schedule(at: number, command: string, input?: unknown): string;
   /** True if the timer was still waiting. */
