@@ -42,11 +42,19 @@ export class Requests<S> {
   }
 
   #submit(name: string, command: AnyCommand<S>, input: unknown, options: SubmitOptions): Promise<unknown> {
-    const validated = command.schema?.["~standard"].validate(input);
-    if (validated instanceof Promise) return validated.then((result) => this.enqueue(name, result, options));
-    return this.enqueue(name, validated ?? { value: input }, options);
+    if (command.schema === undefined) return this.enqueue(name, { value: input }, options);
+    try {
+      const validated: unknown = command.schema["~standard"].validate(input);
+      // Not only promises of this realm: whatever can be awaited has to be.
+      if (!isThenable(validated)) return this.enqueue(name, resultOf(validated), options);
+      const result = Promise.resolve(validated).then(resultOf).catch((error: unknown) => { throw schemaFailed(name, error); });
+      return result.then((found) => this.enqueue(name, found, options));
+    } catch (error) {
+      return Promise.reject(schemaFailed(name, error));
+    }
   }
 
+  /** Never throws: what is wrong with the input or the options ends this one submission, and no other. */
   enqueue(name: string, validated: Validated, options: SubmitOptions): Promise<unknown> {
     const refusal = this.refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
@@ -55,11 +63,8 @@ export class Requests<S> {
       const messages = validated.issues.map((issue) => issue.message).join("; ");
       return Promise.reject(new LockstepError("INVALID_INPUT", `${name}: ${messages}`, { details: validated.issues }));
     }
-    const { requestId } = options;
-    if (requestId !== undefined && (requestId.length === 0 || requestId.length > maxRequestIdLength)) {
-      return Promise.reject(new LockstepError("INVALID_INPUT", `a request id has 1 to ${maxRequestIdLength} characters`));
-    }
     try {
+      const requestId = requestIdOf(options);
       const bytes = encodeCommand({ name, input: validated.value, ...(requestId === undefined ? {} : { requestId }) });
       const promise = this.#parts.submissions.submit(bytes, requestId, this.#wait(options));
       this.submitted++;
@@ -109,6 +114,28 @@ export class Requests<S> {
     this.#parts.flush();
     await confirmed;
   }
+}
+
+/** JavaScript may give anything: what is no string, no replica could read, and the commands that travel with it would be lost with it. */
+function requestIdOf({ requestId }: { readonly requestId?: unknown }): string | undefined {
+  if (requestId === undefined) return undefined;
+  if (typeof requestId !== "string") throw new LockstepError("INVALID_INPUT", `a request id is a string, not ${requestId === null ? "null" : `a ${typeof requestId}`}`);
+  if (requestId.length === 0 || requestId.length > maxRequestIdLength) throw new LockstepError("INVALID_INPUT", `a request id has 1 to ${maxRequestIdLength} characters`);
+  return requestId;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (typeof value === "object" || typeof value === "function") && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** What else a schema might give must not be taken for a valid input. */
+function resultOf(validated: unknown): Validated {
+  if (typeof validated === "object" && validated !== null && ("value" in validated || "issues" in validated)) return validated as Validated;
+  throw new TypeError("it gave neither a value nor issues");
+}
+
+function schemaFailed(name: string, cause: unknown): LockstepError {
+  return new LockstepError("INVALID_INPUT", `${name}: the schema failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
 }
 
 function notReady(role: ReplicaRole, reason: string | undefined): LockstepError {

@@ -1,0 +1,85 @@
+/** What JavaScript may give to submit(), whatever the types say: refused in the promise, with nothing else disturbed. */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { createReplica } from "../src/create-replica.js";
+import { defineMachine } from "../src/machine/define-machine.js";
+import type { SubmitOptions } from "../src/replica-api.js";
+import { memory } from "../src/transport/memory/index.js";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const stops: (() => Promise<void>)[] = [];
+
+afterEach(async () => { await Promise.all(stops.splice(0).map((stop) => stop())); });
+
+type Settle = (value: unknown) => void;
+
+/** What can be awaited and is no promise. */
+function thenable(then: (done: Settle, failed: Settle) => void): object {
+  const given = {};
+  Reflect.set(given, "then", then);
+  return given;
+}
+
+/** A replica whose command validates as told, and keeps the inputs it was run with. */
+async function open(validate: (input: unknown) => unknown = (value) => ({ value })) {
+  const schema = { "~standard": { version: 1, vendor: "a test", validate } } as StandardSchemaV1<unknown, unknown>;
+  const machine = defineMachine({
+    name: "keeper", version: 1,
+    initialState: () => ({ inputs: [] as unknown[] }),
+    commands: (command) => ({ keep: command(schema, (draft, input) => draft.inputs.push(input)) }),
+  });
+  const logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+  const replica = await createReplica(machine, { group: "keeper", transport: memory(), logger });
+  stops.push(() => replica.stop());
+  await replica.ready();
+  return replica;
+}
+
+describe("a request id that is no string", () => {
+  it.each([["a number", 5], ["null", null], ["an array, which has a length", ["x"]], ["a boolean", true]])("as %s is refused, and what is submitted with it is not", async (_what, id) => {
+    const replica = await open();
+    const options = { requestId: id } as unknown as SubmitOptions;
+    const answers = await Promise.allSettled([replica.submit.keep("a"), replica.submit.keep("b", options), replica.submit.keep("c")]);
+    expect(answers).toMatchObject([
+      { status: "fulfilled", value: 1 },
+      { status: "rejected", reason: { code: "INVALID_INPUT", outcome: "none", message: expect.stringContaining("a request id is a string") as string } },
+      { status: "fulfilled", value: 2 },
+    ]);
+    expect(replica.state.inputs).toEqual(["a", "c"]);
+  });
+
+  it("and options that are none are refused in the promise", async () => {
+    const replica = await open();
+    await expect(replica.submit.keep("a", null as unknown as SubmitOptions)).rejects.toMatchObject({ code: "INVALID_INPUT", outcome: "none" });
+  });
+});
+
+describe("a schema", () => {
+  const cause = new Error("boom");
+
+  it.each([
+    ["throws", () => { throw cause; }],
+    ["rejects", () => Promise.reject(cause)],
+    ["gives a thenable that rejects", () => thenable((_done, failed) => { failed(cause); })],
+  ])("that %s ends the submission in its promise, with the cause, and nothing is sent", async (_what, validate) => {
+    const replica = await open(validate);
+    const { submitted } = replica.inspect().totals;
+    await expect(replica.submit.keep("a")).rejects.toMatchObject({ code: "INVALID_INPUT", outcome: "none", message: "keep: the schema failed: boom", cause });
+    expect(replica.inspect().totals.submitted).toBe(submitted);
+  });
+
+  it("that gives a thenable of its own is waited for", async () => {
+    const resultOf = (input: unknown): unknown => (input === "bad" ? { issues: [{ message: "bad it is" }] } : { value: `${String(input)}, validated` });
+    const replica = await open((input) => thenable((done) => { setImmediate(() => { done(resultOf(input)); }); }));
+    expect(await replica.submit.keep("good")).toBe(1);
+    await expect(replica.submit.keep("bad")).rejects.toMatchObject({ code: "INVALID_INPUT", message: "keep: bad it is" });
+    expect(replica.state.inputs).toEqual(["good, validated"]);
+  });
+
+  it.each([["nothing", undefined], ["null", null], ["an empty object", {}], ["a promise of nothing", Promise.resolve(undefined)]])("that gives %s lets no input through", async (_what, given) => {
+    const replica = await open(() => given);
+    await expect(replica.submit.keep("a")).rejects.toMatchObject({ code: "INVALID_INPUT", message: "keep: the schema failed: it gave neither a value nor issues" });
+    expect(replica.state.inputs).toEqual([]);
+  });
+});
