@@ -19,6 +19,8 @@ interface Waiter {
 }
 
 interface Submission extends Waiter {
+  /** How many were queued before it, ever. */
+  readonly number: number;
   readonly bytes: Uint8Array;
   readonly requestId: string | undefined;
   readonly resolve: (result: unknown) => void;
@@ -47,12 +49,14 @@ export class Submissions {
   readonly #limits: Limits;
   /** Called with n when nobody waits for a sent batch any more. */
   readonly #abandon: (n: number) => void;
+  /** In the order of their numbers. Those that have ended are left out in time. */
   #queue: Submission[] = [];
-  /** Submissions ever queued, and ever taken from the queue. */
+  /** Submissions ever queued; and so many of the first of them have been taken from the queue, or have ended. */
   #queuedEver = 0;
   #takenEver = 0;
   #barriers: Barrier[] = [];
   readonly #sent = new Map<number, SentBatch>();
+  /** Of those in the queue that have not ended. */
   #queuedCommands = 0;
   #queuedBytes = 0;
   #sentBytes = 0;
@@ -85,7 +89,7 @@ export class Submissions {
     const full = this.#refusal(bytes.byteLength);
     if (full !== undefined) return Promise.reject(full);
     return new Promise((resolve, reject) => {
-      const submission: Submission = { bytes, requestId, deadlineMs: options.deadlineMs, resolve, reject, sentIn: undefined, ended: false, detach: undefined };
+      const submission: Submission = { number: this.#queuedEver, bytes, requestId, deadlineMs: options.deadlineMs, resolve, reject, sentIn: undefined, ended: false, detach: undefined };
       if (!this.#watchSignal(submission, options.signal)) return;
       this.#queue.push(submission);
       this.#queuedCommands++;
@@ -133,9 +137,10 @@ export class Submissions {
     const submissions: Submission[] = [];
     let bytes = 0;
     let next = 0;
-    for (; next < this.#queue.length && this.#takenEver + next < clear; next++) {
+    for (; next < this.#queue.length; next++) {
       const submission = this.#queue[next];
-      if (submission === undefined || submission.ended) continue;
+      if (submission === undefined || submission.number >= clear) break;
+      if (submission.ended) continue;
       const size = submission.bytes.byteLength + commandOverheadBytes;
       if (submissions.length > 0 && bytes + size > this.#limits.batchBytes) break;
       bytes += size;
@@ -143,7 +148,8 @@ export class Submissions {
       submissions.push(submission);
     }
     this.#queue = next === this.#queue.length ? [] : this.#queue.slice(next);
-    this.#takenEver += next;
+    const through = Math.min(clear, this.#queue[0]?.number ?? this.#queuedEver);
+    this.#takenEver = Math.max(this.#takenEver, through);
     const waiting = this.#barriers.filter((barrier) => !barrier.ended);
     const barriers = waiting.filter((barrier) => barrier.after <= this.#takenEver);
     this.#barriers = waiting.filter((barrier) => barrier.after > this.#takenEver);
@@ -200,7 +206,7 @@ export class Submissions {
   /** Refuses all that has not been sent. Reads that wait for a sent entry wait on, until their deadline. */
   refuseUnsent(error: LockstepError): void {
     for (const submission of this.#queue) if (!submission.ended) end(submission, error);
-    this.#takenEver += this.#queue.length;
+    this.#takenEver = this.#queuedEver;
     this.#queue = [];
     this.#queuedCommands = 0;
     this.#queuedBytes = 0;
@@ -227,6 +233,7 @@ export class Submissions {
     const expired: (Submission | Barrier)[] = [...this.#queue.filter(overdue), ...this.#barriers.filter(overdue)];
     for (const batch of this.#sent.values()) expired.push(...batch.submissions.filter(overdue), ...batch.barriers.filter(overdue));
     for (const waiter of expired) this.#endEarly(waiter, "timeoutMs passed");
+    this.#barriers = this.#barriers.filter((barrier) => !barrier.ended);
   }
 
   #endEarly(waiter: Submission | Barrier, why: string): void {
@@ -236,6 +243,7 @@ export class Submissions {
       end(waiter, new LockstepError("TIMED_OUT", `${why} before the command was sent`));
       this.#queuedCommands--;
       this.#queuedBytes -= waiter.bytes.byteLength;
+      this.#leaveOutEnded();
     } else {
       end(waiter, new LockstepError("UNKNOWN_OUTCOME", `${why} after the command was sent: it may have taken effect, or may still. Retry with the same request id to learn it`));
     }
@@ -243,6 +251,11 @@ export class Submissions {
     if (batch === undefined || waiter.sentIn === undefined) return;
     batch.awaited--;
     if (batch.awaited === 0) this.#abandon(waiter.sentIn);
+  }
+
+  /** What has ended counts no more, so must not be held either; half at a time, each costs the same however many there are. */
+  #leaveOutEnded(): void {
+    if (this.#queue.length > 2 * this.#queuedCommands) this.#queue = this.#queue.filter((submission) => !submission.ended);
   }
 
   #forget(n: number): SentBatch | undefined {

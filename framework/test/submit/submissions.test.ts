@@ -1,4 +1,6 @@
 /** Submissions and barriers: limits, time-outs, signals, and exactly one ending for each, whatever happens in whatever order. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isLockstepError, LockstepError } from "../../src/errors.js";
@@ -83,6 +85,62 @@ describe("submissions", () => {
     submissions.answer(1, [{ ok: true, result: 1 }, { ok: true, result: 2 }]);
     controllers[2]?.abort();
     expect(await Promise.all([first, second, third])).toEqual(["TIMED_OUT", "UNKNOWN_OUTCOME", ["result", 2]]);
+  });
+
+  it("hold nothing of those that have ended, however many come while nothing can be sent", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const { submissions } = make();
+    void submissions.submit(bytes(1), undefined, { deadlineMs: 1_000_000 });
+    const held: WeakRef<Uint8Array>[] = [];
+    for (let round = 1; round <= 100; round++) {
+      const endings: Promise<unknown>[] = [];
+      for (let i = 0; i < 10; i++) {
+        const command = bytes(1_000);
+        held.push(new WeakRef(command));
+        const controller = new AbortController();
+        endings.push(ending(submissions.submit(command, undefined, { deadlineMs: round * 10, signal: controller.signal })));
+        if (i % 2 === 0) controller.abort();
+      }
+      submissions.expire(round * 10);
+      expect(new Set(await Promise.all(endings))).toEqual(new Set(["TIMED_OUT"]));
+    }
+    await new Promise(setImmediate); // a WeakRef holds on until the end of the turn
+    collect();
+    expect([submissions.commands, submissions.bytes]).toEqual([1, 1]);
+    expect(held.filter((ref) => ref.deref() !== undefined).length).toBeLessThan(10);
+  });
+
+  it("keep their turn, and reads theirs behind them, when those around them have ended", () => {
+    const { submissions } = make();
+    const submit = (size: number, deadlineMs: number): void => { submissions.submit(bytes(size), undefined, { deadlineMs }).catch(() => undefined); };
+    const read = (): void => { submissions.barrier({ deadlineMs: 1_000 }).catch(() => undefined); };
+    for (let i = 0; i < 5; i++) submit(100 + i, 10);
+    submit(1, 1_000);
+    read();
+    for (let i = 0; i < 5; i++) submit(200 + i, 10);
+    submit(2, 1_000);
+    read();
+    submissions.expire(10);
+    expect(submissions.take(1, 3)).toEqual([]);
+    expect([submissions.pressing(3), submissions.pressing(5), submissions.pressing(6)]).toEqual([false, true, true]);
+    expect(submissions.take(2, 6).map((command) => command.byteLength)).toEqual([1]);
+    expect(submissions.pressing(6)).toBe(false);
+    expect(submissions.take(3, 11)).toEqual([]);
+    expect(submissions.pressing(11)).toBe(false);
+    expect(submissions.take(4).map((command) => command.byteLength)).toEqual([2]);
+    expect(submissions.pressing()).toBe(false);
+  });
+
+  it("do not count the reads that have ended among those that wait", async () => {
+    const { submissions } = make({ pendingSubmissions: 2 });
+    const early = [1, 2].map(async () => ending(submissions.barrier({ deadlineMs: 10 })));
+    submissions.expire(10);
+    expect(await Promise.all(early)).toEqual(["STALE_READ", "STALE_READ"]);
+    const late = ending(submissions.barrier(soon));
+    submissions.take(1);
+    submissions.answer(1, []);
+    expect(await late).toEqual(["result", undefined]);
   });
 
   it("answer a read when the entry that it was sent in is applied, and not by one that was sent before it began", async () => {
