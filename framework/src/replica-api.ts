@@ -51,9 +51,10 @@ export type ReplicaRole =
   /** Stopped, by stop() or by an error. */
   | "stopped";
 
+/** A command that was applied. A retry, whose request id was answered before, has no event: it took effect once, and is told once. */
 export interface ReplicaEvent {
   readonly position: number;
-  /** Index within the entry: fired timers first, then commands. */
+  /** Index within the entry: fired timers first, then commands. Grows within a position, with gaps where a retry stood. */
   readonly index: number;
   readonly command: string;
   readonly input: unknown;

@@ -83,6 +83,23 @@ describe("commands and reads", () => {
   });
 });
 
+describe("events", () => {
+  it("tell once of a request that was submitted twice, so that they add up to the state", async () => {
+    const [first, second] = await three();
+    const from = first.inspect().positions.applied + 1;
+    const options = { requestId: "once" };
+    await first.submit.add({ key: "x", by: 1 }, options);
+    await second.submit.add({ key: "x", by: 1 }, options);
+    await first.submit.echo("the last");
+    let sum = 0;
+    for await (const { command, input } of first.events({ from })) {
+      if (command === "echo") break;
+      sum += (input as { by: number }).by;
+    }
+    expect(sum).toBe(first.state.values.get("x"));
+  });
+});
+
 describe("limits and wrong use", () => {
   it("refuses what exceeds a limit, certainly without effect", async () => {
     const [first] = await three({ limits: { commandBytes: 1_000, queueBytes: 2_000, pendingSubmissions: 3 } });

@@ -19,7 +19,8 @@ interface Held {
 
 /** An applied entry without what its bytes tell. */
 interface Condensed extends Pick<AppliedEntry, "position" | "origin" | "now" | "fired"> {
-  readonly outcomes: readonly CommandOutcome[];
+  /** Of its commands; "repeated" for a request that was answered before. */
+  readonly outcomes: readonly (CommandOutcome | "repeated")[];
 }
 
 export class EventLog {
@@ -108,7 +109,7 @@ export class EventLog {
 function condense(held: Held): void {
   if ("outcomes" in held.entry) return;
   const { position, origin, now, fired, commands } = held.entry;
-  held.entry = { position, origin, now, fired, outcomes: commands.map(({ outcome }) => outcome) };
+  held.entry = { position, origin, now, fired, outcomes: commands.map(({ outcome, repeated }) => (repeated ? "repeated" : outcome)) };
   held.bytes = withoutSurroundings(held.bytes);
 }
 
@@ -117,25 +118,35 @@ function withoutSurroundings(bytes: Uint8Array): Uint8Array {
   return bytes.buffer.byteLength <= 2 * bytes.byteLength ? bytes : new Uint8Array(bytes);
 }
 
+interface Happened extends Pick<AppliedCommand, "call"> {
+  readonly outcome: CommandOutcome | "repeated";
+}
+
+function happened({ call, outcome, repeated }: AppliedCommand): Happened {
+  return { call, outcome: repeated ? "repeated" : outcome };
+}
+
 /** Of an entry that was a second copy, or could not be decoded, none was applied. */
-function commandsOf({ entry, bytes }: Held): readonly Pick<AppliedCommand, "call" | "outcome">[] {
-  if ("commands" in entry) return entry.commands;
+function commandsOf({ entry, bytes }: Held): readonly Happened[] {
+  if ("commands" in entry) return entry.commands.map(happened);
   if (entry.outcomes.length === 0) return [];
   const calls = decodeEntry(bytes).commands;
   return entry.outcomes.map((outcome, index) => {
     const call = calls[index];
     invariant(call !== undefined, `the entry at ${entry.position} is as it was applied`);
-    return { call: { ...call, input: seal(call.input) }, outcome };
+    return outcome === "repeated" ? { call, outcome } : { call: { ...call, input: seal(call.input) }, outcome };
   });
 }
 
+/** A repeated request took effect when it came first: it has no second event, but keeps its index, as every replica counts it. */
 function* eventsOf(held: Held): Generator<ReplicaEvent> {
   const { entry } = held;
-  let index = 0;
-  for (const [origin, commands] of [[undefined, entry.fired], [entry.origin, commandsOf(held)]] as const) {
+  let next = 0;
+  for (const [origin, commands] of [[undefined, entry.fired.map(happened)], [entry.origin, commandsOf(held)]] as const) {
     for (const { call, outcome } of commands) {
       if (isRecord(call)) continue;
-      yield { position: entry.position, index: index++, command: call.name, input: call.input, outcome, origin, now: entry.now };
+      const index = next++;
+      if (outcome !== "repeated") yield { position: entry.position, index, command: call.name, input: call.input, outcome, origin, now: entry.now };
     }
   }
 }

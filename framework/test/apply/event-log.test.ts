@@ -53,6 +53,18 @@ describe("the log of events", () => {
     expect(late[0]).toEqual({ position: 1, index: 0, command: "set", input: { key: "k1", at: new Map([[1, -0]]) }, outcome: { ok: true, result: undefined }, origin, now: 10 });
   });
 
+  it.each([["close", 2], ["late", count]])("has no event of a retry that was given the first answer, and the others keep their index (%s)", async (_when, through) => {
+    const log = new EventLog(1000);
+    const [set, take] = callsOf(1) as [CommandCall, CommandCall];
+    const outcome = succeeded(1);
+    append(log, 1, { commands: [{ call: set, outcome, repeated: false }, { call: take, outcome, repeated: false }] });
+    append(log, 2, { commands: [{ call: set, outcome, repeated: true }, { call: take, outcome, repeated: false }], fired: [{ call: take, outcome, repeated: false }] });
+    append(log, 3, { commands: [{ call: set, outcome, repeated: true }, { call: take, outcome, repeated: true }] });
+    for (let position = 4; position <= through + 2; position++) append(log, position);
+    const seen = await read(log, 1, 3);
+    expect(seen.map(({ position, index, command }) => [position, index, command])).toEqual([[1, 0, "set"], [1, 1, "take"], [2, 0, "take"], [2, 2, "take"]]);
+  });
+
   it("gives inputs that nobody can change, however late", async () => {
     const log = new EventLog(1000);
     for (let position = 1; position <= count; position++) append(log, position);
