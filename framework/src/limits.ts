@@ -36,6 +36,8 @@ export interface Limits {
   readonly heldBytes: number;
   /** Applied entries kept for events({ from }). */
   readonly eventEntries: number;
+  /** The same in bytes of the entries; results, and inputs of timers, are not counted. */
+  readonly eventBytes: number;
   /** How long a member may be silent before a view change goes on without it, milliseconds. */
   readonly silenceTimeoutMs: number;
   /** How long a synchronising member waits for the next chunk before it asks another donor, milliseconds. */
@@ -79,6 +81,8 @@ export const defaultLimits: Limits = {
   applySliceMs: 10,
   heldBytes: 256 * 1024 * 1024,
   eventEntries: 10_000,
+  // As much as of the log for members that come back: with the largest commands the number alone would let gigabytes be kept.
+  eventBytes: 64 * 1024 * 1024,
   // Many times the longest pause of a healthy event loop, short beside the answer time-out.
   silenceTimeoutMs: 2_000,
   transferTimeoutMs: 2_000,

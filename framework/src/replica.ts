@@ -56,7 +56,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     this.#parts = parts;
     this.#clock = new ClusterClock(parts.clock);
     this.#submissions = new Submissions(parts.limits, (n) => this.#connection.membership?.abandon(n));
-    this.#events = new EventLog(parts.limits.eventEntries);
+    this.#events = new EventLog(parts.limits);
     const { applier, limits, logger, scheduler } = parts;
     this.#readiness = new Readiness({ scheduler, isReady: () => this.#isUpToDate(), role: () => ({ role: this.#role, reason: this.#reason }) });
     this.#store = store;

@@ -73,6 +73,16 @@ describe("limits.eventEntries", () => {
     expect(newest.map(({ position, input }) => [position, input])).toEqual(positions.map((position, index) => [position, { key: "x", by: index + 1 }]).slice(-eventEntries));
   });
 
+  it("is not reached where eventBytes is before it", async () => {
+    const [first] = await three({ limits: { eventEntries: 1_000, eventBytes: 10_000 } });
+    await first.submit.echo("the first");
+    const from = first.inspect().positions.applied;
+    for (let i = 0; i < 20; i++) await first.submit.echo("x".repeat(1_000));
+    await expect(first.events({ from }).next()).rejects.toMatchObject({ code: "EVENTS_TRIMMED" });
+    const { applied } = first.inspect().positions;
+    expect((await first.events({ from: applied - 3 }).next()).value).toMatchObject({ position: applied - 3, command: "echo" });
+  });
+
   it("ends a reader that falls behind by more than is kept", async () => {
     const [first] = await three({ limits: { eventEntries: 10 } });
     await first.submit.add({ key: "x", by: 1 });

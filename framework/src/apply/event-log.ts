@@ -4,6 +4,7 @@
  */
 import { decodeEntry } from "../codec/entry-codec.js";
 import { LockstepError, invariant } from "../errors.js";
+import type { Limits } from "../limits.js";
 import { seal } from "../machine/seal.js";
 import type { ReplicaEvent } from "../replica-api.js";
 import { isRecord } from "./operations.js";
@@ -24,16 +25,18 @@ interface Condensed extends Pick<AppliedEntry, "position" | "origin" | "now" | "
 }
 
 export class EventLog {
-  readonly #limitEntries: number;
+  readonly #limits: Pick<Limits, "eventEntries" | "eventBytes">;
   #entries: Held[] = [];
+  /** Of the entries. Outcomes and inputs of timers are not counted: to know their size would mean to encode them. */
+  #bytes = 0;
   /** Events at or below this position are not held. */
   #trimmedThrough = 0;
   #position = 0;
   #closed: Error | "closed" | undefined;
   readonly #wakers = new Set<() => void>();
 
-  constructor(limitEntries: number) {
-    this.#limitEntries = limitEntries;
+  constructor(limits: Pick<Limits, "eventEntries" | "eventBytes">) {
+    this.#limits = limits;
   }
 
   /** @param bytes What was applied: codec/entry-codec.ts. */
@@ -42,16 +45,32 @@ export class EventLog {
     this.#entries.push({ bytes, entry });
     const older = this.#entries.at(-1 - recentEntries);
     if (older !== undefined) condense(older);
-    if (this.#entries.length > 2 * this.#limitEntries) {
-      this.#entries = this.#entries.slice(-this.#limitEntries);
-      this.#trimmedThrough = (this.#entries[0]?.entry.position ?? 1) - 1;
-    }
+    this.#bytes += bytes.byteLength;
+    this.#trim();
     this.#wake();
+  }
+
+  /** Drops the oldest, half of what may be kept at a time: each entry is moved once or so. The newest stays, whatever its size. */
+  #trim(): void {
+    const { eventEntries, eventBytes } = this.#limits;
+    const mostEntries = this.#entries.length > 2 * eventEntries ? eventEntries : Number.POSITIVE_INFINITY;
+    const mostBytes = this.#bytes > eventBytes ? eventBytes / 2 : Number.POSITIVE_INFINITY;
+    let dropped = 0;
+    for (const { bytes } of this.#entries) {
+      const left = this.#entries.length - dropped;
+      if (left === 1 || (left <= mostEntries && this.#bytes <= mostBytes)) break;
+      this.#bytes -= bytes.byteLength;
+      dropped++;
+    }
+    if (dropped === 0) return;
+    this.#entries = this.#entries.slice(dropped);
+    this.#trimmedThrough = (this.#entries[0]?.entry.position ?? 1) - 1;
   }
 
   /** A snapshot took the place of the entries up to this position. */
   skipTo(position: number): void {
     this.#entries = [];
+    this.#bytes = 0;
     this.#position = position;
     this.#trimmedThrough = position;
     this.#wake();

@@ -8,14 +8,19 @@ import type { ReplicaEvent } from "../../src/replica-api.js";
 
 const origin = { slot: 1, incarnation: "00000000000000aa" };
 const count = 300;
+const plenty = { eventEntries: 1000, eventBytes: 1024 * 1024 };
 
 function callsOf(position: number): CommandCall[] {
   return [{ name: "set", input: { key: `k${position}`, at: new Map([[position, -0]]) } }, { name: "take", input: undefined, requestId: `r${position}` }];
 }
 
-/** @param slab Where its bytes lie, among other things. */
-function append(log: EventLog, position: number, change: Partial<AppliedEntry> = {}, slab?: Uint8Array): void {
-  const commands = callsOf(position);
+/**
+ * @param slab Where its bytes lie, among other things.
+ * @param extra Bytes of the input of one more command.
+ * @returns Its own bytes.
+ */
+function append(log: EventLog, position: number, change: Partial<AppliedEntry> = {}, slab?: Uint8Array, extra = 0): number {
+  const commands = [...callsOf(position), ...(extra === 0 ? [] : [{ name: "fill", input: new Uint8Array(extra) }])];
   const encoded = encodeCommands({ origin, n: position, timeMs: position * 10 }, commands.map(encodeCommand)).bytes;
   slab?.set(encoded);
   const bytes = slab === undefined ? encoded : slab.subarray(0, encoded.byteLength);
@@ -24,6 +29,20 @@ function append(log: EventLog, position: number, change: Partial<AppliedEntry> =
     commands: commands.map((call, index) => ({ call, repeated: false, outcome: index === 0 ? succeeded(undefined) : failed("REJECTED", "no", { code: "none", position }) })),
     fired: position % 7 === 0 ? [{ call: { name: "due", input: position }, repeated: false, outcome: succeeded(position) }] : [], ...change,
   }, bytes);
+  return bytes.byteLength;
+}
+
+/** The lowest position that is held. */
+async function oldestOf(log: EventLog, newest: number): Promise<number> {
+  let [trimmed, held] = [0, newest];
+  while (held - trimmed > 1) {
+    const between = Math.floor((trimmed + held) / 2);
+    const reader = log.follow(between, undefined);
+    const isHeld = await reader.next().then(() => true, (error: unknown) => { expect(error).toMatchObject({ code: "EVENTS_TRIMMED" }); return false; });
+    if (isHeld) held = between;
+    else trimmed = between;
+  }
+  return held;
 }
 
 async function read(log: EventLog, from: number, through: number): Promise<ReplicaEvent[]> {
@@ -37,7 +56,7 @@ async function read(log: EventLog, from: number, through: number): Promise<Repli
 
 describe("the log of events", () => {
   it("tells who comes late what it tells who follows closely", async () => {
-    const log = new EventLog(1000);
+    const log = new EventLog(plenty);
     const close: ReplicaEvent[] = [];
     const following = (async () => { for await (const event of log.follow(1, undefined)) close.push(event); })();
     for (let position = 1; position <= count; position++) {
@@ -54,7 +73,7 @@ describe("the log of events", () => {
   });
 
   it.each([["close", 2], ["late", count]])("has no event of a retry that was given the first answer, and the others keep their index (%s)", async (_when, through) => {
-    const log = new EventLog(1000);
+    const log = new EventLog(plenty);
     const [set, take] = callsOf(1) as [CommandCall, CommandCall];
     const outcome = succeeded(1);
     append(log, 1, { commands: [{ call: set, outcome, repeated: false }, { call: take, outcome, repeated: false }] });
@@ -66,14 +85,14 @@ describe("the log of events", () => {
   });
 
   it("gives inputs that nobody can change, however late", async () => {
-    const log = new EventLog(1000);
+    const log = new EventLog(plenty);
     for (let position = 1; position <= count; position++) append(log, position);
     const [first] = await read(log, 1, 1);
     expect(Object.isFrozen(first?.input)).toBe(true);
   });
 
   it("does not keep what was delivered together with an entry", async () => {
-    const log = new EventLog(1000);
+    const log = new EventLog(plenty);
     const slab = new Uint8Array(1024 * 1024);
     append(log, 1, {}, slab);
     for (let position = 2; position <= count; position++) append(log, position);
@@ -81,8 +100,36 @@ describe("the log of events", () => {
     expect((await read(log, 1, 1)).map(({ command }) => command)).toEqual(["set", "take"]);
   });
 
+  it("keeps no more bytes of entries than eventBytes, however few entries that is, and at least half of it", async () => {
+    const eventBytes = 100_000;
+    const log = new EventLog({ eventEntries: 1000, eventBytes });
+    const through = [0]; // bytes, up to each position
+    const sums: number[] = [];
+    for (let position = 1; position <= count; position++) {
+      const bytes = append(log, position, {}, undefined, 1_000);
+      through.push(through.at(-1)! + bytes);
+      const sum = through[position]! - through[await oldestOf(log, position) - 1]!;
+      sums.push(sum);
+      expect(sum).toBeLessThanOrEqual(eventBytes);
+      expect(sum).toBeGreaterThanOrEqual(Math.min(through[position]!, eventBytes / 2 - bytes));
+    }
+    expect(Math.max(...sums)).toBeGreaterThan(eventBytes - 2_000);
+  });
+
+  it("counts an entry's own bytes until it is dropped, and keeps the newest, whatever its size", async () => {
+    const log = new EventLog({ eventEntries: 5, eventBytes: 10_000 });
+    for (let position = 1; position <= 200; position++) append(log, position, {}, new Uint8Array(1024 * 1024), 900);
+    expect(await oldestOf(log, 200)).toBeGreaterThan(200 - 11);
+    expect(await oldestOf(log, 200)).toBeLessThanOrEqual(200 - 4);
+    append(log, 201, {}, undefined, 20_000);
+    expect(await oldestOf(log, 201)).toBe(201);
+    log.skipTo(300);
+    for (let position = 301; position <= 305; position++) append(log, position, {}, undefined, 1_800);
+    expect(await oldestOf(log, 305)).toBe(301);
+  });
+
   it("has no events of a second copy of an entry, whose bytes have commands all the same", async () => {
-    const log = new EventLog(1000);
+    const log = new EventLog(plenty);
     append(log, 1);
     append(log, 2, { skipped: true, commands: [], fired: [] });
     for (let position = 3; position <= count; position++) append(log, position);
