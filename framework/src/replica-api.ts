@@ -142,7 +142,10 @@ export interface Replica<S, C, Q> {
   readonly role: ReplicaRole;
   /** Resolves when the replica is active in a primary view (now, or the next time it is). Rejects when it stops. */
   ready(options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<void>;
-  /** Committed commands with their outcomes, from a position on (default: from now on). */
+  /**
+   * Committed commands with their outcomes, from a position on, 1 for the first (default: those applied after this call). Its next() rejects with
+   * EVENTS_TRIMMED, with INVALID_INPUT if `from` is no position, and with the error that stopped the replica; return() and the signal end one that waits.
+   */
   events(options?: { from?: number; signal?: AbortSignal }): AsyncIterableIterator<ReplicaEvent>;
   /** Calls back at every change of role. Returns a function that ends it. */
   onRoleChange(listener: (role: ReplicaRole, reason: string | undefined) => void): () => void;

@@ -7,6 +7,7 @@ import { LockstepError, invariant } from "../errors.js";
 import type { Limits } from "../limits.js";
 import { seal } from "../machine/seal.js";
 import type { ReplicaEvent } from "../replica-api.js";
+import { EventReader, type EventSource } from "./event-reader.js";
 import { isRecord } from "./operations.js";
 import type { AppliedCommand, AppliedEntry, CommandOutcome } from "./types.js";
 
@@ -24,7 +25,7 @@ interface Condensed extends Pick<AppliedEntry, "position" | "origin" | "now" | "
   readonly outcomes: readonly (CommandOutcome | "repeated")[];
 }
 
-export class EventLog {
+export class EventLog implements EventSource {
   readonly #limits: Pick<Limits, "eventEntries" | "eventBytes">;
   #entries: Held[] = [];
   /** Of the entries. Outcomes and inputs of timers are not counted: to know their size would mean to encode them. */
@@ -88,40 +89,33 @@ export class EventLog {
     for (const wake of wakers) wake();
   }
 
-  /** @throws LockstepError EVENTS_TRIMMED, at the start or when the reader falls behind. */
-  async *follow(from: number | undefined, signal: AbortSignal | undefined): AsyncGenerator<ReplicaEvent, void, undefined> {
-    let next = from ?? this.#position + 1;
-    while (signal?.aborted !== true) {
-      if (next <= this.#trimmedThrough) {
-        throw new LockstepError("EVENTS_TRIMMED", `events from position ${next} on are not held any more, only those after ${this.#trimmedThrough}: read the state, then follow from replica.inspect().positions.applied + 1`);
-      }
-      const held = this.#heldAt(next);
-      if (held === undefined) {
-        if (this.#closed instanceof Error) throw this.#closed;
-        if (this.#closed === "closed") return;
-        await this.#nextChange(signal);
-        continue;
-      }
-      yield* eventsOf(held);
-      next++;
+  /**
+   * @param from Default: what is applied after this call.
+   * @returns Whose next() rejects with EVENTS_TRIMMED, at the start or when the reader falls behind; with INVALID_INPUT if there is no such position.
+   */
+  follow(from: number | undefined, signal: AbortSignal | undefined): EventReader {
+    return new EventReader(this, from ?? this.#position + 1, signal);
+  }
+
+  eventsAt(position: number): Iterator<ReplicaEvent> | "ended" | undefined {
+    if (!Number.isSafeInteger(position) || position < 1) throw new LockstepError("INVALID_INPUT", `events from position ${String(position)} on: positions are whole numbers from 1 on`);
+    if (position <= this.#trimmedThrough) {
+      throw new LockstepError("EVENTS_TRIMMED", `events from position ${position} on are not held any more, only those after ${this.#trimmedThrough}: read the state, then follow from replica.inspect().positions.applied + 1`);
     }
+    const held = this.#heldAt(position);
+    if (held !== undefined) return eventsOf(held);
+    if (this.#closed instanceof Error) throw this.#closed;
+    return this.#closed === undefined ? undefined : "ended";
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#wakers.add(listener);
+    return () => { this.#wakers.delete(listener); };
   }
 
   #heldAt(position: number): Held | undefined {
     const first = this.#entries[0]?.entry.position;
     return first === undefined ? undefined : this.#entries[position - first];
-  }
-
-  #nextChange(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        signal?.removeEventListener("abort", wake);
-        this.#wakers.delete(wake);
-        resolve();
-      };
-      this.#wakers.add(wake);
-      signal?.addEventListener("abort", wake, { once: true });
-    });
   }
 }
 

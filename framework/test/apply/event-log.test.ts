@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { EventLog } from "../../src/apply/event-log.js";
 import { failed, succeeded } from "../../src/apply/outcomes.js";
@@ -126,6 +127,66 @@ describe("the log of events", () => {
     log.skipTo(300);
     for (let position = 301; position <= 305; position++) append(log, position, {}, undefined, 1_800);
     expect(await oldestOf(log, 305)).toBe(301);
+  });
+
+  it("tells without a position what comes after the call, whenever it is read", async () => {
+    const log = new EventLog(plenty);
+    append(log, 1);
+    const reader = log.follow(undefined, undefined);
+    append(log, 2);
+    append(log, 3);
+    expect((await reader.next()).value).toMatchObject({ position: 2, index: 0 });
+  });
+
+  it("ends by return() each next() that waits", async () => {
+    const log = new EventLog(plenty);
+    const reader = log.follow(undefined, undefined);
+    const waiting = [reader.next(), reader.next()];
+    const over = { value: undefined, done: true };
+    expect(await reader.return()).toEqual(over);
+    expect(await Promise.all(waiting)).toEqual([over, over]);
+    append(log, 1);
+    expect(await reader.next()).toEqual(over);
+  });
+
+  it("ends by its signal a next() that waits, and lets go of the signal", async () => {
+    const log = new EventLog(plenty);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const listeners = (): number => getEventListeners(signal, "abort").length;
+    const reader = log.follow(1, signal);
+    const first = reader.next();
+    append(log, 1);
+    expect((await first).value).toMatchObject({ position: 1 });
+    expect(listeners()).toBe(0);
+    await reader.next();
+    const second = reader.next();
+    expect(listeners()).toBe(1);
+    controller.abort();
+    expect(await second).toEqual({ value: undefined, done: true });
+    expect(listeners()).toBe(0);
+    expect((await log.follow(1, signal).next()).done).toBe(true);
+  });
+
+  it("answers calls of next() in their order, and the first of them with what ends the log", async () => {
+    const log = new EventLog(plenty);
+    const reader = log.follow(1, undefined);
+    const calls = Array.from({ length: 6 }, async () => reader.next().then(({ value, done }) => (done === true ? "over" : `${value.position}.${value.index}`), (error: unknown) => error));
+    append(log, 1);
+    append(log, 2);
+    const broken = new Error("broken");
+    log.close(broken);
+    expect(await Promise.all(calls)).toEqual(["1.0", "1.1", "2.0", "2.1", broken, "over"]);
+  });
+
+  it.each([Number.NaN, 1.5, -1, 0, Number.POSITIVE_INFINITY, "1"])("refuses to begin at %s, which is no position", async (from) => {
+    const log = new EventLog(plenty);
+    append(log, 1);
+    const reader = log.follow(from as number, undefined);
+    const waiting = reader.next();
+    log.close(undefined); // or one that waited would wait for ever
+    await expect(waiting).rejects.toMatchObject({ code: "INVALID_INPUT", outcome: "none" });
+    expect((await reader.next()).done).toBe(true);
   });
 
   it("has no events of a second copy of an entry, whose bytes have commands all the same", async () => {
