@@ -144,12 +144,13 @@ export class GroupConnection {
     const core = this.#lastCore === undefined ? firstCore(config, this.#recovered, parts.log) : resumedCore(config, this.#lastCore);
     core.nowMs = this.#coreTimeMs;
     this.#digestCheck = this.#makeDigestCheck(slot);
-    this.#membership = new Membership({
+    const membership = new Membership({
       core, transport: this.#transport, applier, limits, logger, scheduler, observer, submissions, clock, persistence, digestCheck: this.#digestCheck,
       totals: this.totals, phaseChanged, applied, stateReplaced, failed,
     });
-    for (const event of this.#diskNews.splice(0)) this.#membership.tellCore(event);
-    return this.#membership;
+    this.#membership = membership;
+    for (const event of this.#diskNews.splice(0)) membership.tellCore(event);
+    return membership;
   }
 
   #makeDigestCheck(ownSlot: number): DigestCheck {
@@ -196,6 +197,7 @@ export class GroupConnection {
   }
 
   #comeBack(pauseMs: number): void {
+    if (this.#closed) return;
     this.#cancelReconnect = this.#all.parts.scheduler.after(pauseMs, () => {
       void this.open().catch((error: unknown) => {
         if (this.#closed) return;

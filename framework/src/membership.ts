@@ -214,7 +214,10 @@ export class Membership {
         const event = this.#upToDate(next);
         const { effects } = step(this.core, event);
         this.#parts.observer.stepped(this.core, event, effects);
-        for (const effect of effects) this.#perform(effect);
+        for (const effect of effects) {
+          // The application may stop the replica when it hears of an effect: then the others are of no use any more.
+          if (this.#open) this.#perform(effect);
+        }
       }
     } catch (error) {
       this.#failed(error);

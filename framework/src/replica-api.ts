@@ -147,7 +147,7 @@ export interface Replica<S, C, Q> {
    * EVENTS_TRIMMED, with INVALID_INPUT if `from` is no position, and with the error that stopped the replica; return() and the signal end one that waits.
    */
   events(options?: { from?: number; signal?: AbortSignal }): AsyncIterableIterator<ReplicaEvent>;
-  /** Calls back at every change of role. Returns a function that ends it. */
+  /** Calls back at every change of role, in order; "stopped" is the last. What the listener throws is logged. Returns a function that ends it. */
   onRoleChange(listener: (role: ReplicaRole, reason: string | undefined) => void): () => void;
   inspect(): Inspection;
   /**
@@ -156,7 +156,7 @@ export interface Replica<S, C, Q> {
    * @throws LockstepError OPERATION_REFUSED (there is such a file), BACKUP_FAILED, and what submit does.
    */
   backup(path: string, options: BackupOptions): Promise<BackupResult>;
-  /** Leaves the group; unsent submissions end as STOPPED, sent ones as UNKNOWN_OUTCOME. Idempotent. */
+  /** Leaves the group; unsent submissions end as STOPPED, sent ones as UNKNOWN_OUTCOME. Idempotent. Rejects, when all has ended, if something did not end in order. */
   stop(): Promise<void>;
   /** Resolves when the replica has stopped; with the error that stopped it, if one did. */
   readonly stopped: Promise<Error | undefined>;

@@ -17,6 +17,7 @@ import { Rates, type Counts } from "./rates.js";
 import { Readiness } from "./readiness.js";
 import type { BackupOptions, BackupPlan, BackupResult, Inspection, Replica, ReplicaEvent, ReplicaRole, RunQuery, Submit } from "./replica-api.js";
 import { Requests } from "./requests.js";
+import { Roles, type RoleListener } from "./roles.js";
 import type { Cancel } from "./scheduler.js";
 import { Submissions } from "./submit/submissions.js";
 
@@ -38,14 +39,12 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
   readonly #connection: GroupConnection;
   readonly #store: Store | undefined;
   readonly #persistence: Persistence | undefined;
-  readonly #roleListeners = new Set<(role: ReplicaRole, reason: string | undefined) => void>();
+  readonly #roles: Roles;
   readonly #readiness: Readiness;
   readonly #rates = new Rates();
   readonly #totals = { appliedEntries: 0, appliedCommands: 0 };
-  #role: ReplicaRole = "joining";
-  #reason: string | undefined;
   #cancelTicks: Cancel | undefined;
-  #stopping: Promise<void> | undefined;
+  #stopping: Promise<Error | undefined> | undefined;
   #alsoClose: (() => Promise<void>) | undefined;
   #settleStopped!: (error: Error | undefined) => void;
 
@@ -58,7 +57,8 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     this.#submissions = new Submissions(parts.limits, (n) => this.#connection.membership?.abandon(n));
     this.#events = new EventLog(parts.limits);
     const { applier, limits, logger, scheduler } = parts;
-    this.#readiness = new Readiness({ scheduler, isReady: () => this.#isUpToDate(), role: () => ({ role: this.#role, reason: this.#reason }) });
+    this.#roles = new Roles(group, logger);
+    this.#readiness = new Readiness({ scheduler, isReady: () => this.#isUpToDate(), role: () => this.#roles.now });
     this.#store = store;
     if (store !== undefined) {
       this.#persistence = new Persistence({
@@ -76,7 +76,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     this.stopped = new Promise((resolve) => { this.#settleStopped = resolve; });
     this.#requests = new Requests({
       state: () => this.state, submissions: this.#submissions, clock: parts.clock, limits,
-      standing: () => ({ role: this.#role, reason: this.#reason, lineage: this.#connection.core?.lineage === true }),
+      standing: () => ({ ...this.#roles.now, lineage: this.#connection.core?.lineage === true }),
       flush: () => this.#connection.membership?.scheduleFlush(),
     });
     this.submit = this.#requests.makeSubmit(machine.commands);
@@ -88,7 +88,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
   }
 
   get role(): ReplicaRole {
-    return this.#role;
+    return this.#roles.now.role;
   }
 
   async start(): Promise<void> {
@@ -148,11 +148,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
   }
 
   #setRole(role: ReplicaRole, reason: string | undefined): void {
-    if (this.#role === role && this.#reason === reason) return;
-    this.#role = role;
-    this.#reason = reason;
-    this.#parts.logger.info({ group: this.#group, role, reason }, "the role changed");
-    for (const listener of Array.from(this.#roleListeners)) listener(role, reason);
+    this.#roles.change(role, reason);
     this.#readiness.changed();
   }
 
@@ -165,7 +161,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
 
   /** Active, with the state that the view began with: after a restart on a disk that is more than what is known to be committed at first. */
   #isUpToDate(): boolean {
-    return this.#role === "active" && this.#parts.applier.position >= (this.#connection.core?.view?.target.position ?? 0);
+    return this.role === "active" && this.#parts.applier.position >= (this.#connection.core?.view?.target.position ?? 0);
   }
 
   #tick(): void {
@@ -180,7 +176,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     const { membership } = this.#connection;
     const due = this.#parts.applier.nextTimerAt;
     const time = this.#clock.now();
-    if (membership === undefined || due === undefined || time === undefined || this.#role !== "active") return;
+    if (membership === undefined || due === undefined || time === undefined || this.role !== "active") return;
     const { core } = membership;
     const rank = Array.from(core.acks.keys()).filter((slot) => slot < core.config.slot).length;
     if (time >= due + rank * ticksPerRank * this.#parts.limits.tickMs) membership.proposeTick();
@@ -196,16 +192,15 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     return this.#events.follow(options.from, options.signal);
   }
 
-  onRoleChange(listener: (role: ReplicaRole, reason: string | undefined) => void): () => void {
-    this.#roleListeners.add(listener);
-    return () => { this.#roleListeners.delete(listener); };
+  onRoleChange(listener: RoleListener): () => void {
+    return this.#roles.listen(listener);
   }
 
   inspect(): Inspection {
     const { core, membership, totals } = this.#connection;
     const { commands, bytes } = this.#submissions;
     return {
-      ...inspectCore(core), group: this.#group, role: this.#role, reason: this.#reason, slots: this.#slots,
+      ...inspectCore(core), group: this.#group, ...this.#roles.now, slots: this.#slots,
       positions: { ...positionsOf(core), applied: this.#parts.applier.position },
       disk: diskOf(core, this.#persistence),
       queue: { commands, bytes, inFlightBatches: membership?.inFlightBatches ?? 0 },
@@ -264,8 +259,9 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
 
   // The end.
 
-  stop(): Promise<void> {
-    return this.#end(undefined);
+  async stop(): Promise<void> {
+    const trouble = await this.#end(undefined);
+    if (trouble !== undefined) throw trouble;
   }
 
   #fail(error: Error): void {
@@ -273,21 +269,29 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     void this.#end(error);
   }
 
-  #end(error: Error | undefined): Promise<void> {
+  #end(error: Error | undefined): Promise<Error | undefined> {
     this.#stopping ??= this.#shutDown(error);
     return this.#stopping;
   }
 
-  async #shutDown(error: Error | undefined): Promise<void> {
+  /** What cannot be ended in order does not keep the rest from ending. Resolves with the first such trouble. */
+  async #shutDown(error: Error | undefined): Promise<Error | undefined> {
     this.#cancelTicks?.();
     const disconnected = this.#connection.close();
     this.#submissions.loseSent(() => undefined, "the replica was stopped after the command was sent");
     this.#submissions.refuseUnsent(new LockstepError("STOPPED", `the replica was stopped${error === undefined ? "" : `: ${error.message}`}`));
     this.#events.close(error);
     this.#setRole("stopped", error?.message);
-    await disconnected;
-    await this.#alsoClose?.();
-    await this.#persistence?.close();
+    let trouble: Error | undefined;
+    for (const ended of [() => disconnected, () => this.#alsoClose?.(), () => this.#persistence?.close()]) {
+      try {
+        await ended();
+      } catch (thrown) {
+        this.#parts.logger.error({ group: this.#group, error: String(thrown) }, "the replica could not be stopped in order");
+        trouble ??= thrown instanceof Error ? thrown : new Error(String(thrown));
+      }
+    }
     this.#settleStopped(error);
+    return trouble;
   }
 }
