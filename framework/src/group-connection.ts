@@ -41,6 +41,8 @@ export interface ConnectionParts {
 export class GroupConnection {
   readonly #all: ConnectionParts;
   #transport: GroupTransport;
+  /** Its join() is under way, or was done here: what another replica joined is not for this one to close. */
+  #joined: GroupTransport | undefined;
   #membership: Membership | undefined;
   /** What the last membership knew, for the next one. */
   #lastCore: CoreState | undefined;
@@ -77,7 +79,14 @@ export class GroupConnection {
 
   /** Resolves when this replica is a member. */
   async open(): Promise<void> {
-    await this.#transport.join(this.#all.group, this.#listener());
+    const transport = this.#transport;
+    this.#joined = transport;
+    try {
+      await transport.join(this.#all.group, this.#listener());
+    } catch (error) {
+      if (this.#joined === transport) this.#joined = undefined;
+      throw error;
+    }
   }
 
   /** For the core of now, or the next one. */
@@ -90,7 +99,7 @@ export class GroupConnection {
     this.#closed = true;
     this.#cancelReconnect?.();
     this.#leaveMembership();
-    await this.#transport.close();
+    await this.#joined?.close();
   }
 
   tick(): void {
@@ -192,6 +201,7 @@ export class GroupConnection {
     const fresh = old.renew?.();
     if (fresh === undefined) return false;
     this.#transport = fresh;
+    this.#joined = undefined;
     void old.close();
     return true;
   }

@@ -129,6 +129,18 @@ describe("limits and wrong use", () => {
     expect(await first.submit.add({ key: "x", by: 1 })).toBe(1);
   });
 
+  it("refuses a transport that another replica uses; that one goes on, also as a member of its group", async () => {
+    group = new TestGroup(2);
+    const transport = memory({ network: group.network, nodeId: 1 });
+    const [first, second] = await Promise.all([group.start(1, { transport }), group.start(2)]);
+    await Promise.all([first.ready(), second.ready()]);
+    for (const name of ["counters", "others"]) await expect(group.start(1, { group: name, transport })).rejects.toMatchObject({ code: "TRANSPORT_CLOSED" });
+    expect(await first.submit.add({ key: "x", by: 1 })).toBe(1);
+    await applied([second], "x", 1);
+    await first.stop();
+    await eventually(() => second.role === "minority", "the second is told that the first has left");
+  });
+
   it("stops a replica of another machine; the group goes on", async () => {
     group = new TestGroup(3);
     const [first, second] = await Promise.all([group.start(1), group.start(2), group.start(3).then((third) => third.ready().then(() => third.stop()))]);

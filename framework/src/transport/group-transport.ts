@@ -74,7 +74,8 @@ export interface GroupTransport {
   localNode?(): Promise<number>;
   /**
    * Joins; resolves at the own configuration change (the listener has been told by then).
-   * A transport joins one group once: after leave() or closed() make a new one.
+   * A transport joins one group once: after leave() or closed() make a new one. A join() that rejects leaves nothing to close,
+   * and does not touch a group that was joined before.
    */
   join(group: string, listener: GroupListener): Promise<MemberAddress>;
   /**
