@@ -24,8 +24,11 @@ export class Readiness {
     for (const look of this.#waiting) look();
   }
 
-  /** @throws LockstepError NOT_READY (time, signal), STOPPED. */
-  wait({ signal, timeoutMs }: { readonly signal?: AbortSignal; readonly timeoutMs?: number }): Promise<void> {
+  /** @throws LockstepError NOT_READY (time, signal), STOPPED, INVALID_INPUT (a time that is none). */
+  async wait({ signal, timeoutMs = Infinity }: { readonly signal?: AbortSignal; readonly timeoutMs?: number }): Promise<void> {
+    if (timeoutMs !== Infinity && !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
+      throw new LockstepError("INVALID_INPUT", `timeoutMs must be a positive number of milliseconds, or Infinity, not ${String(timeoutMs)}`);
+    }
     const { scheduler, isReady, role: now } = this.#parts;
     return new Promise((resolve, reject) => {
       const finish = (error?: Error): void => {
@@ -45,7 +48,7 @@ export class Readiness {
         const { role, reason } = now();
         finish(new LockstepError("NOT_READY", `not ready after ${timeoutMs} ms: ${role}${reason === undefined ? "" : `, ${reason}`}`));
       };
-      const cancelTimer = timeoutMs === undefined ? undefined : scheduler.after(timeoutMs, tooLate);
+      const cancelTimer = timeoutMs === Infinity ? undefined : scheduler.after(timeoutMs, tooLate);
       this.#waiting.add(look);
       signal?.addEventListener("abort", aborted, { once: true });
       if (signal?.aborted === true) aborted();

@@ -140,7 +140,10 @@ export interface Replica<S, C, Q> {
   /** The applied state: deeply immutable; never goes back. */
   readonly state: S;
   readonly role: ReplicaRole;
-  /** Resolves when the replica is active in a primary view (now, or the next time it is). Rejects when it stops. */
+  /**
+   * Resolves when the replica is active in a primary view (now, or the next time it is). Rejects when it stops, and with NOT_READY after
+   * timeoutMs, milliseconds (default: Infinity), or when the signal is aborted.
+   */
   ready(options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<void>;
   /**
    * Committed commands with their outcomes, from a position on, 1 for the first (default: those applied after this call). Its next() rejects with

@@ -169,6 +169,17 @@ describe("members that come and go", () => {
     await applied(replicas, "x", 3);
   });
 
+  it("waits to be ready for as long as it is told to, weeks and for ever too; a time that is none is refused", async () => {
+    const [first] = await three();
+    group.network.cut([[1], [2, 3]]);
+    await eventually(() => first.role === "minority", "it was cut off");
+    const patient = Promise.all([undefined, Infinity, 2 ** 31, 1e12].map((timeoutMs) => codeOf(first.ready(timeoutMs === undefined ? {} : { timeoutMs }))));
+    expect(await codeOf(first.ready({ timeoutMs: 5 }))).toBe("NOT_READY");
+    for (const timeoutMs of [NaN, -1, 0, -Infinity, null as unknown as number, "5" as unknown as number]) expect(await codeOf(first.ready({ timeoutMs })), String(timeoutMs)).toBe("INVALID_INPUT");
+    group.network.heal();
+    expect(await patient).toEqual(["resolved", "resolved", "resolved", "resolved"]);
+  });
+
   it("ends what was sent before a cut as unknown, after its time-out or when the quorum is lost; it counts once at most", async () => {
     const replicas = await three();
     const [first] = replicas;
