@@ -172,6 +172,7 @@ export class GroupConnection {
         this.#digestCheck?.reset();
         this.#membership?.stateDiffers(position);
       },
+      failed: (error) => this.#membership?.fail(error),
       undecided: (position) => logger.error({ position }, "the replicas' states differ, and no majority has the same: is a handler not deterministic?"),
     });
   }

@@ -101,7 +101,7 @@ export class Membership {
       log: core.log, applier, limits, logger, scheduler, monotonicMs: () => clock.monotonicMs(),
       applied: (position, logged, entry, applied) => this.#applied(position, logged, entry, applied),
       sliceApplied: (position) => this.#dispatch({ type: "applied", position }),
-      failed: (error) => this.#failed(error),
+      failed: (error) => this.fail(error),
     });
     backlog.resume(core.committed);
     return backlog;
@@ -150,8 +150,12 @@ export class Membership {
   }
 
   writable(): void {
-    this.#outbox.flush();
-    this.#transfers.pump();
+    try {
+      this.#outbox.flush();
+      this.#transfers.pump();
+    } catch (error) {
+      this.fail(error);
+    }
     this.flush();
   }
 
@@ -198,7 +202,7 @@ export class Membership {
       this.#dispatch({ type: "message", sender, message });
       if (message.type === "chunk") this.#transfers.delivered(sender.nodeId === slot && sender.pid === core.self?.pid, message.to === slot, message);
     } catch (error) {
-      if (!isLockstepError(error, "MALFORMED_MESSAGE")) throw error;
+      if (!isLockstepError(error, "MALFORMED_MESSAGE")) return this.fail(error);
       // Every member sees the same bytes and ignores them alike.
       logger.warn({ sender, bytes: data.byteLength, error: error.message }, "a message that is not of this protocol was ignored");
     }
@@ -220,7 +224,7 @@ export class Membership {
         }
       }
     } catch (error) {
-      this.#failed(error);
+      this.fail(error);
     } finally {
       this.#events = [];
       this.#running = false;
@@ -232,7 +236,8 @@ export class Membership {
     return event.type === "applied" ? { type: "applied", position: this.#parts.applier.position } : event;
   }
 
-  #failed(error: unknown): void {
+  /** This replica cannot go on. */
+  fail(error: unknown): void {
     this.#parts.failed(isLockstepError(error) ? error : new LockstepError("INVARIANT_VIOLATED", `the replica failed: ${String(error)}`, { cause: error }));
   }
 

@@ -2,13 +2,17 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createReplica } from "../src/create-replica.js";
 import { majorityPolicy } from "../src/core/quorum-policy.js";
+import { createApplier } from "../src/apply/applier.js";
 import type { Clock } from "../src/apply/cluster-clock.js";
+import type { Applier } from "../src/apply/types.js";
 import { isLockstepError, type ErrorCode } from "../src/errors.js";
 import { defineMachine } from "../src/machine/define-machine.js";
+import type { Logger } from "../src/logger.js";
+import type { AnyMachine } from "../src/machine/types.js";
 import { memory } from "../src/transport/memory/index.js";
 import type { ReplicaEvent } from "../src/replica-api.js";
 import { eventually } from "./support/eventually.js";
-import { counters, quickLimits, renewable, TestGroup, type TestReplica } from "./support/test-group.js";
+import { counters, quickLimits, renewable, TestGroup, type TestOptions, type TestReplica } from "./support/test-group.js";
 
 /** Everything here takes milliseconds; a machine that is busy with other things may need longer. */
 vi.setConfig({ testTimeout: 60_000 });
@@ -29,6 +33,13 @@ async function codeOf(promise: Promise<unknown>): Promise<ErrorCode | "resolved"
   } catch (error) {
     return isLockstepError(error) ? error.code : undefined;
   }
+}
+
+/** An applier of counters(), one of whose ways out is wrong. */
+function failing<K extends "digest" | "capture" | "receive">(name: K, wrong: (right: ReturnType<Applier<unknown>[K]>) => ReturnType<Applier<unknown>[K]>): Applier<unknown> {
+  const applier = createApplier(counters() as unknown as AnyMachine<unknown>);
+  const right = applier[name].bind(applier) as () => ReturnType<Applier<unknown>[K]>;
+  return Object.assign(applier, { [name]: () => wrong(right()) });
 }
 
 async function applied(replicas: readonly TestReplica[], key: string, total: number): Promise<void> {
@@ -305,6 +316,61 @@ describe("nets and parts", () => {
     }, "the third has the others' state");
     await third.ready();
     expect(await third.submit.add({ key: "y", by: 1 })).toBe(1);
+  });
+
+  it("stops where no digest of its state can be computed, and only there: the process and the other replicas go on", async () => {
+    group = new TestGroup(3);
+    const limits = { digestIntervalMs: 1 };
+    const first = await group.start(1, { limits, provide: { applier: () => failing("digest", () => ({ position: 7, step: () => { throw new TypeError("no bytes for this"); } })) } });
+    const [second, third] = await Promise.all([group.start(2, { limits }), group.start(3, { limits })]);
+    await Promise.all([second.ready(), third.ready()]);
+    await eventually(() => {
+      void second.submit.echo("time goes on").catch(() => undefined);
+      return first.role === "stopped";
+    }, "it has noticed");
+    expect(await first.stopped).toMatchObject({ code: "INVARIANT_VIOLATED", message: "no digest of the state at position 7 can be computed: no bytes for this" });
+    expect(await second.submit.add({ key: "x", by: 1 })).toBe(1);
+    await applied([third], "x", 1);
+  });
+
+  it.each(["aboutBytes", "slices"] as const)("breaks a transfer off that it cannot begin or go on with (%s); the member that came asks another one, and gets everything", async (part) => {
+    group = new TestGroup(3);
+    const errors: unknown[] = [];
+    const logger: Logger = { debug() {}, info() {}, warn() {}, error: (fields, message) => { errors.push([message, fields["error"]]); } };
+    // It has to be a snapshot; or what there is, the log or the state, whichever is smaller.
+    const limits = part === "slices" ? { logRetentionBytes: 1 } : { incrementalBytes: 1 };
+    let isWrong = false;
+    const provide: TestOptions["provide"] = {
+      applier: () => failing("capture", (source) => ({
+        ...source,
+        [part]: (sliceBytes: number) => {
+          if (!isWrong) return source[part](sliceBytes);
+          isWrong = false;
+          throw new TypeError("no bytes for this");
+        },
+      })),
+    };
+    const [first, second] = await Promise.all([group.start(1, { limits, logger, provide }), group.start(2, { limits, logger, provide }), group.start(3).then((third) => third.ready().then(() => third.stop()))]);
+    await Promise.all([first.ready(), second.ready()]);
+    for (let n = 0; n < 20; n++) await first.submit.add({ key: `key ${n}`, by: 1 });
+    isWrong = true;
+    const third = await group.start(3, { limits });
+    await third.ready();
+    expect(errors).toEqual([["a transfer to a member was broken off", "no bytes for this"]]);
+    expect(third.state.values.size).toBe(20);
+    expect([first.role, second.role]).toEqual(["active", "active"]);
+  });
+
+  it("stops where what the group sends cannot be dealt with, and only there: the process and the other replicas go on", async () => {
+    group = new TestGroup(3);
+    const limits = { logRetentionBytes: 1 };
+    const [first, second] = await Promise.all([group.start(1, { limits }), group.start(2, { limits }), group.start(3).then((third) => third.ready().then(() => third.stop()))]);
+    await Promise.all([first.ready(), second.ready()]);
+    for (let n = 0; n < 20; n++) await first.submit.add({ key: "x", by: 1 });
+    const third = await group.start(3, { provide: { applier: () => failing("receive", (sink) => ({ write: () => { throw new TypeError("no room for this"); }, finish: () => sink.finish() })) } });
+    expect(await third.stopped).toMatchObject({ code: "INVARIANT_VIOLATED", message: "the replica failed: TypeError: no room for this" });
+    expect(await first.submit.add({ key: "x", by: 1 })).toBe(21);
+    await applied([second], "x", 21);
   });
 
   it("runs with parts that the application provides", async () => {

@@ -4,6 +4,7 @@
  * The first entry past each multiple of the interval (cluster time) is such a position for everybody. The digest is
  * computed in steps over a captured state; a replica that differs from a majority of slots has to give its state up.
  */
+import { LockstepError } from "../errors.js";
 import type { Cancel, Scheduler } from "../scheduler.js";
 import type { AppliedEntry, Applier, DigestRun } from "./types.js";
 
@@ -25,6 +26,8 @@ export interface DigestCheckParts {
   readonly differs: (position: number, own: string, others: string) => void;
   /** Digests differ, and no majority says which is right. */
   readonly undecided: (position: number) => void;
+  /** The state cannot be written down: no digest of it, and no snapshot. */
+  readonly failed: (error: LockstepError) => void;
 }
 
 export class DigestCheck {
@@ -51,13 +54,18 @@ export class DigestCheck {
   #advance(): void {
     const run = this.#run;
     if (run === undefined) return;
-    const digest = run.step(keysPerStep);
-    if (digest === undefined) {
-      this.#cancelStep = this.#parts.scheduler.soon(() => this.#advance());
-      return;
+    try {
+      const digest = run.step(keysPerStep);
+      if (digest === undefined) {
+        this.#cancelStep = this.#parts.scheduler.soon(() => this.#advance());
+        return;
+      }
+      this.#run = undefined;
+      this.#parts.announce(run.position, digest);
+    } catch (cause) {
+      this.#run = undefined;
+      this.#parts.failed(new LockstepError("INVARIANT_VIOLATED", `no digest of the state at position ${run.position} can be computed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
     }
-    this.#run = undefined;
-    this.#parts.announce(run.position, digest);
   }
 
   /** A digest was delivered, the own one included. */

@@ -52,7 +52,8 @@ export class Transfers {
     if (this.#ballot === undefined || !equalBallots(this.#ballot, request.ballot)) this.#inFlight = 0;
     this.#ballot = request.ballot;
     this.stopDonating(request.to);
-    this.#donations.push(new Donation(request, this.#parts));
+    const donation = this.#give(request.to, () => new Donation(request, this.#parts));
+    if (donation !== undefined) this.#donations.push(donation);
     this.pump();
   }
 
@@ -78,7 +79,7 @@ export class Transfers {
     while (this.#inFlight < this.#parts.limits.inFlightChunks && !this.#parts.blocked()) {
       const donation = this.#donations.shift();
       if (donation === undefined) return;
-      const chunk = this.#next(donation);
+      const chunk = this.#give(donation.to, () => donation.next());
       if (chunk === undefined) continue;
       this.#donations.push(donation);
       this.#inFlight++;
@@ -87,13 +88,16 @@ export class Transfers {
     }
   }
 
-  /** undefined: there is nothing more to give; if it was not all, the member asks another donor after a while. */
-  #next(donation: Donation): ChunkMessage | undefined {
+  /**
+   * undefined: there is nothing more to give; if it was not all, the member asks another donor after a while. What cannot be read from the
+   * disk, or not be written as bytes, is no reason for this replica to stop: it only gives.
+   */
+  #give<T>(to: number, make: () => T | undefined): T | undefined {
     try {
-      return donation.next();
+      return make();
     } catch (error) {
-      if (!isLockstepError(error, "STORE_FAILED") && !isLockstepError(error, "STORE_DAMAGED")) throw error;
-      this.#parts.logger.error({ to: donation.to, error: error.message }, "a transfer to a member was broken off");
+      if (isLockstepError(error, "INVARIANT_VIOLATED")) throw error;
+      this.#parts.logger.error({ to, error: error instanceof Error ? error.message : String(error) }, "a transfer to a member was broken off");
       return undefined;
     }
   }

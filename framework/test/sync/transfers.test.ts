@@ -6,6 +6,7 @@ import { encodeCommands } from "../../src/codec/entry-codec.js";
 import type { CoreEvent, Transfer } from "../../src/core/events.js";
 import type { ChunkMessage, Message } from "../../src/core/messages.js";
 import { genesis } from "../../src/core/state.js";
+import { LockstepError } from "../../src/errors.js";
 import { MemoryLog, type LogEntry, type LogPoint } from "../../src/log/log.js";
 import { Donation, type DonorParts } from "../../src/sync/donation.js";
 import { Reception } from "../../src/sync/reception.js";
@@ -152,8 +153,20 @@ describe("transfers of a membership", () => {
       giving.delivered(true, false, chunk);
       taking.delivered(false, true, chunk);
     };
-    return { giving, taking, wire, told, deliver, block: (now: boolean) => { blocked = now; } };
+    return { from, giving, taking, wire, told, deliver, block: (now: boolean) => { blocked = now; } };
   }
+
+  it("that a member asks for are broken off where they cannot be made, and not where an invariant does not hold: then the replica is to stop", () => {
+    const { giving, from, wire } = pair(3);
+    const capture = from.applier.capture.bind(from.applier);
+    const wrong = (error: Error): void => { from.applier.capture = () => ({ ...capture(), slices: () => { throw error; } }); };
+    const donate = (): void => giving.donate({ type: "donate", to: 2, turn: 0, ballot, have: [], through: 40 });
+    wrong(new TypeError("no bytes for this"));
+    donate();
+    expect(wire).toHaveLength(1);
+    wrong(new LockstepError("INVARIANT_VIOLATED", "two and two are five"));
+    expect(donate).toThrow("two and two are five");
+  });
 
   it("keep no more chunks under way than they may, and none while the way is blocked", () => {
     const { giving, taking, wire, told, deliver, block } = pair(3);
