@@ -42,7 +42,7 @@ export class Cmap extends Handle {
   private constructor(options: CmapOptions) {
     super("cmap_initialize_map", options, ["map"]);
     const map = numberOf("cmap_initialize_map", "map", options.map ?? "icmap", maps);
-    this.native = new (loadNative("cmap").Cmap)({ map });
+    this.native = new (loadNative("cmap").Cmap)(map);
   }
 
   /** The value of a key; undefined if there is none. @throws CorosyncError NAME_TOO_LONG, INVALID_PARAM */

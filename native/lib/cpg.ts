@@ -83,12 +83,10 @@ export class Cpg extends Handle {
     super(call, options, ["listener", "initialRing", "heldLimitBytes", "stallMs"]);
     checkListener(call, options.listener, ["messages", "configurationChanged", "ringChanged", "ended"]);
     this.#listener = options.listener;
-    const bounds = {
-      initialRing: checkBoolean(call, "initialRing", options.initialRing ?? true),
-      heldLimitBytes: limit(call, "heldLimitBytes", options.heldLimitBytes ?? 64 * 1024 * 1024, 4 * 1024 * 1024, 2 ** 40),
-      stallMs: limit(call, "stallMs", options.stallMs ?? 20, 1, 10_000),
-    };
-    this.native = new (loadNative("cpg").Cpg)(bounds);
+    const initialRing = checkBoolean(call, "initialRing", options.initialRing ?? true);
+    const heldLimitBytes = limit(call, "heldLimitBytes", options.heldLimitBytes ?? 64 * 1024 * 1024, 4 * 1024 * 1024, 2 ** 40);
+    const stallMs = limit(call, "stallMs", options.stallMs ?? 20, 1, 10_000);
+    this.native = new (loadNative("cpg").Cpg)(initialRing, heldLimitBytes, stallMs);
   }
 
   /** This process in its group. */

@@ -110,10 +110,10 @@ export interface NativeCfg extends NativeHandle {
 }
 
 export interface NativeAddon {
-  Cpg: new (options: { initialRing: boolean; heldLimitBytes: number; stallMs: number }) => NativeCpg;
+  Cpg: new (initialRing: boolean, heldLimitBytes: number, stallMs: number) => NativeCpg;
   Quorum: new () => NativeQuorum;
   Votequorum: new () => NativeVotequorum;
-  Cmap: new (options: { map: number }) => NativeCmap;
+  Cmap: new (map: number) => NativeCmap;
   Cfg: new () => NativeCfg;
   /** What is missing of a library, in the dynamic linker's words; empty if nothing is. */
   missing(library: LibraryName): string;

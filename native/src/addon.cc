@@ -1,4 +1,5 @@
 // The module: one AddonData for each environment that loads it, its clean-up, and the five classes.
+#include "arguments.h"
 #include "cfg.h"
 #include "cmap.h"
 #include "cpg.h"
@@ -24,7 +25,7 @@ void cleanUp(napi_async_cleanup_hook_handle hook, void* data) {
 
 // (library) to what is missing, in dlopen's words; empty if nothing is.
 Napi::Value missing(const Napi::CallbackInfo& info) {
-  const std::string name = info[0].ToString();
+  const std::string name = argument<std::string>(info[0]).value_or("");
   std::string text = "no such library: " + name;
   if (name == "cpg") text = loadCpg().missing;
   else if (name == "quorum") text = loadQuorum().missing;

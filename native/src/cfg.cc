@@ -1,6 +1,8 @@
 // See cfg.h.
 #include "cfg.h"
 
+#include "arguments.h"
+
 namespace corosync {
 namespace {
 
@@ -58,14 +60,18 @@ Napi::Value Cfg::trackStop(const Napi::CallbackInfo& info) {
 
 // (flags)
 Napi::Value Cfg::tryShutdown(const Napi::CallbackInfo& info) {
-  return call(info.Env(), [api = library_.api, flags = info[0].ToNumber().Int32Value()](Connection& connection) {
+  const auto flags = argument<int32_t>(info[0]);
+  if (!flags) return refuse(info.Env());
+  return call(info.Env(), [api = library_.api, flags = *flags](Connection& connection) {
     return statusReply(connection.request([&](abi::Handle handle) { return api.tryShutdown(handle, flags); }));
   });
 }
 
 // (answer)
 Napi::Value Cfg::replyToShutdown(const Napi::CallbackInfo& info) {
-  return call(info.Env(), [api = library_.api, answer = info[0].ToNumber().Int32Value()](Connection& connection) {
+  const auto answer = argument<int32_t>(info[0]);
+  if (!answer) return refuse(info.Env());
+  return call(info.Env(), [api = library_.api, answer = *answer](Connection& connection) {
     return statusReply(connection.request([&](abi::Handle handle) { return api.replyToShutdown(handle, answer); }));
   });
 }

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string>
 
+#include "arguments.h"
+
 namespace corosync {
 namespace {
 
@@ -54,7 +56,7 @@ Napi::Value toValue(Napi::Env env, const CmapValue& value) {
     }
     default: {
       Napi::Uint8Array bytes = Napi::Uint8Array::New(env, value.data.size());
-      std::copy(value.data.begin(), value.data.end(), bytes.Data());
+      if (!bytes.IsEmpty()) std::copy(value.data.begin(), value.data.end(), bytes.Data());
       return bytes;
     }
   }
@@ -82,7 +84,7 @@ Napi::Function Cmap::define(Napi::Env env) {
 Cmap::Cmap(const Napi::CallbackInfo& info)
     : HandleWrap(info, connectionCalls(loadCmap().api), kUnbounded),
       library_(loadCmap()),
-      map_(info[0].As<Napi::Object>().Get("map").ToNumber()) {}
+      map_(argument<int32_t>(info[0]).value_or(0)) {}
 
 Napi::Value Cmap::openMethod(const Napi::CallbackInfo& info) {
   auto initialize = [api = library_.api, map = map_](abi::Handle* handle) { return api.initialize(handle, map); };
@@ -92,7 +94,9 @@ Napi::Value Cmap::openMethod(const Napi::CallbackInfo& info) {
 
 // (key) to [status, [key, type, value]].
 Napi::Value Cmap::get(const Napi::CallbackInfo& info) {
-  return call(info.Env(), [api = library_.api, key = std::string(info[0].ToString())](Connection& connection) {
+  const auto text = argument<std::string>(info[0]);
+  if (!text) return refuse(info.Env());
+  return call(info.Env(), [api = library_.api, key = *text](Connection& connection) {
     CmapValue value;
     const abi::Status status = connection.request([&](abi::Handle handle) { return read(api, handle, key, value); });
     return valueReply(status, [key, value](Napi::Env env) { return toRow(env, key, value); });
@@ -101,7 +105,9 @@ Napi::Value Cmap::get(const Napi::CallbackInfo& info) {
 
 // (prefix) to [status, rows]. A key that goes away during the iteration is left out.
 Napi::Value Cmap::entries(const Napi::CallbackInfo& info) {
-  return call(info.Env(), [api = library_.api, prefix = std::string(info[0].ToString())](Connection& connection) {
+  const auto text = argument<std::string>(info[0]);
+  if (!text) return refuse(info.Env());
+  return call(info.Env(), [api = library_.api, prefix = *text](Connection& connection) {
     std::vector<std::pair<std::string, CmapValue>> rows;
     const abi::Status status = connection.request([&](abi::Handle handle) {
       abi::Handle iteration = 0;

@@ -8,7 +8,7 @@ namespace corosync {
 class Cmap final : public HandleWrap<Cmap> {
  public:
   static Napi::Function define(Napi::Env env);
-  // ({ map })
+  // (map)
   explicit Cmap(const Napi::CallbackInfo& info);
 
  private:

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "arguments.h"
 #include "cancel_off.h"
 #include "cpg_events.h"
 #include "table_gate.h"
@@ -13,12 +14,11 @@ namespace corosync {
 namespace {
 
 bool toName(const Napi::Value& value, abi::CpgName& name) {
-  if (!value.IsString()) return false;
-  const std::string text = value.As<Napi::String>();
-  if (text.empty() || text.size() >= abi::kCpgNameBytes) return false;
+  const auto text = argument<std::string>(value);
+  if (!text || text->empty() || text->size() >= abi::kCpgNameBytes) return false;
   name = {};
-  name.length = static_cast<uint32_t>(text.size());
-  std::memcpy(name.value, text.data(), text.size());
+  name.length = static_cast<uint32_t>(text->size());
+  std::memcpy(name.value, text->data(), text->size());
   return true;
 }
 
@@ -54,10 +54,10 @@ Napi::Function Cpg::define(Napi::Env env) {
 }
 
 Cpg::Cpg(const Napi::CallbackInfo& info)
-    : HandleWrap(info, connectionCalls(loadCpg().api), static_cast<size_t>(info[0].As<Napi::Object>().Get("heldLimitBytes").ToNumber().DoubleValue())),
+    : HandleWrap(info, connectionCalls(loadCpg().api), argument<size_t>(info[1]).value_or(0)),
       library_(std::make_shared<const Library<abi::CpgApi>>(loadCpg())),
-      flags_(info[0].As<Napi::Object>().Get("initialRing").ToBoolean() ? abi::kCpgDeliverInitialTotemConf : 0),
-      stallMs_(info[0].As<Napi::Object>().Get("stallMs").ToNumber()) {}
+      flags_(argument<bool>(info[0]).value_or(false) ? abi::kCpgDeliverInitialTotemConf : 0),
+      stallMs_(argument<int32_t>(info[2]).value_or(0)) {}
 
 Napi::Value Cpg::openMethod(const Napi::CallbackInfo& info) {
   auto initialize = [library = library_, flags = flags_](abi::Handle* handle) {
@@ -80,7 +80,7 @@ Napi::Value Cpg::openMethod(const Napi::CallbackInfo& info) {
 
 Napi::Value Cpg::join(const Napi::CallbackInfo& info) {
   abi::CpgName name;
-  if (!toName(info[0], name)) return call(info.Env(), [](Connection&) { return statusReply(abi::kInvalidParam); });
+  if (!toName(info[0], name)) return refuse(info.Env());
   return call(info.Env(), [library = library_, name](Connection& connection) {
     return statusReply(connection.request([&](abi::Handle handle) { return library->api.join(handle, &name); }));
   });
@@ -88,7 +88,7 @@ Napi::Value Cpg::join(const Napi::CallbackInfo& info) {
 
 Napi::Value Cpg::leave(const Napi::CallbackInfo& info) {
   abi::CpgName name;
-  if (!toName(info[0], name)) return call(info.Env(), [](Connection&) { return statusReply(abi::kInvalidParam); });
+  if (!toName(info[0], name)) return refuse(info.Env());
   return call(info.Env(), [library = library_, name](Connection& connection) {
     return statusReply(connection.request([&](abi::Handle handle) { return library->api.leave(handle, &name); }));
   });
@@ -96,7 +96,7 @@ Napi::Value Cpg::leave(const Napi::CallbackInfo& info) {
 
 Napi::Value Cpg::membership(const Napi::CallbackInfo& info) {
   abi::CpgName name;
-  if (!toName(info[0], name)) return call(info.Env(), [](Connection&) { return valueReply(abi::kInvalidParam, nullptr); });
+  if (!toName(info[0], name)) return refuse(info.Env());
   return call(info.Env(), [library = library_, name](Connection& connection) mutable {
     std::vector<abi::CpgAddress> members(abi::kCpgMembersMax);
     int count = 0;
@@ -112,10 +112,11 @@ Napi::Value Cpg::membership(const Napi::CallbackInfo& info) {
 // The whole iteration in one request, so that no other request comes between its steps: (type, group | undefined) to rows of
 // [group, nodeId, pid].
 Napi::Value Cpg::iterate(const Napi::CallbackInfo& info) {
-  const int type = info[0].ToNumber();
+  const auto type = argument<int32_t>(info[0]);
+  if (!type) return refuse(info.Env());
   abi::CpgName name{};
   const bool named = toName(info[1], name);
-  return call(info.Env(), [library = library_, type, name, named](Connection& connection) {
+  return call(info.Env(), [library = library_, type = *type, name, named](Connection& connection) {
     std::vector<abi::CpgIterationDescription> rows;
     const abi::Status status = connection.request([&](abi::Handle handle) {
       const abi::CpgApi& api = library->api;
@@ -156,49 +157,53 @@ abi::Status Cpg::sendGathered(int guarantee, const iovec* pieces, unsigned count
 
 // (guarantee, Uint8Array) to status.
 Napi::Value Cpg::mcast(const Napi::CallbackInfo& info) {
+  const auto guarantee = argument<int32_t>(info[0]);
   iovec piece;
-  if (!toIovec(info[1], piece)) return status(info.Env(), abi::kInvalidParam);
-  return status(info.Env(), sendGathered(info[0].ToNumber(), &piece, 1));
+  if (!guarantee || !toIovec(info[1], piece)) return status(info.Env(), abi::kInvalidParam);
+  return status(info.Env(), sendGathered(*guarantee, &piece, 1));
 }
 
 // (guarantee, pieces: Uint8Array[]) to status: one message.
 Napi::Value Cpg::mcastGathered(const Napi::CallbackInfo& info) {
+  const auto guarantee = argument<int32_t>(info[0]);
   iovec pieces[abi::kCpgIovecMax];
   const Napi::Array array = info[1].As<Napi::Array>();
   const uint32_t count = array.Length();
-  if (count > abi::kCpgIovecMax) return status(info.Env(), abi::kInvalidParam);
+  if (!guarantee || count > abi::kCpgIovecMax) return status(info.Env(), abi::kInvalidParam);
   for (uint32_t i = 0; i < count; ++i) {
     if (!toIovec(array.Get(i), pieces[i])) return status(info.Env(), abi::kInvalidParam);
   }
-  return status(info.Env(), sendGathered(info[0].ToNumber(), pieces, count));
+  return status(info.Env(), sendGathered(*guarantee, pieces, count));
 }
 
 // (guarantee, messages: Uint8Array[], from) to the first that the daemon did not take now, or the negative status of one that failed:
 // each element a message.
 Napi::Value Cpg::mcastEach(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const int guarantee = info[0].ToNumber();
+  const auto guarantee = argument<int32_t>(info[0]);
+  const auto from = argument<uint32_t>(info[2]);
+  if (!guarantee || !from) return status(env, -abi::kInvalidParam);
   const Napi::Array array = info[1].As<Napi::Array>();
   const uint32_t count = array.Length();
-  const uint32_t from = info[2].ToNumber();
   // First all of JavaScript's part, then all of the daemon's: a daemon that is given the messages without a pause stays awake
   // between them, and its wake-ups cost more than the messages.
-  std::vector<iovec> pieces(count - std::min(from, count));
+  std::vector<iovec> pieces(count - std::min(*from, count));
   for (size_t i = 0; i < pieces.size(); ++i) {
     const Napi::HandleScope scope(env);
-    if (!toIovec(array.Get(from + static_cast<uint32_t>(i)), pieces[i])) return status(env, -abi::kInvalidParam);
+    if (!toIovec(array.Get(*from + static_cast<uint32_t>(i)), pieces[i])) return status(env, -abi::kInvalidParam);
   }
   size_t sent = 0;
   const CancelOff cancelOff;
-  const abi::Status result = connection().send([&](abi::Handle handle) { return library_->api.mcast(handle, guarantee, &pieces[sent], 1); }, pieces.size(), sent);
+  const abi::Status result = connection().send([&](abi::Handle handle) { return library_->api.mcast(handle, *guarantee, &pieces[sent], 1); }, pieces.size(), sent);
   const bool stopped = result != abi::kOk && result != abi::kTryAgain;
-  return Napi::Number::New(env, stopped ? -static_cast<double>(result) : static_cast<double>(from + sent));
+  return Napi::Number::New(env, stopped ? -static_cast<double>(result) : static_cast<double>(*from + sent));
 }
 
 // (bytes) to [status, ArrayBuffer].
 Napi::Value Cpg::zcbAlloc(const Napi::CallbackInfo& info) {
-  const size_t bytes = static_cast<size_t>(info[0].ToNumber().DoubleValue());
-  return call(info.Env(), [this, library = library_, bytes](Connection& connection) {
+  const auto size = argument<size_t>(info[0]);
+  if (!size) return refuse(info.Env());
+  return call(info.Env(), [this, library = library_, bytes = *size](Connection& connection) {
     void* buffer = nullptr;
     const abi::CpgApi& api = library->api;
     const bool has = api.zcbAlloc != nullptr && api.zcbFree != nullptr && api.zcbMcast != nullptr;
@@ -217,10 +222,10 @@ Napi::Value Cpg::zcbAlloc(const Napi::CallbackInfo& info) {
 // (ArrayBuffer, guarantee, bytes) to status.
 Napi::Value Cpg::zcbMcast(const Napi::CallbackInfo& info) {
   void* buffer = info[0].As<Napi::ArrayBuffer>().Data();
-  const int guarantee = info[1].ToNumber();
-  const size_t bytes = static_cast<size_t>(info[2].ToNumber().DoubleValue());
-  if (zcbBuffers_.count(buffer) == 0) return call(info.Env(), [](Connection&) { return statusReply(abi::kInvalidParam); });
-  return call(info.Env(), [library = library_, buffer, guarantee, bytes](Connection& connection) {
+  const auto guarantee = argument<int32_t>(info[1]);
+  const auto bytes = argument<size_t>(info[2]);
+  if (!guarantee || !bytes || zcbBuffers_.count(buffer) == 0) return refuse(info.Env());
+  return call(info.Env(), [library = library_, buffer, guarantee = *guarantee, bytes = *bytes](Connection& connection) {
     return statusReply(connection.request([&](abi::Handle handle) { return library->api.zcbMcast(handle, guarantee, buffer, bytes); }));
   });
 }
@@ -229,7 +234,7 @@ Napi::Value Cpg::zcbMcast(const Napi::CallbackInfo& info) {
 Napi::Value Cpg::zcbFree(const Napi::CallbackInfo& info) {
   Napi::ArrayBuffer array = info[0].As<Napi::ArrayBuffer>();
   void* buffer = array.Data();
-  if (zcbBuffers_.erase(buffer) == 0) return call(info.Env(), [](Connection&) { return statusReply(abi::kInvalidParam); });
+  if (zcbBuffers_.erase(buffer) == 0) return refuse(info.Env());
   array.Detach();
   return call(info.Env(), [library = library_, buffer](Connection& connection) {
     return statusReply(connection.request([&](abi::Handle handle) { return library->api.zcbFree(handle, buffer); }));

@@ -10,7 +10,7 @@ namespace corosync {
 class Cpg final : public HandleWrap<Cpg> {
  public:
   static Napi::Function define(Napi::Env env);
-  // ({ initialRing, heldLimitBytes, stallMs })
+  // (initialRing, heldLimitBytes, stallMs)
   explicit Cpg(const Napi::CallbackInfo& info);
 
  private:

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "arguments.h"
+
 namespace corosync {
 
 Reply statusReply(abi::Status status) {
@@ -29,7 +31,9 @@ Handle::~Handle() {
 }
 
 Napi::Value Handle::call(Napi::Env env, std::function<Reply(Connection&)> work) {
-  const Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
+  napi_deferred deferred = nullptr;
+  napi_value promise = nullptr;
+  if (napi_create_promise(env, &deferred, &promise) != napi_ok) return {};
   std::shared_ptr<LoopDoor> door = addon_->door;
   keepObject();
   door->hold();
@@ -37,15 +41,19 @@ Napi::Value Handle::call(Napi::Env env, std::function<Reply(Connection&)> work) 
     releaseObject();
     door->release();
     const Napi::Value value = reply(loopEnv);
-    if (loopEnv.IsExceptionPending()) deferred.Reject(loopEnv.GetAndClearPendingException().Value());
-    else deferred.Resolve(value);
+    if (loopEnv.IsExceptionPending()) napi_reject_deferred(loopEnv, deferred, loopEnv.GetAndClearPendingException().Value());
+    else napi_resolve_deferred(loopEnv, deferred, value);
   };
   const bool posted = calls_.post([state = state_, door, finish, work = std::move(work)] {
     Reply reply = work(state->connection);
     door->post([finish, reply = std::move(reply)](Napi::Env loopEnv) { finish(loopEnv, reply); });
   });
   if (!posted) finish(env, statusReply(closing_ ? abi::kBadHandle : abi::kNoResources));
-  return deferred.Promise();
+  return Napi::Value(env, promise);
+}
+
+Napi::Value Handle::refuse(Napi::Env env) {
+  return call(env, [](Connection&) { return statusReply(abi::kInvalidParam); });
 }
 
 Napi::Value Handle::open(Napi::Env env, std::function<abi::Status(abi::Handle*)> initialize, std::function<Reply(Connection&)> reply,
@@ -79,14 +87,16 @@ void Handle::stopEvents() {
 }
 
 Napi::Value Handle::close(const Napi::CallbackInfo& info) {
-  closing_ = true;
   stopEvents();
-  Napi::Value promise = call(info.Env(), [state = state_, before = beforeClose(info.Env())](Connection& connection) -> Reply {
+  const Napi::Value promise = call(info.Env(), [state = state_, before = beforeClose(info.Env())](Connection& connection) -> Reply {
     state->standby.stopAndWait();
     state->events.stop();
     if (before) before(connection);
     return statusReply(connection.close());
   });
+  // Where no promise can be made nobody waits for one, but what is open is to be closed all the same.
+  if (promise.IsEmpty()) abandon();
+  closing_ = true;
   calls_.stop();
   return promise;
 }
@@ -94,7 +104,7 @@ Napi::Value Handle::close(const Napi::CallbackInfo& info) {
 void Handle::cut(const Napi::CallbackInfo&) { state_->connection.cut(); }
 
 void Handle::setRef(const Napi::CallbackInfo& info) {
-  ref_ = info[0].ToBoolean();
+  ref_ = argument<bool>(info[0]).value_or(ref_);
   if (pump_ != nullptr) pump_->setRef(ref_);
 }
 

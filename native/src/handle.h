@@ -74,8 +74,10 @@ class Handle {
   // Opens off the loop's thread, then starts the events if there are any. `reply` runs on the call thread after success.
   Napi::Value open(Napi::Env env, std::function<abi::Status(abi::Handle*)> initialize, std::function<Reply(Connection&)> reply,
                    const Events* events);
-  // Runs `work` on the handle's call thread, after the calls before it.
+  // Runs `work` on the handle's call thread, after the calls before it. Nothing, and an empty value, while the environment ends.
   Napi::Value call(Napi::Env env, std::function<Reply(Connection&)> work);
+  // The promise of kInvalidParam, after the calls before it.
+  Napi::Value refuse(Napi::Env env);
   Connection& connection() { return state_->connection; }
 
   // The JavaScript object stays while this is in effect; counted.

@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "arguments.h"
+
 namespace corosync {
 
 Napi::Function Votequorum::define(Napi::Env env) {
@@ -24,8 +26,9 @@ Napi::Value Votequorum::openMethod(const Napi::CallbackInfo& info) {
 
 // (nodeId, 0 for this node) to [status, {…}].
 Napi::Value Votequorum::info(const Napi::CallbackInfo& info) {
-  const uint32_t nodeId = info[0].ToNumber();
-  return call(info.Env(), [api = library_.api, nodeId](Connection& connection) {
+  const auto nodeId = argument<uint32_t>(info[0]);
+  if (!nodeId) return refuse(info.Env());
+  return call(info.Env(), [api = library_.api, nodeId = *nodeId](Connection& connection) {
     abi::VotequorumInfo found{};
     const abi::Status status = connection.request([&](abi::Handle handle) { return api.getInfo(handle, nodeId, &found); });
     return valueReply(status, [found](Napi::Env env) -> Napi::Value {

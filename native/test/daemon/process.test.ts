@@ -142,6 +142,58 @@ describe("a worker thread", () => {
   });
 });
 
+describe("a worker thread that is terminated inside a call", () => {
+  const fixture = useDaemon();
+
+  /** Text of a worker: opens, joins, says so, and then does nothing but call. */
+  const source = `
+    const { parentPort, workerData } = require("node:worker_threads");
+    (async () => {
+      const { Cpg, Cmap } = await import(workerData.packageUrl);
+      const cpg = await Cpg.open({ listener: { messages() {}, configurationChanged() {}, ringChanged() {}, ended() {} } });
+      const cmap = await Cmap.open();
+      await cpg.join("worker");
+      const message = Buffer.alloc(100);
+      const messages = [message, message, message];
+      const calls = {
+        multicast: () => cpg.multicast(message),
+        "multicast of pieces": () => cpg.multicast(messages),
+        multicastEach: () => cpg.multicastEach(messages, 1),
+        ref: () => cpg.ref(),
+        opening: () => Cpg.open({ tryAgainMs: 0, listener: { messages() {}, configurationChanged() {}, ringChanged() {}, ended() {} } }).then((other) => other.close()),
+        "a request": () => cpg.flowControlState(),
+        "a request with a text": () => cmap.get("totem.cluster_name"),
+      };
+      const call = calls[workerData.call];
+      parentPort.postMessage("calling");
+      for (;;) {
+        let last;
+        // Each handle has threads.
+        for (let i = 0; i < (workerData.call === "opening" ? 8 : 2000); i += 1) last = call();
+        await last;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+  `;
+
+  test.each(["multicast", "multicast of pieces", "multicastEach", "ref", "opening", "a request", "a request with a text"])("%s: the process goes on, and the worker's handles are closed", async (call) => {
+    const result = await fixture.client().run(async ({ record, workers, packageUrl, until }, { source, call }) => {
+      const watcher = (await record()).cpg;
+      let ended = 0;
+      for (; ended < 25; ended += 1) {
+        const worker = new workers.Worker(source, { eval: true, workerData: { packageUrl, call } });
+        await new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
+        // No two of them at the same place.
+        await new Promise((resolve) => setTimeout(resolve, (ended * 7) % 5));
+        await worker.terminate();
+        await until(async () => (await watcher.membership("worker")).length === 0);
+      }
+      return ended;
+    }, { source, call });
+    expect(result).toBe(25);
+  });
+});
+
 describe("a handle that nobody refers to", () => {
   const fixture = useDaemon();
 
