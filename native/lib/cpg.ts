@@ -179,8 +179,8 @@ export class Cpg extends Handle {
     if (!Array.isArray(messages)) throw wrong("cpg_mcast_joined", "messages must be an array, each a Uint8Array");
     limit("cpg_mcast_joined", "from", from, 0, messages.length);
     for (let i = from; i < messages.length; i += 1) this.#checkMessage([messages[i] as Uint8Array]);
-    const next = this.native.mcastEach(guaranteeNumber(guarantee), messages, from);
-    if (next < 0) throw CorosyncError.fromStatus(-next, "cpg_mcast_joined");
+    const [status, next] = this.native.mcastEach(guaranteeNumber(guarantee), messages, from);
+    if (status !== statusOk) throw CorosyncError.fromStatus(status, "cpg_mcast_joined");
     return next;
   }
 

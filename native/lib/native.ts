@@ -50,8 +50,8 @@ export interface NativeCpg extends NativeHandle {
   flowControl(): Promise<Answer<number>>;
   mcast(guarantee: number, message: Uint8Array): Status;
   mcastGathered(guarantee: number, pieces: readonly Uint8Array[]): Status;
-  /** Each element a message, from index `from`; answers the first index that the daemon did not take now, or a negative status. */
-  mcastEach(guarantee: number, messages: readonly Uint8Array[], from: number): number;
+  /** Each element a message, from index `from`; answers the first index that the daemon did not take now. */
+  mcastEach(guarantee: number, messages: readonly Uint8Array[], from: number): Answer<number>;
   zcbAlloc(bytes: number): Promise<Answer<ArrayBuffer>>;
   zcbMcast(buffer: ArrayBuffer, guarantee: number, bytes: number): Promise<Answer<undefined>>;
   zcbFree(buffer: ArrayBuffer): Promise<Answer<undefined>>;

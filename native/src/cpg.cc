@@ -176,13 +176,13 @@ Napi::Value Cpg::mcastGathered(const Napi::CallbackInfo& info) {
   return status(info.Env(), sendGathered(*guarantee, pieces, count));
 }
 
-// (guarantee, messages: Uint8Array[], from) to the first that the daemon did not take now, or the negative status of one that failed:
-// each element a message.
+// (guarantee, messages: Uint8Array[], from), each element a message, to [status, the first that was not sent]: beside each other, because
+// a status of ours is negative. kOk also where the daemon did not take all of them now.
 Napi::Value Cpg::mcastEach(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto guarantee = argument<int32_t>(info[0]);
   const auto from = argument<uint32_t>(info[2]);
-  if (!guarantee || !from) return status(env, -abi::kInvalidParam);
+  if (!guarantee || !from) return statusReply(abi::kInvalidParam)(env);
   const Napi::Array array = info[1].As<Napi::Array>();
   const uint32_t count = array.Length();
   // First all of JavaScript's part, then all of the daemon's: a daemon that is given the messages without a pause stays awake
@@ -190,13 +190,13 @@ Napi::Value Cpg::mcastEach(const Napi::CallbackInfo& info) {
   std::vector<iovec> pieces(count - std::min(*from, count));
   for (size_t i = 0; i < pieces.size(); ++i) {
     const Napi::HandleScope scope(env);
-    if (!toIovec(array.Get(*from + static_cast<uint32_t>(i)), pieces[i])) return status(env, -abi::kInvalidParam);
+    if (!toIovec(array.Get(*from + static_cast<uint32_t>(i)), pieces[i])) return statusReply(abi::kInvalidParam)(env);
   }
   size_t sent = 0;
   const CancelOff cancelOff;
   const abi::Status result = connection().send([&](abi::Handle handle) { return library_->api.mcast(handle, *guarantee, &pieces[sent], 1); }, pieces.size(), sent);
-  const bool stopped = result != abi::kOk && result != abi::kTryAgain;
-  return Napi::Number::New(env, stopped ? -static_cast<double>(result) : static_cast<double>(*from + sent));
+  const auto next = [next = static_cast<double>(*from + sent)](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, next); };
+  return valueReply(result == abi::kTryAgain ? abi::kOk : result, next)(env);
 }
 
 // (bytes) to [status, ArrayBuffer].

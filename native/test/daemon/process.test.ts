@@ -154,11 +154,11 @@ describe("a worker thread that is terminated inside a call", () => {
       const cmap = await Cmap.open();
       await cpg.join("worker");
       const message = Buffer.alloc(100);
-      const messages = [message, message, message];
+      const messages = Array.from({ length: 63 }, () => message);
       const calls = {
         multicast: () => cpg.multicast(message),
         "multicast of pieces": () => cpg.multicast(messages),
-        multicastEach: () => cpg.multicastEach(messages, 1),
+        multicastEach: () => cpg.multicastEach(messages),
         ref: () => cpg.ref(),
         opening: () => Cpg.open({ tryAgainMs: 0, listener: { messages() {}, configurationChanged() {}, ringChanged() {}, ended() {} } }).then((other) => other.close()),
         "a request": () => cpg.flowControlState(),

@@ -117,6 +117,32 @@ describe("a busy event loop", () => {
     expect(numbers(texts)).toEqual(Array.from({ length: texts.length }, (_, i) => i));
   });
 
+  test("that sends without a pause and is evicted by its own messages is told so by every way of sending, before its listener is", async () => {
+    const client = fixture.client();
+    await joinAs(client, { group: "own messages", heldLimitBytes: 4 * 1024 * 1024 });
+    const codes = await client.run(({ kept, corosync }) => {
+      const { cpg, events } = kept["recording"] as Recording;
+      const message = Buffer.alloc(60_000);
+      const code = (send: () => unknown): unknown => {
+        try {
+          return send();
+        } catch (error) {
+          return corosync.isCorosyncError(error) ? error.code : String(error);
+        }
+      };
+      const deadline = performance.now() + 15_000;
+      while (["queued", "busy"].includes(String(code(() => cpg.multicast(message)))) && performance.now() < deadline);
+      return {
+        multicast: code(() => cpg.multicast(message)),
+        "multicast of pieces": code(() => cpg.multicast([message, message])),
+        "multicastEach of one": code(() => cpg.multicastEach([message])),
+        "multicastEach from the middle": code(() => cpg.multicastEach([message, message, message, message], 2)),
+        listener: events.some((event) => event.kind === "ended"),
+      };
+    });
+    expect(codes).toEqual({ multicast: "EVICTED", "multicast of pieces": "EVICTED", "multicastEach of one": "EVICTED", "multicastEach from the middle": "EVICTED", listener: false });
+  });
+
   test("still turns while a flood comes in", async () => {
     const [listener, sender] = [fixture.client(), fixture.client()];
     await joinAs(listener, { group: "turning" });
