@@ -23,9 +23,13 @@ constexpr int kCreditMax = 64;
 abi::Status Connection::open(const std::function<abi::Status(abi::Handle*)>& initialize) {
   std::lock_guard<std::mutex> lock(requests_);
   abi::Status status = abi::kOk;
+  handle_ = 0;
   {
     const TableGate gate;
     status = initialize(&handle_);
+    // cmap_initialize_map connects before it asks for its map, and leaves the connection to the caller if that fails. The others have
+    // destroyed the handle that they left here, and so it is BAD_HANDLE.
+    if (status != abi::kOk && handle_ != 0) calls_.finalize(handle_);
   }
   if (status != abi::kOk) return status;
   int libraryFd = -1;

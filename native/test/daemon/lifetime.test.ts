@@ -200,6 +200,38 @@ describe("a handle", () => {
     expect(after).toEqual(before);
   });
 
+  test("leaves nothing behind when the daemon takes the connection and then refuses it", async () => {
+    const { statuses, before, after } = await fixture.client().run(async ({ corosync, until, fs: { readdirSync } }) => {
+      const count = (): { fds: number; shared: number } => ({
+        fds: readdirSync("/proc/self/fd").length,
+        shared: readdirSync("/dev/shm").filter((name) => name.includes(`-${process.pid}-`)).length,
+      });
+      interface Native {
+        constructor: new (map: number) => Native;
+        open: () => Promise<[status: number]>;
+        close: () => Promise<unknown>;
+      }
+      const cmap = await corosync.Cmap.open();
+      const { native } = cmap as unknown as { native: Native };
+      await cmap.close();
+      await until(() => count().shared === 0);
+      const before = count();
+      const statuses = new Set<number>();
+      for (let i = 0; i < 10; i += 1) {
+        // cmap_initialize_map connects, and then asks for the map: there is no such map.
+        const refused = new native.constructor(77);
+        // As while the daemon answers TRY_AGAIN: one handle, opened again and again.
+        for (let attempt = 0; attempt < 3; attempt += 1) statuses.add((await refused.open())[0]);
+        await refused.close();
+      }
+      await until(() => JSON.stringify(count()) === JSON.stringify(before)).catch(() => undefined);
+      return { statuses: [...statuses], before, after: count() };
+    });
+    // CS_ERR_NOT_EXIST
+    expect(statuses).toEqual([12]);
+    expect(after).toEqual(before);
+  });
+
   test("can be made and closed from many threads at once, which Corosync's own handle tables are not safe for", async () => {
     const failures = await fixture.client().run(async ({ corosync }) => {
       const failures: string[] = [];
