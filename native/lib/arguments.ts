@@ -40,6 +40,12 @@ export function checkBoolean(call: string, name: string, value: boolean): boolea
   throw wrong(call, `${name} must be true or false, not ${show(value)}`);
 }
 
+/** @throws CorosyncError INVALID_PARAM */
+export function checkSignal(call: string, value: AbortSignal): AbortSignal {
+  if (value instanceof AbortSignal) return value;
+  throw wrong(call, `signal must be an AbortSignal, not ${show(value)}`);
+}
+
 export function wrong(call: string, detail: string): CorosyncError {
   return new CorosyncError("INVALID_PARAM", call, detail);
 }

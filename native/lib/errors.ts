@@ -44,6 +44,7 @@ export const corosyncErrors = {
   NOT_INSTALLED: { number: -2, meaning: "Corosync's client libraries are not installed", advice: "Install them and the daemon: apt-get install corosync (Debian, Ubuntu), dnf install corosync corosynclib (Fedora, RHEL)." },
   NOT_BUILT: { number: -3, meaning: "the native addon is not built for this machine", advice: "Corosync needs Linux. There, install g++, make and python3, and run node native/build.mjs --required." },
   TOO_OLD: { number: -4, meaning: "this Corosync can lose or damage messages at membership changes", advice: "Upgrade Corosync to 3.1.6 or later on every node, and restart it." },
+  ABORTED: { number: -5, meaning: "the signal given to open() was aborted before it had opened", advice: "Open another when you want one." },
 } as const satisfies Record<string, ErrorSpec>;
 
 export type CorosyncErrorName = keyof typeof corosyncErrors;

@@ -1,7 +1,7 @@
 /** What all handles do alike: retrying what Corosync asks to retry, turning statuses into errors, closing within a bound. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { checkOptions, limit } from "./arguments.js";
-import { CorosyncError, corosyncErrors } from "./errors.js";
+import { checkOptions, checkSignal, limit } from "./arguments.js";
+import { CorosyncError, corosyncErrors, isCorosyncError } from "./errors.js";
 import type { Answer, NativeHandle } from "./native.js";
 
 /** CS_OK */
@@ -20,6 +20,11 @@ export interface HandleOptions {
    * works answers in less than one, except while its ring is being formed.
    */
   readonly closeMs?: number;
+  /**
+   * Ends an open() that has not come to its end, at once: it rejects with ABORTED, and `cause` is the signal's reason. What was under way
+   * is closed behind it, and does not keep the process alive for longer than one answer of the daemon takes. Without effect once open.
+   */
+  readonly signal?: AbortSignal;
 }
 
 export abstract class Handle {
@@ -28,15 +33,17 @@ export abstract class Handle {
   /** The call that opens. */
   #initialize: string;
   #tryAgainMs: number;
+  #signal: AbortSignal | undefined;
   #closing: Promise<void> | undefined;
   /** Why the library ended this handle, if it did. */
   #ended: CorosyncError | undefined;
 
   /** `names`: of the options besides HandleOptions. @throws CorosyncError INVALID_PARAM */
   protected constructor(initialize: string, options: HandleOptions, names: readonly string[] = []) {
-    checkOptions(initialize, options, [...names, "tryAgainMs", "closeMs"]);
+    checkOptions(initialize, options, [...names, "tryAgainMs", "closeMs", "signal"]);
     this.#initialize = initialize;
     this.#tryAgainMs = limit(initialize, "tryAgainMs", options.tryAgainMs ?? 30_000, 0, 86_400_000);
+    this.#signal = options.signal === undefined ? undefined : checkSignal(initialize, options.signal);
     this.closeMs = limit(initialize, "closeMs", options.closeMs ?? 2000, 1, 3_600_000);
   }
 
@@ -102,13 +109,28 @@ export abstract class Handle {
     }
   }
 
-  /** Opens, and closes again if that fails. */
+  /** Opens, and closes again if that fails. @throws CorosyncError ABORTED, … */
   protected async openWith<T>(once: () => Promise<Answer<T>>): Promise<T> {
+    const call = this.#initialize;
+    const signal = this.#signal;
+    this.#signal = undefined;
     try {
-      return await this.request(this.#initialize, once);
+      if (signal === undefined) return await this.request(call, once);
+      return await unlessAborted(signal, call, () => this.request(call, once));
     } catch (error) {
-      await this.close();
+      const closing = this.close();
+      // Whoever gave up does not wait for a daemon that may not answer. Repeating ends with the handle.
+      if (!isCorosyncError(error, "ABORTED")) await closing;
       throw error;
     }
   }
+}
+
+function unlessAborted<T>(signal: AbortSignal, call: string, start: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(new CorosyncError("ABORTED", call, undefined, { cause: signal.reason }));
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort);
+    start().finally(() => signal.removeEventListener("abort", abort)).then(resolve, reject);
+  });
 }

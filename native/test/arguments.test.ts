@@ -38,6 +38,10 @@ describe("opening a handle", () => {
     for (const value of [0, Infinity, "5"]) await expectRefused(name, { ...complete[name], closeMs: value }, "closeMs must be a whole number from 1 to 3600000");
   });
 
+  test.each(names)("%s refuses a signal that is none", async (name) => {
+    for (const signal of [null, new AbortController(), "stop"]) await expectRefused(name, { ...complete[name], signal }, "signal must be an AbortSignal, not ");
+  });
+
   test.each(["Cpg", "Quorum", "Cfg"] as const)("%s refuses a listener that is missing or lacks a method, at once and not at the first event", async (name) => {
     const { listener } = complete[name];
     await expectRefused(name, {}, "listener must be an object with the methods ");
