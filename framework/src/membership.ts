@@ -13,6 +13,7 @@ import { Reassembler } from "./codec/fragments.js";
 import { decodeMessage } from "./codec/message-codec.js";
 import { formatBallot } from "./core/ballot.js";
 import type { CoreEvent, Effect, Phase } from "./core/events.js";
+import { votesUnknown } from "./core/quorum-policy.js";
 import { inFlight } from "./core/replicate.js";
 import type { CoreState } from "./core/state.js";
 import { step } from "./core/step.js";
@@ -142,11 +143,10 @@ export class Membership {
   }
 
   quorumChanged(quorate: boolean, ring: RingId, info: VoteInfo | undefined): void {
-    const votes = info === undefined ? [] : Array.from(info.votes).sort(([a], [b]) => a - b);
-    this.#dispatch({
-      type: "quorum", ring,
-      report: { quorate, votes, deviceVotes: info?.deviceVotes ?? 0, quorum: info?.quorum ?? 1, twoNode: info?.twoNode ?? false },
-    });
+    if (info === undefined) return this.#dispatch({ type: "quorum", ring, report: votesUnknown });
+    const votes = Array.from(info.votes).sort(([a], [b]) => a - b);
+    const { deviceVotes, quorum, twoNode } = info;
+    this.#dispatch({ type: "quorum", ring, report: { quorate, votes, deviceVotes, quorum, twoNode } });
   }
 
   writable(): void {

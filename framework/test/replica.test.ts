@@ -11,6 +11,7 @@ import type { Logger } from "../src/logger.js";
 import type { AnyMachine } from "../src/machine/types.js";
 import { memory } from "../src/transport/memory/index.js";
 import type { ReplicaEvent } from "../src/replica-api.js";
+import type { GroupListener, GroupTransport, RingId, VoteInfo } from "../src/transport/group-transport.js";
 import { eventually } from "./support/eventually.js";
 import { counters, quickLimits, renewable, TestGroup, type TestOptions, type TestReplica } from "./support/test-group.js";
 
@@ -40,6 +41,26 @@ function failing<K extends "digest" | "capture" | "receive">(name: K, wrong: (ri
   const applier = createApplier(counters() as unknown as AnyMachine<unknown>);
   const right = applier[name].bind(applier) as () => ReturnType<Applier<unknown>[K]>;
   return Object.assign(applier, { [name]: () => wrong(right()) });
+}
+
+interface QuorumTold {
+  readonly listener: GroupListener;
+  readonly ring: RingId;
+  readonly votes: VoteInfo;
+}
+
+/** Keeps the news of quorum from its listener, for the test to tell. */
+function withNews(transport: GroupTransport): { readonly transport: GroupTransport; readonly news: QuorumTold[] } {
+  const news: QuorumTold[] = [];
+  const join: GroupTransport["join"] = (name, listener) => transport.join(name, new Proxy(listener, {
+    get: (target, key) => (key === "quorumChanged" ? (_quorate: boolean, ring: RingId, votes: VoteInfo) => { news.push({ listener, ring, votes }); } : Reflect.get(target, key) as unknown),
+  }));
+  return { news, transport: new Proxy(transport, { get: (target, key) => (key === "join" ? join : bound(target, key)) }) };
+}
+
+function bound(target: GroupTransport, key: string | symbol): unknown {
+  const value = Reflect.get(target, key, target) as unknown;
+  return typeof value === "function" ? (value.bind(target) as unknown) : value;
 }
 
 async function applied(replicas: readonly TestReplica[], key: string, total: number): Promise<void> {
@@ -298,6 +319,28 @@ describe("members that come and go", () => {
     const total = await (replicas[0] as TestReplica).submit.add({ key: "x", by: 0 });
     expect(total).toBeGreaterThanOrEqual(answered);
     await applied(replicas, "x", total);
+  });
+});
+
+describe("votes that cannot be read", () => {
+  it("make a group of policy corosync wait, whether they were known before or not, and it goes on when they can be", async () => {
+    group = new TestGroup(1);
+    const { transport, news } = withNews(memory({ network: group.network, nodeId: 1 }));
+    const replica = await group.start(1, { transport, quorum: "corosync" });
+    await eventually(() => news.length > 0, "quorum was told");
+    const [{ listener, ring, votes }] = news as [QuorumTold];
+    const unread = (): boolean => replica.role === "minority" && replica.inspect().reason?.includes("votes cannot be read on nodes 1") === true;
+    listener.quorumChanged(true, ring);
+    await eventually(unread, "refused without votes");
+    listener.quorumChanged(true, ring, votes);
+    await replica.ready();
+    expect(await replica.submit.add({ key: "x", by: 1 })).toBe(1);
+    listener.quorumChanged(true, ring);
+    await eventually(unread, "refused when votes are known no more");
+    expect(await codeOf(replica.submit.add({ key: "x", by: 1 }))).toBe("NOT_PRIMARY");
+    listener.quorumChanged(true, ring, votes);
+    await replica.ready();
+    expect(await replica.submit.add({ key: "x", by: 1 })).toBe(2);
   });
 });
 

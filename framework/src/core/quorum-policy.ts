@@ -110,11 +110,26 @@ export const majorityPolicy: QuorumPolicy = {
   },
 };
 
+/** votequorum cannot be read: nothing is decided by this. */
+export const votesUnknown: QuorumReport = { quorate: false, votes: [], deviceVotes: 0, quorum: 0, twoNode: false };
+
+/** Without votes a report says nothing about quorum, whatever else is in it. */
+function tellsVotes(report: QuorumReport | undefined): report is QuorumReport {
+  return report !== undefined && report.votes.length > 0 && report.quorum > 0;
+}
+
 function votesOf(report: QuorumReport, slots: Iterable<number>): number {
   const wanted = new Set(slots);
   let sum = report.deviceVotes;
   for (const [slot, votes] of report.votes) if (wanted.has(slot)) sum += votes;
   return sum;
+}
+
+/** Certainly: a slot whose votes are not known could be the one that makes it up. */
+function lackQuorum(report: QuorumReport | undefined, slots: readonly number[]): boolean {
+  if (!tellsVotes(report)) return false;
+  const known = new Set(report.votes.map(([slot]) => slot));
+  return slots.every((slot) => known.has(slot)) && votesOf(report, slots) < report.quorum;
 }
 
 /**
@@ -130,6 +145,8 @@ export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): 
     judge(slots, reports) {
       const silent = reports.filter((report) => report.quorum === undefined).map((report) => report.slot);
       if (silent.length > 0) return { primary: false, reason: `votequorum has not spoken about this ring on nodes ${silent.join(", ")}` };
+      const unread = reports.filter((report) => !tellsVotes(report.quorum)).map((report) => report.slot);
+      if (unread.length > 0) return { primary: false, reason: `votequorum's votes cannot be read on nodes ${unread.join(", ")}` };
       const quorum = reports[0]?.quorum;
       if (quorum === undefined || reports.some((report) => report.quorum?.quorate !== true)) return { primary: false, reason: "votequorum: not quorate" };
       if (quorum.twoNode && !options.twoNodeIsFenced) {
@@ -144,7 +161,7 @@ export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): 
     nobodyMissing(slots, reports) {
       const quorum = reports[0]?.quorum;
       const lost = forgotten(reports);
-      return everyoneSpeaks(slots, reports) && (lost.length === 0 || (quorum !== undefined && votesOf(quorum, lost) < quorum.quorum));
+      return everyoneSpeaks(slots, reports) && (lost.length === 0 || lackQuorum(quorum, lost));
     },
 
     promptAnswers: () => "all",
@@ -153,7 +170,7 @@ export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): 
     promised: ({ remembering, promised }) => remembering.every((slot) => promised.has(slot)),
 
     committed({ acks, holders, quorum }) {
-      if (quorum?.quorate !== true || votesOf(quorum, acks.keys()) < quorum.quorum) return 0;
+      if (!tellsVotes(quorum) || !quorum.quorate || votesOf(quorum, acks.keys()) < quorum.quorum) return 0;
       let lowest = Number.POSITIVE_INFINITY;
       for (const slot of holders) lowest = Math.min(lowest, acks.get(slot) ?? 0);
       for (const ack of acks.values()) lowest = Math.min(lowest, ack);

@@ -41,7 +41,7 @@ export interface Delivery {
 
 /** What votequorum knows of one ring. */
 export interface VoteInfo {
-  /** Votes of each node of the nodelist that is known, by node id. */
+  /** Votes of the ring's nodes, by node id. There may be others'; a node that votequorum does not know is not there. */
   readonly votes: ReadonlyMap<number, number>;
   /** Votes a quorum device gives this partition at the moment; 0 without one. */
   readonly deviceVotes: number;
@@ -57,7 +57,10 @@ export interface GroupListener {
   configurationChanged(change: ConfigurationChange): void;
   /** Ends a configuration change that any member reported as nodedown or nodeup; also comes once after join(). */
   ringChanged(ring: RingId, nodes: readonly number[]): void;
-  /** Only from transports that know quorum. May trail ringChanged of the same ring by hundreds of milliseconds. */
+  /**
+   * Only from transports that know quorum. May trail ringChanged of the same ring by hundreds of milliseconds.
+   * Without `votes`: they are not known now, and nothing can be decided by them; they follow.
+   */
   quorumChanged(quorate: boolean, ring: RingId, votes?: VoteInfo): void;
   /** After a multicast() that answered "busy": there may be room again. */
   writable(): void;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { zeroBallot } from "../../src/core/ballot.js";
 import type { QuorumReport, StateReport } from "../../src/core/messages.js";
-import { corosyncPolicy, majorityOf, majorityPolicy } from "../../src/core/quorum-policy.js";
+import { corosyncPolicy, majorityOf, majorityPolicy, votesUnknown } from "../../src/core/quorum-policy.js";
 import { genesis } from "../../src/core/state.js";
 
 function report(slot: number, lineage: boolean, quorum?: QuorumReport): StateReport {
@@ -61,6 +61,21 @@ describe("corosync", () => {
     const two: QuorumReport = { quorate: true, votes: [[1, 1], [2, 1]], deviceVotes: 0, quorum: 1, twoNode: true };
     expect(policy.judge([1, 2], [report(1, true, two)])).toMatchObject({ primary: false, reason: expect.stringContaining("two_node") as string });
     expect(corosyncPolicy({ twoNodeIsFenced: true }).judge([1, 2], [report(1, true, two)])).toMatchObject({ primary: true });
+  });
+
+  it("decides nothing by votes that are not known, whatever else a report says", () => {
+    // Slot 3 was away while 1 and 2 committed with their two votes, and then they lost their memory: 3 alone must not go on.
+    const after = (quorum: QuorumReport): StateReport[] => [1, 2, 3].map((slot) => ({ ...report(slot, slot === 3, quorum), known: slot === 3 ? [1, 2, 3] : [] }));
+    expect(policy.judge([1, 2, 3], after(votes))).toMatchObject({ primary: false });
+    const partial = { ...votes, votes: [[1, 1], [3, 1]] as const };
+    expect(policy.judge([1, 2, 3], after(partial))).toMatchObject({ primary: false });
+    for (const unread of [votesUnknown, { ...votes, votes: [] }, { ...votes, votes: [], quorum: 1 }, { ...votes, votes: [], quorum: 0 }, { ...votes, votes: [], quorum: 1, deviceVotes: 1 }, { ...votes, quorum: 0 }]) {
+      const judged = policy.judge([1, 2, 3], after(unread));
+      expect(judged, JSON.stringify(unread)).toMatchObject({ primary: false, reason: expect.stringContaining("cannot be read on nodes 1, 2, 3") as string });
+      expect(policy.judge([1, 2, 3], [report(1, true, votes), report(2, true, unread), report(3, true, votes)])).toMatchObject({ primary: false, reason: expect.stringContaining("on nodes 2") as string });
+      expect(policy.nobodyMissing([1, 2, 3], after(unread))).toBe(false);
+      expect(policy.committed({ slots: [1, 2, 3], acks: new Map([[1, 5], [2, 5], [3, 5]]), holders: [1, 2, 3], quorum: unread })).toBe(0);
+    }
   });
 
   it("commits what all active members have acknowledged, and only while their votes are quorate", () => {

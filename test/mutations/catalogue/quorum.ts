@@ -54,7 +54,7 @@ export const quorum: readonly Mutation[] = [
     id: "commits-without-the-votes-of-the-active",
     rule: "Under policy corosync, the votes of the active members must reach the quorum at every commit.",
     section: "Quorum policies, corosync",
-    edits: [{ file, find: "quorum?.quorate !== true || votesOf(quorum, acks.keys()) < quorum.quorum", replace: "quorum?.quorate !== true" }],
+    edits: [{ file, find: "!quorum.quorate || votesOf(quorum, acks.keys()) < quorum.quorum", replace: "!quorum.quorate" }],
     caught: byScenario("corosync-policy-a-commit-needs-all-active-members"),
   },
   {

@@ -4,10 +4,11 @@
  */
 import { Quorum, Votequorum, type CorosyncError } from "@lockstep/corosync";
 import type { RingId, VoteInfo } from "../group-transport.js";
-import { configuredNodes } from "./nodelist.js";
 import type { CompleteOptions } from "./options.js";
+import { VoteReader } from "./vote-reader.js";
 
 export interface QuorumNews {
+  /** Without votes: they could not be read yet, and are told as soon as they are. */
   changed(quorate: boolean, ring: RingId, votes: VoteInfo | undefined): void;
   ended(error: CorosyncError): void;
 }
@@ -53,34 +54,21 @@ export class QuorumWatch {
     this.#quorum = await Quorum.open({
       ...bounds,
       listener: {
-        quorumChanged: (quorate, ring) => void this.#tell(quorate, ring),
+        quorumChanged: (quorate, ring, nodes) => void this.#tell(quorate, ring, nodes),
         ended: (error) => this.#news.ended(error),
       },
     });
     if (this.#quorum.provided) this.#votequorum = await Votequorum.open(bounds);
   }
 
-  async #tell(quorate: boolean, ring: RingId): Promise<void> {
+  async #tell(quorate: boolean, ring: RingId, nodes: readonly number[]): Promise<void> {
+    const votequorum = this.#votequorum;
+    if (votequorum === undefined) return;
     this.#latest += 1;
     const mine = this.#latest;
-    const votes = await this.#votes();
-    if (mine === this.#latest && !this.#closed) this.#news.changed(quorate, ring, votes);
-  }
-
-  /** Undefined if votequorum does not answer: quorum is then known, and its reasons are not. */
-  async #votes(): Promise<VoteInfo | undefined> {
-    const votequorum = this.#votequorum;
-    if (votequorum === undefined) return undefined;
-    try {
-      const [nodes, own] = await Promise.all([configuredNodes(this.#options), votequorum.info()]);
-      const votes = new Map<number, number>();
-      for (const node of nodes) {
-        const known = await votequorum.info(node).catch(() => undefined);
-        if (known !== undefined) votes.set(node, known.votes);
-      }
-      return { votes, deviceVotes: own.deviceCastsVote ? own.deviceVotes : 0, quorum: own.quorum, twoNode: own.twoNode };
-    } catch {
-      return undefined;
-    }
+    const wanted = (): boolean => mine === this.#latest && !this.#closed;
+    // Votes of this ring that were told before count no more, whatever they are now.
+    const votes = await new VoteReader(votequorum).read(nodes, wanted, () => this.#news.changed(quorate, ring, undefined));
+    if (votes !== undefined) this.#news.changed(quorate, ring, votes);
   }
 }
