@@ -209,9 +209,12 @@ export class GroupConnection {
 
   #comeBack(pauseMs: number): void {
     if (this.#closed) return;
+    this.#cancelReconnect?.();
     this.#cancelReconnect = this.#all.parts.scheduler.after(pauseMs, () => {
+      const mine = this.#transport;
       void this.open().catch((error: unknown) => {
-        if (this.#closed) return;
+        // One that had joined, and was lost before join() said so, has told closed(): the next one is under way, or is a member already.
+        if (this.#closed || this.#transport !== mine) return;
         this.#leaveMembership();
         if (this.#renew()) this.#comeBack(Math.min(lastReconnectMs, pauseMs * 2));
         else this.#all.failed(error instanceof Error ? error : new Error(String(error)));

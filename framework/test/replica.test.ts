@@ -58,6 +58,34 @@ function withNews(transport: GroupTransport): { readonly transport: GroupTranspo
   return { news, transport: new Proxy(transport, { get: (target, key) => (key === "join" ? join : bound(target, key)) }) };
 }
 
+interface Attempt {
+  /** Of its transport. */
+  closes: number;
+  /** It had joined, and closed() has said that it is over. */
+  lost: boolean;
+  /** What join() has to say of that, whenever the test has it say it. */
+  reject(): void;
+}
+
+/** Transports of which one, the `which`th, is lost as soon as it has joined, and join() rejects late. */
+function losing(transport: GroupTransport, attempts: Attempt[], which: number): GroupTransport {
+  const attempt: Attempt = { closes: 0, lost: false, reject: () => undefined };
+  attempts.push(attempt);
+  const join: GroupTransport["join"] = async (name, listener) => {
+    const address = await transport.join(name, listener);
+    if (attempts.indexOf(attempt) + 1 !== which) return address;
+    await transport.leave();
+    attempt.lost = true;
+    return new Promise((_resolve, reject) => { attempt.reject = () => reject(new Error("the daemon had gone")); });
+  };
+  const close = async (): Promise<void> => {
+    attempt.closes++;
+    await transport.close();
+  };
+  const own: Partial<GroupTransport> = { join, close, renew: () => losing(transport.renew?.() as GroupTransport, attempts, which) };
+  return new Proxy(transport, { get: (target, key) => Reflect.get(own, key) ?? bound(target, key) });
+}
+
 function bound(target: GroupTransport, key: string | symbol): unknown {
   const value = Reflect.get(target, key, target) as unknown;
   return typeof value === "function" ? (value.bind(target) as unknown) : value;
@@ -319,6 +347,25 @@ describe("members that come and go", () => {
     const total = await (replicas[0] as TestReplica).submit.add({ key: "x", by: 0 });
     expect(total).toBeGreaterThanOrEqual(answered);
     await applied(replicas, "x", total);
+  });
+});
+
+describe("a way back that is lost at once", () => {
+  it("is followed by one attempt, which nothing that comes late from the lost one disturbs", async () => {
+    group = new TestGroup(1);
+    const attempts: Attempt[] = [];
+    const replica = await group.start(1, { transport: losing(renewable(group.network, 1), attempts, 2) });
+    await replica.ready();
+    group.network.kill(1);
+    group.network.start(1);
+    await eventually(() => attempts[1]?.lost === true, "the second transport had joined and was lost");
+    await replica.ready();
+    const { incarnation } = replica.inspect();
+    attempts[1]?.reject();
+    expect(await replica.submit.add({ key: "x", by: 1 })).toBe(1);
+    expect(replica.role).toBe("active");
+    expect(replica.inspect().incarnation).toBe(incarnation);
+    expect(attempts.map(({ closes }) => closes)).toEqual([1, 1, 0]);
   });
 });
 
