@@ -24,6 +24,9 @@ const maxMessageBytes = 256 * 1024;
 /** CPG_MAX_NAME_LENGTH less the closing NUL. */
 const groupNameBytes = 127;
 
+/** What a join may take with a daemon that has its ring, however short the patience is. */
+const leastJoinMs = 1000;
+
 type State = "not joined" | "joining" | "joined" | "leaving" | "closed";
 
 export class CorosyncTransport implements GroupTransport {
@@ -107,10 +110,7 @@ export class CorosyncTransport implements GroupTransport {
 
   async #join(group: string, listener: GroupListener): Promise<MemberAddress> {
     try {
-      const cpg = await this.#open(listener);
-      await cpg.join(group);
-      await this.#quorum?.start();
-      return cpg.local;
+      return await this.#withinPatience(this.#enter(group, listener));
     } catch (error) {
       // leave() or close() came in between: it does the rest.
       if (this.#leaving !== undefined) throw this.#notJoined();
@@ -118,6 +118,31 @@ export class CorosyncTransport implements GroupTransport {
       this.#end(failure instanceof LockstepError ? failure : lostGroup(error as Error));
       await this.#release();
       throw failure;
+    }
+  }
+
+  async #enter(group: string, listener: GroupListener): Promise<MemberAddress> {
+    const cpg = await this.#open(listener);
+    await cpg.join(group);
+    await this.#quorum?.start();
+    return cpg.local;
+  }
+
+  /**
+   * While its ring breaks, a daemon takes a join at once and carries it out when it has a ring again, which may be never.
+   * @throws LockstepError COROSYNC_UNAVAILABLE
+   */
+  async #withinPatience<T>(entering: Promise<T>): Promise<T> {
+    const { patienceMs } = this.#options;
+    const entered = new AbortController();
+    const tooLong = sleep(Math.max(patienceMs, leastJoinMs), undefined, { signal: entered.signal }).then(() => {
+      throw new LockstepError("COROSYNC_UNAVAILABLE", `The daemon has not carried out the join within patienceMs (${String(patienceMs)} ms): its ring does not form. Look at corosync-cfgtool -s, at the daemon's log, and at what the nodes' firewalls let through.`);
+    });
+    try {
+      return await Promise.race([entering, tooLong]);
+    } finally {
+      entered.abort();
+      for (const late of [entering, tooLong]) late.catch(() => undefined);
     }
   }
 

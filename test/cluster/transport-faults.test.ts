@@ -1,0 +1,67 @@
+/** The clustered transport where the daemon does not do its part: one real node, programs beside it. */
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { expect, it } from "vitest";
+import { quickTotem } from "./corosync-conf.js";
+import { useCluster } from "./use-cluster.js";
+
+// With udpu a daemon's messages to itself are packets too, so that a single one can be without a ring.
+const cluster = useCluster({ nodes: 1, totem: { ...quickTotem, transport: "udpu" } });
+const testMs = 60_000;
+
+const preamble = `
+  import { corosync } from "@lockstep/framework";
+  import { CorosyncError, Votequorum } from "@lockstep/corosync";
+  const silent = { deliver() {}, configurationChanged() {}, ringChanged() {}, quorumChanged() {}, writable() {}, closed() {} };
+`;
+
+/** Runs a program beside the daemon to its end; what it printed. */
+async function run(program: string): Promise<string[]> {
+  const child = cluster().node(1).spawn(process.execPath, ["--input-type=module", "-e", preamble + program], { stdio: ["ignore", "pipe", "inherit"] });
+  if (child.stdout === null) throw new Error("its output is a pipe");
+  const [printed] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  return printed.trimEnd().split("\n");
+}
+
+it("join() gives up after patienceMs where the daemon takes the join and its ring cannot form, and works again when it can", async () => {
+  await cluster().node(1).namespace.run("iptables", ["-A", "OUTPUT", "-p", "udp", "-j", "DROP"]);
+  const joining = `
+    const transport = corosync({ patienceMs: 1500 });
+    const from = performance.now();
+    await transport.join("no-ring", silent).then(() => console.log("joined"), (error) => console.log(error.code, error.message));
+    console.log(performance.now() - from >= 1500 ? "waited" : "did not wait");
+    await transport.close();
+  `;
+  const [failure, waited] = await run(joining);
+  expect(failure).toMatch(/^COROSYNC_UNAVAILABLE .*patienceMs.*corosync-cfgtool -s/);
+  expect(waited).toBe("waited");
+  await cluster().heal();
+  await cluster().waitForRing([1]);
+  expect(await run(`
+    const transport = corosync();
+    const members = new Promise((resolve) => {
+      void transport.join("no-ring", { ...silent, configurationChanged: (change) => resolve(change.members.length) });
+    });
+    console.log("members", await members);
+    await transport.close();
+  `)).toEqual(["members 1"]);
+}, testMs);
+
+it("tells of quorum without votes while they cannot be read, and with them as soon as they can be", async () => {
+  expect(await run(`
+    const info = Votequorum.prototype.info;
+    let failing = 3;
+    Votequorum.prototype.info = async function (node) {
+      if (failing-- > 0) throw new CorosyncError("NO_MEMORY", "votequorum_getinfo");
+      return info.call(this, node);
+    };
+    const transport = corosync();
+    await new Promise((resolve) => {
+      void transport.join("votes", { ...silent, quorumChanged(quorate, ring, votes) {
+        console.log(quorate, votes === undefined ? "unknown" : JSON.stringify({ ...votes, votes: [...votes.votes] }));
+        if (votes !== undefined) resolve();
+      } });
+    });
+    await transport.close();
+  `)).toEqual(["true unknown", `true {"votes":[[1,1]],"deviceVotes":0,"quorum":1,"twoNode":false}`]);
+}, testMs);
