@@ -1,4 +1,4 @@
-/** The clustered transport where the daemon does not do its part: one real node, programs beside it. */
+/** The clustered transport where the daemon, or its listener, does not do its part: one real node, programs beside it. */
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { expect, it } from "vitest";
@@ -10,8 +10,9 @@ const cluster = useCluster({ nodes: 1, totem: { ...quickTotem, transport: "udpu"
 const testMs = 60_000;
 
 const preamble = `
+  import { setTimeout as sleep } from "node:timers/promises";
   import { corosync } from "@lockstep/framework";
-  import { CorosyncError, Votequorum } from "@lockstep/corosync";
+  import { Cpg, CorosyncError, Quorum, Votequorum } from "@lockstep/corosync";
   const silent = { deliver() {}, configurationChanged() {}, ringChanged() {}, quorumChanged() {}, writable() {}, closed() {} };
 `;
 
@@ -45,6 +46,27 @@ it("join() gives up after patienceMs where the daemon takes the join and its rin
     console.log("members", await members);
     await transport.close();
   `)).toEqual(["members 1"]);
+}, testMs);
+
+it("a listener that throws when it is told of the end does not keep its member in the group, where libquorum ended first", async () => {
+  expect(await run(`
+    const open = Quorum.open;
+    let libquorum;
+    Quorum.open = (options) => open.call(Quorum, { ...options, listener: (libquorum = options.listener) });
+    const transport = corosync();
+    await transport.join("thrown", { ...silent, closed() { throw new Error("the listener's"); } });
+    const other = await Cpg.open({ listener: { messages() {}, configurationChanged() {}, ringChanged() {}, ended() {} } });
+    console.log("members", (await other.members("thrown")).length);
+    try {
+      libquorum.ended(new CorosyncError("LIBRARY", "quorum_dispatch"));
+    } catch (error) {
+      console.log("threw", error.message);
+    }
+    const until = performance.now() + 10_000;
+    while ((await other.members("thrown")).length > 0 && performance.now() < until) await sleep(5);
+    console.log("members", (await other.members("thrown")).length);
+    process.exit();
+  `)).toEqual(["members 1", "threw the listener's", "members 0"]);
 }, testMs);
 
 it("tells of quorum without votes while they cannot be read, and with them as soon as they can be", async () => {

@@ -248,11 +248,15 @@ export class CorosyncTransport implements GroupTransport {
     this.#listener = undefined;
     this.#state = "closed";
     this.#writable.stop();
-    if (listener !== undefined) {
-      if (error === undefined) listener.closed();
-      else listener.closed(error);
+    try {
+      if (listener !== undefined) {
+        if (error === undefined) listener.closed();
+        else listener.closed(error);
+      }
+    } finally {
+      // Whatever the listener makes of it: if only libquorum's connection is gone, the group still counts this member.
+      void this.#release();
     }
-    void this.#release();
   }
 
   async #release(): Promise<void> {
