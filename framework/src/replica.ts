@@ -2,6 +2,7 @@
 import { LockstepError, invariant, isLockstepError } from "./errors.js";
 import { ClusterClock } from "./apply/cluster-clock.js";
 import { EventLog } from "./apply/event-log.js";
+import { FaultLog } from "./apply/fault-log.js";
 import type { AppliedEntry } from "./apply/types.js";
 import type { ReplicaParts } from "./container.js";
 import { formatBallot, highestBallot } from "./core/ballot.js";
@@ -42,6 +43,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
   readonly #roles: Roles;
   readonly #readiness: Readiness;
   readonly #rates = new Rates();
+  readonly #faults: FaultLog;
   readonly #totals = { appliedEntries: 0, appliedCommands: 0 };
   #cancelTicks: Cancel | undefined;
   #stopping: Promise<Error | undefined> | undefined;
@@ -56,6 +58,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     this.#clock = new ClusterClock(parts.clock);
     this.#submissions = new Submissions(parts.limits, (n) => this.#connection.membership?.abandon(n));
     this.#events = new EventLog(parts.limits);
+    this.#faults = new FaultLog(parts.logger, () => parts.clock.monotonicMs());
     const { applier, limits, logger, scheduler } = parts;
     this.#roles = new Roles(group, logger);
     this.#readiness = new Readiness({ scheduler, isReady: () => this.#isUpToDate(), role: () => this.#roles.now });
@@ -156,6 +159,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     this.#totals.appliedEntries++;
     this.#totals.appliedCommands += entry.commands.length + entry.fired.length;
     this.#events.append(entry, bytes);
+    this.#faults.applied(entry);
     this.#readiness.changed();
   }
 
