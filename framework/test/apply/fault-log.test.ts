@@ -21,7 +21,7 @@ const machine = defineMachine({
 function bed() {
   const lines: Record<string, unknown>[] = [];
   let nowMs = 0;
-  const faults = new FaultLog({ debug: () => undefined, info: () => undefined, warn: () => undefined, error: (fields) => lines.push(fields as Record<string, unknown>) }, () => nowMs);
+  const faults = new FaultLog({ debug: () => undefined, info: () => undefined, warn: () => undefined, error: (fields) => lines.push(fields) }, () => nowMs);
   const applier = createApplier(machine);
   const history = new History();
   return { lines, history, after: (ms: number) => { nowMs += ms; }, apply: (entry: ReturnType<History["entry"]>) => faults.applied(applier.apply(entry)) };

@@ -22,11 +22,11 @@ export class QuorumWatch {
   #latest = 0;
   #closed = false;
 
-  /** Connects, without telling anything yet. @throws CorosyncError */
-  static async open(options: CompleteOptions, news: QuorumNews): Promise<QuorumWatch> {
+  /** Connects, without telling anything yet. @param signal Ends that. @throws CorosyncError */
+  static async open(options: CompleteOptions, signal: AbortSignal, news: QuorumNews): Promise<QuorumWatch> {
     const watch = new QuorumWatch(options, news);
     try {
-      await watch.#connect();
+      await watch.#connect(signal);
     } catch (error) {
       await watch.close();
       throw error;
@@ -49,8 +49,8 @@ export class QuorumWatch {
     await Promise.all([this.#quorum?.close(), this.#votequorum?.close()]);
   }
 
-  async #connect(): Promise<void> {
-    const bounds = { tryAgainMs: this.#options.patienceMs, closeMs: this.#options.farewellMs };
+  async #connect(signal: AbortSignal): Promise<void> {
+    const bounds = { tryAgainMs: this.#options.patienceMs, closeMs: this.#options.farewellMs, signal };
     this.#quorum = await Quorum.open({
       ...bounds,
       listener: {

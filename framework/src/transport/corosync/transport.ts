@@ -43,6 +43,8 @@ export class CorosyncTransport implements GroupTransport {
   /** The attempt to join, until it has come to its end. */
   #joining: Promise<MemberAddress> | undefined;
   #leaving: Promise<void> | undefined;
+  /** Of joining: its connections are not waited for any more. */
+  readonly #abandoned = new AbortController();
 
   constructor(options: CompleteOptions) {
     this.#options = options;
@@ -152,6 +154,7 @@ export class CorosyncTransport implements GroupTransport {
       heldLimitBytes: heldBytes,
       tryAgainMs: patienceMs,
       closeMs: farewellMs,
+      signal: this.#abandoned.signal,
       listener: {
         messages: (batch) => this.#deliver(batch),
         configurationChanged: (change) => {
@@ -167,7 +170,7 @@ export class CorosyncTransport implements GroupTransport {
     await this.#assertJoining();
     const version = await daemonVersion(cpg.daemonPid);
     if (version !== undefined) assertSafeVersion(version);
-    this.#quorum = await QuorumWatch.open(this.#options, {
+    this.#quorum = await QuorumWatch.open(this.#options, this.#abandoned.signal, {
       changed: (quorate, ring, votes) => {
         if (votes === undefined) this.#listener?.quorumChanged(quorate, ring);
         else this.#listener?.quorumChanged(quorate, ring, votes);
@@ -233,8 +236,9 @@ export class CorosyncTransport implements GroupTransport {
     await this.#release();
   }
 
-  /** Whatever stage join() is in, it fails as soon as its handle is closed; a daemon that does not answer holds up only join() itself. */
+  /** Whatever stage join() is in, it fails as soon as it is told to, or its handle is closed; a daemon that does not answer holds up only join() itself. */
   async #abandonJoin(): Promise<void> {
+    this.#abandoned.abort();
     await this.#cpg?.close();
     const patience = new AbortController();
     const enough = sleep(this.#options.farewellMs, undefined, { signal: patience.signal }).catch(() => undefined);
