@@ -21,9 +21,12 @@ export const recordKind = { header: 0, state: 1, table: 2, row: 3, end: 4 } as c
 /** Rows of a Table that stand for all of them where a size is estimated. */
 const sampledRows = 32;
 
+/** Smaller records are not cut, however small the slices. */
+const leastPieceBytes = 16 * 1024;
+
 /**
- * @param sliceBytes A slice ends with the record that makes it at least this large; a larger record goes on in the next ones. The first
- * holds all of the header; the others have at most 4 bytes more than twice this.
+ * @param sliceBytes A slice ends with the record that makes it at least this large. A record of more, and of more than 16 KiB, goes on in the
+ * next ones; the header does not.
  */
 export function* sliceSnapshot(machine: MachineIdentity, captured: Replicated<unknown>, sliceBytes: number): IterableIterator<Uint8Array> {
   let slice: Uint8Array[] = [];
@@ -43,7 +46,7 @@ export function* sliceSnapshot(machine: MachineIdentity, captured: Replicated<un
       slice = [];
       bytes = 0;
     }
-    pieceBytes = sliceBytes;
+    pieceBytes = Math.max(sliceBytes, leastPieceBytes);
   }
   if (bytes > 0) yield Buffer.concat(slice, bytes);
 }
