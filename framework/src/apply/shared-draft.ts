@@ -9,7 +9,7 @@
  * Immer's own draft of the state stands behind a proxy that sees what is stored in it and which parts are taken out.
  */
 import { current, isDraft, original, type Draft } from "immer";
-import { kindOf } from "../codec/plain.js";
+import { hasParts, kindOf } from "../codec/plain.js";
 import { Table, tableWrites } from "../machine/table.js";
 import { closeDraft, openDraft } from "./run-handler.js";
 
@@ -112,8 +112,4 @@ export class SharedDraft<S> implements ProxyHandler<Properties> {
     if (key === this.#tableKey) this.#tableKey = undefined;
     if (this.#stored !== "parts") this.#stored = change;
   }
-}
-
-function hasParts(value: unknown): boolean {
-  return (typeof value === "object" && value !== null) || typeof value === "function" || typeof value === "symbol";
 }

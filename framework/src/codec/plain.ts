@@ -46,6 +46,11 @@ function kindOfObject(value: object): Kind {
   return "other";
 }
 
+/** Whether it may have something in it: quicker than to ask what it is. */
+export function hasParts(value: unknown): boolean {
+  return (typeof value === "object" && value !== null) || typeof value === "function" || typeof value === "symbol";
+}
+
 /** @throws LockstepError INVALID_INPUT always: names what it was and what to do instead. */
 export function refuse(value: unknown): never {
   throw new LockstepError("INVALID_INPUT", `${describe(value)} cannot be replicated. Use plain data: undefined, null, booleans, numbers, strings, bigints, Date, Uint8Array, and arrays, plain objects, Maps and Sets of these.`);

@@ -9,7 +9,7 @@
  */
 import { current, freeze, isDraft } from "immer";
 import { LockstepError } from "../errors.js";
-import { checkDepth, kindOf, maxDepth, maxWrittenDepth, refuse, refuseHoles } from "../codec/plain.js";
+import { checkDepth, hasParts, kindOf, maxDepth, maxWrittenDepth, refuse, refuseHoles } from "../codec/plain.js";
 
 /** The method of a class of ours whose instances may be part of a state: returns itself, sealed. */
 export const sealSelf: unique symbol = Symbol("lockstep.seal");
@@ -28,13 +28,9 @@ export function seal<T>(value: T, mostLevels = maxDepth): T {
   return sealPart(value, maxDepth - mostLevels) as T;
 }
 
-function mayNeedSealing(value: unknown): boolean {
-  return typeof value === "object" || typeof value === "function" || typeof value === "symbol";
-}
-
 /** @param depth Above it; it must not exceed maxDepth. */
 function sealPart(value: unknown, depth: number): unknown {
-  if (!mayNeedSealing(value)) return value;
+  if (!hasParts(value)) return value;
   const plain: unknown = isOpenDraft(value) ? current(value) : value;
   switch (kindOf(plain)) {
     case "array":
@@ -105,12 +101,13 @@ class Look {
     let levels = 1;
     for (const part of partsOf(collection)) {
       this.#parts++;
-      if (!mayNeedSealing(part)) continue;
+      if (!hasParts(part)) continue;
       const below = this.#levelsOfPart(part, depth);
       if (below === undefined) return undefined;
       if (below >= levels) levels = below + 1;
     }
-    if (this.#parts - before > smallParts) levelsOfLarge.set(collection, levels);
+    // Infinity is of where it was looked at, not of what it is.
+    if (this.#parts - before > smallParts && levels < Infinity) levelsOfLarge.set(collection, levels);
     return levels;
   }
 
@@ -153,7 +150,7 @@ function sealProperties(object: Record<string, unknown>, depth: number): void {
   if (Array.isArray(object) && keys.length < object.length) refuseHoles();
   for (const key of keys) {
     const value = object[key];
-    if (!mayNeedSealing(value)) continue;
+    if (!hasParts(value)) continue;
     const sealed = sealPart(value, depth);
     if (sealed !== value) object[key] = sealed;
   }

@@ -130,6 +130,14 @@ describe("what grows deeper with every command", () => {
     expect(() => seal([value])).toThrow("nested deeper");
   });
 
+  it("is no deeper afterwards for having been looked at too deep within something else", () => {
+    const part = seal(nested(300));
+    let wrapper: unknown = part;
+    for (let level = 0; level < 400; level++) wrapper = Object.freeze([wrapper]);
+    expect(() => seal(wrapper)).toThrow("nested deeper");
+    expect(seal([part])).toEqual([part]);
+  });
+
   it("can be kept, answered and written at its deepest", () => {
     const { applier, run } = start();
     const deepest = seal(nested(499));
