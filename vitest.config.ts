@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /** test/run.ts names the suites that this machine can run; `npx vitest` alone runs all that need nothing installed. */
 const tests = process.env["LOCKSTEP_TESTS"];
-const everywhere = ["native/test/*.test.ts", "framework/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "test/scenarios/*.test.ts", "test/types/*.test.ts", "test/docs/*.test.ts", "test/start/*.test.ts", "test/bench/*.test.ts", "test/simulation/*.test.ts", "test/chaos/**/*.test.ts", "test/mutations/*.test.ts", "test/cluster/**/*.test.ts", "native/test/daemon/*.test.ts"];
+const everywhere = ["native/test/*.test.ts", "framework/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "test/scenarios/*.test.ts", "test/types/*.test.ts", "test/docs/*.test.ts", "test/start/*.test.ts", "test/bench/*.test.ts", "test/simulation/*.test.ts", "test/chaos/**/*.test.ts", "test/mutations/*.test.ts", "test/cluster/**/*.test.ts", "test/quorum-device/*.test.ts", "native/test/daemon/*.test.ts"];
 
 export default defineConfig({
   test: {

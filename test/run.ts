@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { corosyncAvailable } from "./cluster/available.js";
+import { quorumDeviceAvailable } from "./cluster/quorum-device.js";
 
 interface Suite {
   readonly name: string;
@@ -32,6 +33,7 @@ function onPath(program: string): boolean {
 
 function suites(): Suite[] {
   const corosync = corosyncAvailable();
+  const device = corosync ?? quorumDeviceAvailable();
   const consul = spawnSync("/usr/bin/python3", ["-c", "import consul"]).status === 0 ? undefined : "python3-consul is not installed";
   const compiler = process.platform !== "linux" ? "it needs Linux" : onPath("g++") ? undefined : "g++ is not installed";
   const redis = onPath("redis-server") ? undefined : "redis-server is not installed";
@@ -55,6 +57,10 @@ function suites(): Suite[] {
     {
       name: "real Corosync", parallel: false, include: ["native/test/daemon/*.test.ts", "test/cluster/**/*.test.ts"],
       leftOut: corosync === undefined ? undefined : { why: corosync.replace(/\.$/, ""), add: "apt-get install corosync iproute2 iptables procps, then npm test as root" },
+    },
+    {
+      name: "quorum device", parallel: false, include: ["test/quorum-device/*.test.ts"],
+      leftOut: device === undefined ? undefined : { why: device.replace(/\.$/, ""), add: "apt-get install corosync corosync-qnetd corosync-qdevice iproute2 iptables procps, then npm test as root" },
     },
   ];
 }

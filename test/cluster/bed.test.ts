@@ -173,6 +173,7 @@ describe("reading corosync-quorumtool", () => {
   it("finds ring, members and quorum", () => {
     const text = "Quorum information\nNodes:            2\nRing ID:          1.1a\nQuorate:          Yes\n\nMembership information\n----------------------\n    Nodeid      Votes Name\n         3          1 node3\n         1          1 node1 (local)\n";
     expect(parseQuorumTool(text)).toEqual({ ring: "1.1a", members: [1, 3], quorate: true });
+    expect(parseQuorumTool(`${text}         0          1            Qdevice\n`).members, "a quorum device is no node").toEqual([1, 3]);
     expect(parseQuorumTool("Cannot initialize QUORUM service\n")).toEqual({ ring: undefined, members: [], quorate: false });
   });
 });

@@ -2,6 +2,7 @@
  * Real Corosync nodes on one machine, each in namespaces of its own, with the faults of real networks. Needs root: see
  * corosyncAvailable(). A cluster ends with the process that started it, whatever ends that, unless it is made to stay.
  */
+import type { ChildProcess, SpawnOptions } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { corosyncAvailable } from "./available.js";
 import { corosyncConf } from "./corosync-conf.js";
@@ -24,6 +25,8 @@ export interface ClusterOptions {
   readonly totem?: Settings;
   /** Added to, or put over, quorum { }: `{ two_node: 1 }`. */
   readonly quorum?: Settings;
+  /** Configures a quorum device, which is then to be started: see quorum-device.ts. Default false. */
+  readonly device?: boolean;
   /** For the first ring of all nodes. Default 30 s: it forms in about two on an idle machine. */
   readonly startTimeoutMs?: number;
   /** Keeps everything about the cluster here, and leaves it up when this process ends. Default: a new directory, and no. */
@@ -81,7 +84,7 @@ export class Cluster {
       saveState(state);
       await network.connect(nodeId, namespace);
       mkdirSync(`${directory}/state`, { recursive: true });
-      writeFileSync(`${directory}/corosync.conf`, corosyncConf({ nodeIds, totem: { token: 1000, ...options.totem }, quorum: options.quorum ?? {}, directory }));
+      writeFileSync(`${directory}/corosync.conf`, corosyncConf({ nodeIds, totem: { token: 1000, ...options.totem }, quorum: options.quorum ?? {}, device: options.device ?? false, directory }));
     }
     const cluster = new Cluster(state);
     for (const node of cluster.#nodes) node.startDaemon();
@@ -111,6 +114,11 @@ export class Cluster {
     const node = this.#nodes.find((candidate) => candidate.nodeId === nodeId);
     if (node === undefined) throw new ClusterError(`There is no node ${String(nodeId)}; the nodes are ${this.nodeIds.join(", ")}.`);
     return node;
+  }
+
+  /** Runs a program beside the nodes, at the switch: no fault of a node's network is between it and the other nodes. Else as ClusterNode.spawn(). */
+  spawnAtSwitch(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
+    return this.#network.spawn(command, args, options);
   }
 
   async status(): Promise<NodeStatus[]> {

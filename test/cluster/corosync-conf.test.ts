@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { corosyncConf, corosyncTransport, totemSettings } from "./corosync-conf.js";
 
-const conf = (pairs: readonly string[]): string => corosyncConf({ nodeIds: [1], totem: totemSettings(pairs), quorum: {}, directory: "/nowhere" });
+const conf = (pairs: readonly string[]): string => corosyncConf({ nodeIds: [1], totem: totemSettings(pairs), quorum: {}, device: false, directory: "/nowhere" });
 
 it("uses knet unless it is told otherwise, and says which it uses", () => {
   expect(conf([])).toMatch(/^transport: knet$/m);

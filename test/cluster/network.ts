@@ -2,7 +2,8 @@
  * The network between the nodes: one bridge in a namespace of its own, one cable to each node, and everything that can be
  * wrong with them. The faults of a node are stated whole and put in force whole, so that they never pile up.
  */
-import { nodeAddress } from "./corosync-conf.js";
+import type { ChildProcess, SpawnOptions } from "node:child_process";
+import { nodeAddress, switchAddress } from "./corosync-conf.js";
 import { Namespace } from "./namespace.js";
 import type { NodeFaults } from "./state.js";
 
@@ -14,7 +15,7 @@ export class ClusterNetwork {
   }
 
   async createSwitch(): Promise<void> {
-    await this.#ip(["link add br0 type bridge", "link set br0 up"]);
+    await this.#ip(["link add br0 type bridge", `addr add ${switchAddress}/24 dev br0`, "link set br0 up"]);
   }
 
   async connect(nodeId: number, node: Namespace): Promise<void> {
@@ -29,6 +30,10 @@ export class ClusterNetwork {
   async apply(nodeId: number, node: Namespace, faults: NodeFaults): Promise<void> {
     await this.#ip([`link set ${port(nodeId)} ${faults.linkDown ? "down" : "up"}`]);
     await node.run("iptables-restore", [], { input: filter(faults) });
+  }
+
+  spawn(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+    return this.#switch.spawn("owner", command, args, options);
   }
 
   async #ip(commands: readonly string[]): Promise<void> {

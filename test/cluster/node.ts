@@ -120,10 +120,10 @@ export class ClusterNode {
   }
 }
 
-/** What `corosync-quorumtool -s` prints. */
+/** What `corosync-quorumtool -s` prints. A quorum device is in it like a member with the id 0. */
 export function parseQuorumTool(text: string): { ring: string | undefined; members: number[]; quorate: boolean } {
   const field = (name: string): string | undefined => new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(text)?.[1];
   const [, membership = ""] = text.split(/^Membership information$/m);
-  const members = [...membership.matchAll(/^\s*(\d+)\s+\d+\s/gm)].map((match) => Number(match[1])).sort((a, b) => a - b);
+  const members = [...membership.matchAll(/^\s*([1-9]\d*)\s+\d+\s/gm)].map((match) => Number(match[1])).sort((a, b) => a - b);
   return { ring: field("Ring ID"), members, quorate: field("Quorate") === "Yes" };
 }

@@ -3,13 +3,13 @@
  * the same state, every acknowledged command is in it once, every unknown one at most once, every refused one not.
  */
 import { afterEach, describe, expect, it } from "vitest";
+import { acknowledgedBy, allReady, expectAgreement, readyMs } from "./agreement.js";
 import { eventually } from "./eventually.js";
 import { ReplicaProcess } from "./replica-process.js";
 import type { LoadResult, ReplicaSettings } from "./serve-replica.js";
 import { quickTotem } from "./corosync-conf.js";
 import { useCluster } from "./use-cluster.js";
 
-const readyMs = 20_000;
 const testMs = 90_000;
 const nodes = [1, 2, 3] as const;
 const cluster = useCluster({ totem: quickTotem });
@@ -31,15 +31,6 @@ async function startGroup(limits: ReplicaSettings["limits"] = {}): Promise<Repli
   return started;
 }
 
-/** What every replica knows goes into the failure's message. */
-async function allReady(waited: readonly ReplicaProcess[]): Promise<void> {
-  const results = await Promise.allSettled(waited.map((replica) => replica.call("ready", readyMs)));
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed === undefined) return;
-  const inspections = await Promise.all(waited.map((replica) => replica.call("inspect")));
-  throw new Error(`${String(failed.reason)}\n${inspections.map((inspection) => JSON.stringify(inspection)).join("\n")}`);
-}
-
 afterEach(async () => {
   await Promise.all(Array.from(replicas.values(), (replica) => replica.kill()));
   replicas = new Map();
@@ -47,32 +38,6 @@ afterEach(async () => {
 
 async function startLoads(clients = 8): Promise<void> {
   await Promise.all(Array.from(replicas.values(), (replica) => replica.call("startLoad", `n${replica.nodeId}-${Math.random().toString(36).slice(2, 8)}`, clients)));
-}
-
-async function acknowledgedBy(replica: ReplicaProcess, more: number): Promise<void> {
-  const before = await replica.call("acknowledged");
-  await eventually(async () => (await replica.call("acknowledged")) >= before + more, { what: `${more} more acknowledgements on node ${replica.nodeId}`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
-}
-
-/** All replicas hold, at one position, the same whole state; and in each of them every command of the loads is where it belongs. */
-async function expectAgreement(loads: readonly LoadResult[]): Promise<void> {
-  const all = Array.from(replicas.values());
-  await allReady(all);
-  const holdings = await eventually(async () => {
-    const now = await Promise.all(all.map((replica) => replica.call("holding")));
-    return now.every(({ applied }) => applied === now[0]?.applied) ? now : undefined;
-  }, { what: "all replicas to have applied as much", timeoutMs: readyMs, details: async () => JSON.stringify(await Promise.all(all.map((replica) => replica.call("inspect")))) });
-  expect(holdings, "the states, which are of one position").toEqual(all.map(() => holdings[0]));
-  for (const replica of all) for (const load of loads) await expectEffects(replica, load);
-}
-
-async function expectEffects(replica: ReplicaProcess, { acknowledged, unknown, refused }: LoadResult): Promise<void> {
-  const wrong = async (ids: readonly string[], isRight: (times: number) => boolean): Promise<string[]> =>
-    (await replica.call("effectsOf", ids)).flatMap((times, index) => (isRight(times) ? [] : [`${String(ids[index])}: ${times}`]));
-  const on = `on node ${replica.nodeId}`;
-  expect(await wrong(acknowledged, (times) => times === 1), `acknowledged commands that did not take effect exactly once ${on}`).toEqual([]);
-  expect(await wrong(unknown, (times) => times <= 1), `commands of unknown outcome that took effect twice ${on}`).toEqual([]);
-  expect(await wrong(refused, (times) => times === 0), `refused commands that took effect ${on}`).toEqual([]);
 }
 
 async function stopLoads(): Promise<LoadResult[]> {
@@ -84,7 +49,7 @@ describe("three replicas on three Corosync nodes", () => {
     const started = await startGroup();
     await startLoads(16);
     for (const replica of started) await acknowledgedBy(replica, 500);
-    await expectAgreement(await stopLoads());
+    await expectAgreement(Array.from(replicas.values()), await stopLoads());
   }, testMs);
 
   it("answer typed commands, refusals and repeated requests alike through every replica", async () => {
@@ -93,7 +58,7 @@ describe("three replicas on three Corosync nodes", () => {
     expect(await two?.call("note", "a", "request-1"), "the first answer, not a second effect").toBe(1);
     expect(await three?.call("timesOf", "a")).toBe(1);
     expect(await three?.call("refuse", "because")).toEqual({ code: "REJECTED", details: { code: "refused", details: { why: "because" } } });
-    await expectAgreement([]);
+    await expectAgreement(Array.from(replicas.values()), []);
   }, testMs);
 
   it("bring a joiner up to a state of 50 MB by snapshot while three clients write", async () => {
@@ -110,7 +75,7 @@ describe("three replicas on three Corosync nodes", () => {
     await joiner.call("ready", 60_000);
     await during;
     const loads = await Promise.all([one.call("stopLoad"), two.call("stopLoad")]);
-    await expectAgreement(loads);
+    await expectAgreement(Array.from(replicas.values()), loads);
     expect((await joiner.call("holding")).ballast).toBe(50_000);
     // Replayed, the commands that made it are a few kilobytes.
     expect((await joiner.call("inspect")).totals.transferBytesTaken).toBeGreaterThan(50_000_000);
@@ -127,7 +92,7 @@ describe("three replicas on three Corosync nodes", () => {
     await startReplica(3);
     await replicas.get(3)?.call("ready", readyMs);
     await acknowledgedBy(two, 200);
-    await expectAgreement(await Promise.all([one.call("stopLoad"), two.call("stopLoad")]));
+    await expectAgreement(Array.from(replicas.values()), await Promise.all([one.call("stopLoad"), two.call("stopLoad")]));
   }, testMs);
 
   it("lose nothing when a daemon is killed; its replica comes back by itself with the daemon", async () => {
@@ -141,7 +106,7 @@ describe("three replicas on three Corosync nodes", () => {
     await cluster().waitForRing(nodes);
     await three.call("ready", readyMs);
     await acknowledgedBy(three, 50);
-    await expectAgreement(await stopLoads());
+    await expectAgreement(Array.from(replicas.values()), await stopLoads());
   }, testMs);
 
   it("lose nothing when a minority is cut off: it refuses, the majority goes on, and it catches up when it is back", async () => {
@@ -156,7 +121,7 @@ describe("three replicas on three Corosync nodes", () => {
       await cluster().heal(3);
       await three.call("ready", readyMs);
       await acknowledgedBy(three, 50);
-      await expectAgreement(await stopLoads());
+      await expectAgreement(Array.from(replicas.values()), await stopLoads());
     }
   }, testMs);
 
@@ -171,6 +136,6 @@ describe("three replicas on three Corosync nodes", () => {
     }
     await cluster().heal();
     await acknowledgedBy(one, 100);
-    await expectAgreement(await stopLoads());
+    await expectAgreement(Array.from(replicas.values()), await stopLoads());
   }, testMs);
 });

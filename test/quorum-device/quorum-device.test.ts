@@ -1,0 +1,132 @@
+/** The quorum policy `corosync` on two nodes and a real quorum device (corosync-qnetd): who goes on when they part, and that nothing answered is lost. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { acknowledgedBy, allReady, expectAgreement, readyMs } from "../cluster/agreement.js";
+import { quickTotem } from "../cluster/corosync-conf.js";
+import { eventually } from "../cluster/eventually.js";
+import { QuorumDevice } from "../cluster/quorum-device.js";
+import { ReplicaProcess } from "../cluster/replica-process.js";
+import type { LoadResult } from "../cluster/serve-replica.js";
+import { useCluster } from "../cluster/use-cluster.js";
+
+const testMs = 90_000;
+const cluster = useCluster({ nodes: 2, totem: quickTotem, device: true });
+let device: QuorumDevice | undefined;
+let replicas = new Map<number, ReplicaProcess>();
+let group = "";
+let groups = 0;
+
+async function startReplica(nodeId: number): Promise<ReplicaProcess> {
+  const replica = await ReplicaProcess.open(cluster(), nodeId, { group, quorum: "corosync" });
+  replicas.set(nodeId, replica);
+  return replica;
+}
+
+async function startGroup(): Promise<readonly [ReplicaProcess, ReplicaProcess]> {
+  groups++;
+  group = `device-${process.pid}-${groups}`;
+  const started = await Promise.all([startReplica(1), startReplica(2)] as const);
+  await allReady(started);
+  return started;
+}
+
+async function startLoad(replica: ReplicaProcess): Promise<void> {
+  await replica.call("startLoad", `n${replica.nodeId}-${Math.random().toString(36).slice(2, 8)}`, 8);
+}
+
+async function untilMinority(replica: ReplicaProcess): Promise<string> {
+  return eventually(async () => {
+    const { role, reason } = await replica.call("inspect");
+    return role === "minority" ? (reason ?? "no reason") : undefined;
+  }, { what: `replica ${replica.nodeId} to be in a minority`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+}
+
+async function stopLoads(loaded: readonly ReplicaProcess[]): Promise<LoadResult[]> {
+  return Promise.all(loaded.map((replica) => replica.call("stopLoad")));
+}
+
+beforeEach(async () => {
+  device ??= new QuorumDevice(cluster());
+  await device.start();
+});
+
+afterEach(async () => {
+  await Promise.all(Array.from(replicas.values(), (replica) => replica.kill()));
+  replicas = new Map();
+});
+
+describe("two replicas and a quorum device", () => {
+  it.each([[1, 2], [2, 1]] as const)("go on through node %i when node %i is cut off from everything, and lose nothing", async (stays, goes) => {
+    const started = await startGroup();
+    await Promise.all(started.map(startLoad));
+    const [staying, going] = [replicas.get(stays), replicas.get(goes)];
+    if (staying === undefined || going === undefined) throw new Error("two replicas were started");
+    await acknowledgedBy(going, 100);
+    await cluster().cut(goes);
+    expect(await untilMinority(going)).toContain("not quorate");
+    await acknowledgedBy(staying, 100);
+    await cluster().heal(goes);
+    await going.call("ready", readyMs);
+    await acknowledgedBy(going, 50);
+    await expectAgreement(started, await stopLoads(started));
+  }, testMs);
+
+  it("go on through the node which the device chooses, and only that, when they no longer hear each other", async () => {
+    const started = await startGroup();
+    const [one, two] = started;
+    await Promise.all(started.map(startLoad));
+    await acknowledgedBy(two, 100);
+    await cluster().separate([[1], [2]]);
+    // Of two halves, by its rule, that with the lowest node.
+    expect(await untilMinority(two)).toContain("not quorate");
+    await acknowledgedBy(one, 100);
+    expect((await two.call("inspect")).role).toBe("minority");
+    await cluster().heal();
+    await two.call("ready", readyMs);
+    await expectAgreement(started, await stopLoads(started));
+  }, testMs);
+
+  it.each([[1, 2], [2, 1]] as const)("go on through node %i when node %i dies, and take it back", async (stays, dies) => {
+    const started = await startGroup();
+    const [staying, dying] = [replicas.get(stays), replicas.get(dies)];
+    if (staying === undefined || dying === undefined) throw new Error("two replicas were started");
+    await Promise.all(started.map(startLoad));
+    await acknowledgedBy(dying, 100);
+    await Promise.all([dying.kill(), cluster().node(dies).killDaemon()]);
+    await acknowledgedBy(staying, 100);
+    cluster().node(dies).startDaemon();
+    await cluster().waitForRing([1, 2]);
+    await device?.start();
+    await startReplica(dies);
+    await expectAgreement(Array.from(replicas.values()), await stopLoads([staying]));
+  }, testMs);
+
+  it("go on together without the device, and not alone", async () => {
+    const started = await startGroup();
+    const [one, two] = started;
+    await device?.killArbiter();
+    await Promise.all(started.map(startLoad));
+    await acknowledgedBy(one, 100);
+    await acknowledgedBy(two, 100);
+    await cluster().cut(2);
+    expect(await untilMinority(one)).toContain("not quorate");
+    expect(await untilMinority(two)).toContain("not quorate");
+    await cluster().heal();
+    await expectAgreement(started, await stopLoads(started));
+  }, testMs);
+
+  it("do not go on through a replica that was frozen while the other went on without it, though the device is with it then", async () => {
+    const started = await startGroup();
+    const [one, two] = started;
+    two.process.kill("SIGSTOP");
+    // Node 1 and the device have two votes of three.
+    await eventually(async () => (await one.call("note", "alone").catch(() => 0)) > 0, { what: "the other to go on alone", timeoutMs: readyMs, details: async () => JSON.stringify(await one.call("inspect")) });
+    await cluster().cut(1);
+    expect(await untilMinority(one)).toContain("not quorate");
+    two.process.kill("SIGCONT");
+    expect(await untilMinority(two)).toMatch(/group's state/);
+    await cluster().heal();
+    await allReady(started);
+    expect(await two.call("timesOf", "alone")).toBeGreaterThanOrEqual(1);
+    await expectAgreement(started, []);
+  }, testMs);
+});
