@@ -40,6 +40,15 @@ async function untilMinority(replica: ReplicaProcess): Promise<string> {
   }, { what: `replica ${replica.nodeId} to be in a minority`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
 }
 
+/** What becomes of the replica of a node that is alone with the device's vote. */
+async function decided(replica: ReplicaProcess): Promise<string> {
+  await eventually(async () => (await cluster().node(replica.nodeId).status()).quorate, { what: `node ${replica.nodeId} to be quorate with the device`, timeoutMs: readyMs });
+  return eventually(async () => {
+    const { role, reason } = await replica.call("inspect");
+    return role === "active" || reason?.includes("group's state") === true ? `${role}: ${String(reason)}` : undefined;
+  }, { what: `replica ${replica.nodeId} to decide`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+}
+
 async function stopLoads(loaded: readonly ReplicaProcess[]): Promise<LoadResult[]> {
   return Promise.all(loaded.map((replica) => replica.call("stopLoad")));
 }
@@ -123,7 +132,27 @@ describe("two replicas and a quorum device", () => {
     await cluster().cut(1);
     expect(await untilMinority(one)).toContain("not quorate");
     two.process.kill("SIGCONT");
-    expect(await untilMinority(two)).toMatch(/group's state/);
+    expect(await decided(two)).toMatch(/^minority/);
+    await cluster().heal();
+    await allReady(started);
+    expect(await two.call("timesOf", "alone")).toBeGreaterThanOrEqual(1);
+    await expectAgreement(started, []);
+  }, testMs);
+
+  it.each([["awake", false], ["frozen", true]] as const)("do not go on through one that was cut off, %s, while the other went on, though the device is with it and the other gone", async (_how, frozen) => {
+    const started = await startGroup();
+    const [one, two] = started;
+    if (frozen) two.process.kill("SIGSTOP");
+    await cluster().cut(2);
+    await eventually(async () => !(await cluster().node(2).status()).quorate, { what: "node 2 to be without quorum", timeoutMs: readyMs });
+    await eventually(async () => (await one.call("note", "alone").catch(() => 0)) > 0, { what: "the other to go on alone", timeoutMs: readyMs, details: async () => JSON.stringify(await one.call("inspect")) });
+    await cluster().cut(1);
+    await untilMinority(one);
+    await cluster().heal(2);
+    await eventually(async () => (await cluster().node(2).status()).quorate, { what: "node 2 to be quorate with the device", timeoutMs: readyMs });
+    // It hears at once that quorum was lost and is back.
+    if (frozen) two.process.kill("SIGCONT");
+    expect(await decided(two)).toMatch(/^minority/);
     await cluster().heal();
     await allReady(started);
     expect(await two.call("timesOf", "alone")).toBeGreaterThanOrEqual(1);

@@ -6,6 +6,7 @@
 import { invariant } from "../errors.js";
 import type { ConfigurationChange, MemberAddress, RingId } from "../transport/group-transport.js";
 import { equalRings, zeroBallot } from "./ballot.js";
+import { loseQuorum } from "./continuity.js";
 import { decide } from "./decide.js";
 import { install, observe } from "./install.js";
 import type { LogPoint } from "../log/log.js";
@@ -46,6 +47,7 @@ export function ringChanged(state: CoreState, ring: RingId, nodes: readonly numb
 export function quorumChanged(state: CoreState, ring: RingId, report: QuorumReport): void {
   const before = quorumOfRing(state);
   state.quorumNews = { ring, report };
+  if (!report.quorate) loseQuorum(state, ring);
   const { exchange } = state;
   if (!state.config.policy.needsVotes || exchange === undefined || quorumOfRing(state) === undefined) return;
   if (!exchange.reported) return multicastState(state);
@@ -186,6 +188,7 @@ function stateReport(state: CoreState, quorum: QuorumReport | undefined): StateR
     incarnation: config.incarnation,
     yields: state.rivals.size > 0,
     lineage: state.lineage,
+    unbroken: state.unbroken,
     ...holds,
     // A disk remembers ballots of this ring from before the process was started in it.
     k: Math.max(state.k, isOfRing(state, state.promised) ? state.promised.k : 0),

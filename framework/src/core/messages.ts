@@ -62,6 +62,8 @@ export interface StateReport {
   readonly yields: boolean;
   /** Its log and state come from a primary view, and it has not lost them since. */
   readonly lineage: boolean;
+  /** Since it was last active it has been connected, and votequorum has not said that its partition has no quorum: no other can have had one. */
+  readonly unbroken: boolean;
   readonly ballot: Ballot;
   readonly verified: LogPoint;
   readonly committed: LogPoint;

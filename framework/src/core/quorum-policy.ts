@@ -118,11 +118,25 @@ function tellsVotes(report: QuorumReport | undefined): report is QuorumReport {
   return report !== undefined && report.votes.length > 0 && report.quorum > 0;
 }
 
+/** With the device's. */
 function votesOf(report: QuorumReport, slots: Iterable<number>): number {
+  return report.deviceVotes + votesOfNodes(report, slots);
+}
+
+function votesOfNodes(report: QuorumReport, slots: Iterable<number>): number {
   const wanted = new Set(slots);
-  let sum = report.deviceVotes;
+  let sum = 0;
   for (const [slot, votes] of report.votes) if (wanted.has(slot)) sum += votes;
   return sum;
+}
+
+/**
+ * One of these knows that nobody else can have been quorate since it had all that was committed (continuity.ts); or so many votes are
+ * their nodes' own that whoever was quorate meanwhile, with the device, had one of them.
+ */
+function rememberAll(report: QuorumReport, knowing: readonly StateReport[]): boolean {
+  const needed = report.twoNode ? 2 : report.quorum;
+  return knowing.some(({ unbroken }) => unbroken) || votesOfNodes(report, knowing.map(({ slot }) => slot)) >= needed;
 }
 
 /** Certainly: a slot whose votes are not known could be the one that makes it up. */
@@ -152,10 +166,13 @@ export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): 
       if (quorum.twoNode && !options.twoNodeIsFenced) {
         return { primary: false, reason: "quorum.two_node is set: both nodes go on when they are cut apart, unless one is fenced. Say twoNode: \"fenced\" in the quorum option if it is, or add a quorum device" };
       }
-      const knowing = reports.filter((report) => report.lineage).map((report) => report.slot);
-      if (knowing.length > 0 && votesOf(quorum, knowing) >= quorum.quorum) return { primary: true, trusted: "lineage", loud: undefined };
+      const knowing = reports.filter((report) => report.lineage);
+      const votes = votesOf(quorum, knowing.map((report) => report.slot));
+      const enough = knowing.length > 0 && votes >= quorum.quorum;
+      if (enough && rememberAll(quorum, knowing)) return { primary: true, trusted: "lineage", loud: undefined };
       if (this.nobodyMissing(slots, reports)) return allPresent(slots, reports);
-      return { primary: false, reason: `quorate, but the members with the group's state have ${votesOf(quorum, knowing)} votes of the ${quorum.quorum} needed${obstacles(reports)}` };
+      if (enough) return { primary: false, reason: `quorate, but not by the votes of nodes alone, and the members with the group's state were stopped or without quorum meanwhile: others may have gone on. Start the others${obstacles(reports)}` };
+      return { primary: false, reason: `quorate, but the members with the group's state have ${votes} votes of the ${quorum.quorum} needed${obstacles(reports)}` };
     },
 
     nobodyMissing(slots, reports) {

@@ -3,6 +3,7 @@ import { invariant } from "../errors.js";
 import { chainHash } from "../log/chain-hash.js";
 import { endOf, type EntryRecord, type LogPoint } from "../log/log.js";
 import { equalBallots, type Ballot } from "./ballot.js";
+import { countsFromHere } from "./continuity.js";
 import { ballotIsDurable, durableEnd } from "./disk.js";
 import type { AckMessage, BatchMessage, Claim } from "./messages.js";
 import { quorumOfRing, type CoreState, type Joining } from "./state.js";
@@ -153,6 +154,8 @@ function claimReceived(state: CoreState, slot: number, claim: Claim): void {
     return;
   }
   if (position > state.verified) state.verified = position;
+  // All others count it from here on as well, for they get it in the same place.
+  if (slot === state.config.slot) countsFromHere(state);
   const others = recordAck(state, slot, claim.ack);
   if (others) advanceCommit(state);
   acknowledgeOwn(state);

@@ -131,6 +131,10 @@ export interface CoreState {
   /** Slots that were active in its views; only with a disk. */
   known: readonly number[];
   lineage: boolean;
+  /** See StateReport. */
+  unbroken: boolean;
+  /** The latest ring in which votequorum said that there is no quorum. */
+  quorumLostIn: RingId | undefined;
   /** The applied state is known to be wrong: only a snapshot mends it. */
   replaceState: boolean;
   /** Of the log. */
@@ -186,6 +190,8 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
     diskFails: false,
     known: [],
     lineage: false,
+    unbroken: false,
+    quorumLostIn: undefined,
     replaceState: false,
     ballot: zeroBallot,
     promised: zeroBallot,

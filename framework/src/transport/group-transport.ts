@@ -59,7 +59,8 @@ export interface GroupListener {
   ringChanged(ring: RingId, nodes: readonly number[]): void;
   /**
    * Only from transports that know quorum. May trail ringChanged of the same ring by hundreds of milliseconds.
-   * Without `votes`: they are not known now, and nothing can be decided by them; they follow.
+   * Without `votes`: they are not known now, and nothing can be decided by them; they follow. Each loss of quorum is told, also if it
+   * is over by then.
    */
   quorumChanged(quorate: boolean, ring: RingId, votes?: VoteInfo): void;
   /** After a multicast() that answered "busy": there may be room again. */

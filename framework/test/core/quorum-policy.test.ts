@@ -7,7 +7,7 @@ import { genesis } from "../../src/core/state.js";
 
 function report(slot: number, lineage: boolean, quorum?: QuorumReport): StateReport {
   return {
-    slot, lineage, yields: false, incarnation: "00000000000000aa", ballot: lineage ? { ...zeroBallot, ringSeq: 4n } : zeroBallot, verified: genesis, committed: genesis, k: 0,
+    slot, lineage, unbroken: lineage, yields: false, incarnation: "00000000000000aa", ballot: lineage ? { ...zeroBallot, ringSeq: 4n } : zeroBallot, verified: genesis, committed: genesis, k: 0,
     promised: zeroBallot, machine: "m", version: 1, slots: [], durability: "memory", known: [], policy: "p", ...(quorum === undefined ? {} : { quorum }),
   };
 }
@@ -55,6 +55,33 @@ describe("corosync", () => {
     expect(policy.judge([1, 2, 3], [report(1, true, votes), report(2, false, votes)])).toMatchObject({ primary: false, reason: expect.stringContaining("1 votes of the 2") as string });
     expect(policy.judge([1, 2, 3], [report(1, true, votes), report(2, true, votes)])).toMatchObject({ primary: true });
     expect(policy.judge([1, 2, 3], [report(1, true, { ...votes, deviceVotes: 1 })])).toMatchObject({ primary: true });
+  });
+
+  it("counts a vote that remembers nothing only for members that know that nobody else can have had it", () => {
+    const broken = (slot: number, quorum: QuorumReport): StateReport => ({ ...report(slot, true, quorum), unbroken: false });
+    const device = { ...votes, votes: [[1, 1], [2, 1]] as const, deviceVotes: 1 };
+    expect(policy.judge([1, 2], [report(1, true, device)])).toMatchObject({ primary: true });
+    expect(policy.judge([1, 2], [broken(1, device)])).toMatchObject({ primary: false, reason: expect.stringContaining("others may have gone on") as string });
+    expect(policy.judge([1, 2], [broken(1, device), broken(2, device)]), "with the votes of nodes alone").toMatchObject({ primary: true, trusted: "lineage" });
+    // Four votes, three needed: whoever was quorate without the third had the device and both of the first two.
+    const four = { ...device, votes: [[1, 1], [2, 1], [3, 1]] as const, quorum: 3 };
+    expect(policy.judge([1, 2, 3], [broken(1, four), broken(2, four)])).toMatchObject({ primary: false });
+    expect(policy.judge([1, 2, 3], [broken(1, four), report(2, true, four)])).toMatchObject({ primary: true });
+    const two = { ...device, deviceVotes: 0, quorum: 1, twoNode: true };
+    const fenced = corosyncPolicy({ twoNodeIsFenced: true });
+    expect(fenced.judge([1, 2], [broken(1, two)])).toMatchObject({ primary: false });
+    expect(fenced.judge([1, 2], [broken(1, two), broken(2, two)])).toMatchObject({ primary: true });
+  });
+
+  it("never calls two views primary by the votes of nodes alone that have no node in common, whatever the device adds to one of them", () => {
+    for (const count of [2, 3, 4, 5]) for (const deviceVotes of [0, 1, count - 1]) {
+      const slots = slotsOf(count);
+      const quorum = Math.floor((count + deviceVotes) / 2) + 1;
+      const told = { quorate: true, votes: slots.map((slot) => [slot, 1] as const), deviceVotes, quorum, twoNode: false };
+      // Not all of them: then nobody is missing.
+      const primary = (unbroken: boolean, quorate: typeof told): number[][] => subsets(slots).filter((set) => set.length > 0 && set.length < count && policy.judge(slots, set.map((slot) => ({ ...report(slot, true, quorate), unbroken }))).primary);
+      for (const one of primary(false, told)) for (const other of primary(true, told)) expect(one.some((slot) => other.includes(slot)), `${String(one)} after ${String(other)}, ${deviceVotes} of the device`).toBe(true);
+    }
   });
 
   it("refuses two_node unless the nodes are fenced", () => {

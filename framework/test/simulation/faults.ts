@@ -143,7 +143,14 @@ function reform(world: World, random: Random, groups: readonly (readonly number[
   lastMoments(world, random, groups.flat());
   const ghostly = random.chance(0.1);
   world.group.reform(groups, received, () => ghostly && random.chance(0.5));
+  world.votequorum.ringsFormed(deviceChoice(world, random));
   return groups.map((group) => group.join(" ")).join(" | ");
+}
+
+/** A node of the ring that a quorum device is with from now on. It does not see all of them, and mostly one. */
+export function deviceChoice(world: World, random: Random): number | undefined {
+  if ((world.options.deviceVotes ?? 0) === 0 || random.chance(0.1)) return undefined;
+  return random.pick(upNodes(world));
 }
 
 /** A ring that breaks is seldom quiet: some get more out, or hear more, than the others. */

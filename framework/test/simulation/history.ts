@@ -5,7 +5,7 @@ import { corosyncPolicy, majorityOf, majorityPolicy } from "../../src/core/quoru
 import type { CoreEvent, Effect } from "../../src/core/events.js";
 import type { EntryRecord } from "../../src/log/log.js";
 import { Checkers, Violation } from "./checkers.js";
-import { faults, repair, type FaultName } from "./faults.js";
+import { deviceChoice, faults, repair, type FaultName } from "./faults.js";
 import { Random } from "../../src/testing/random.js";
 import { namesOf, type Ending, type Observer, type SimReplica } from "./sim-replica.js";
 import { formatEffect, formatEvent } from "../../src/testing/format.js";
@@ -95,9 +95,10 @@ class History {
     };
     // Some faults often, some never: a history of everything at once rarely gets anywhere.
     this.#weights = (Object.keys(faults) as FaultName[]).map((name) => [name, random.chance(0.6) ? random.next() : 0] as const);
+    const policy = random.chance(0.7) ? majorityPolicy : corosyncPolicy({ twoNodeIsFenced: false });
     this.#world = new World({
       slots: Array.from({ length: count }, (_, index) => index + 1),
-      policy: random.chance(0.7) ? majorityPolicy : corosyncPolicy({ twoNodeIsFenced: false }),
+      policy, deviceVotes: policy.needsVotes && count > 1 ? (random.pick([0, 1, count - 1]) ?? 0) : 0,
       inFlightBatches: random.between(1, 3), inFlightChunks: random.between(1, 3), snapshotSliceBytes: random.between(40, 400), incrementalBytes: random.pick([1, 500, 1_000_000]) ?? 500,
       heldBytes: random.pick([60, 200, 100_000]) ?? 200, logRetentionBytes: random.pick([1, 200, 1_000, 100_000]) ?? 200, unwrittenBytes: 1_000,
       observer: trace === undefined ? this.#checkers : new Tracer(this.#checkers, trace),
@@ -148,6 +149,7 @@ class History {
     const { group, options, replicas } = this.#world;
     const { pace, submits, tickMs, hiccups } = this.#temper;
     if (random.chance(this.#temper.calm)) return this.#round(tickMs);
+    this.#moveDevice();
     for (const slot of random.shuffled(options.slots)) {
       for (let left = random.between(0, pace); left > 0 && group.transmit(slot); left--);
       for (let left = random.between(0, 2 * pace); left > 0 && group.deliver(slot); left--);
@@ -160,6 +162,14 @@ class History {
       if (random.chance(0.3)) replica.tick(random.chance(0.02) ? 2_500 : tickMs);
       if (random.chance(hiccups)) this.#hiccup(replica);
     }
+  }
+
+  #moveDevice(): void {
+    const { options, votequorum } = this.#world;
+    if ((options.deviceVotes ?? 0) === 0 || !this.#random.chance(0.05)) return;
+    const to = deviceChoice(this.#world, this.#random);
+    votequorum.deviceMoves(to);
+    this.#trace?.(`the device is ${to === undefined ? "gone" : `with the ring of ${to}`}`);
   }
 
   #hiccup(replica: SimReplica): void {

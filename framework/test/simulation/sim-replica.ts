@@ -13,10 +13,10 @@ import type { ReplicaIdentity } from "../../src/log/entry.js";
 import type { EntryRecord } from "../../src/log/log.js";
 import { MembersNotice } from "../../src/submit/members-notice.js";
 import { Transfers } from "../../src/sync/transfers.js";
-import { majorityOf } from "../../src/core/quorum-policy.js";
-import type { MemberAddress, RingId } from "../../src/transport/group-transport.js";
+import type { MemberAddress } from "../../src/transport/group-transport.js";
 import type { Heard } from "../../src/testing/group-model.js";
 import type { SimDisk, SimSnapshot } from "./sim-disk.js";
+import type { QuorumNews } from "./sim-votequorum.js";
 import { isMembersEntry, ListApplier } from "./list-applier.js";
 
 /** How an entry of this replica ended. */
@@ -61,8 +61,8 @@ export class SimReplica {
   stopped: LockstepError | undefined;
   /** An acknowledgement is due after a while. */
   owesAck = false;
-  /** votequorum's news of rings, which trail the rings themselves. */
-  readonly news: Extract<CoreEvent, { type: "quorum" }>[] = [];
+  /** votequorum's news of rings, which may trail the rings themselves, or come before them. */
+  readonly news: QuorumNews[] = [];
   /** Commands that wait to be sent. */
   queued: string[] = [];
   /** n of entries sent and awaited. */
@@ -149,7 +149,6 @@ export class SimReplica {
   #take(heard: Exclude<Heard<Message>, { kind: "closed" }>): void {
     if (heard.kind === "configuration") return this.dispatch({ type: "configuration", change: heard.change });
     if (heard.kind === "ring") {
-      if (this.core.config.policy.needsVotes) this.news.push(oneVoteEach(heard.ring, heard.nodes, this.core.config.slots.length));
       return this.dispatch({ type: "ring", ring: heard.ring, nodes: heard.nodes });
     }
     const { sender, message } = heard;
@@ -313,11 +312,6 @@ export class SimReplica {
     this.#lastN++;
     return { origin: { slot: this.slot, incarnation: this.core.config.incarnation }, n: this.#lastN, timeMs: 0 };
   }
-}
-
-function oneVoteEach(ring: RingId, nodes: readonly number[], slots: number): Extract<CoreEvent, { type: "quorum" }> {
-  const quorum = majorityOf(slots);
-  return { type: "quorum", ring, report: { quorate: nodes.length >= quorum, votes: nodes.map((node) => [node, 1] as const), deviceVotes: 0, quorum, twoNode: false } };
 }
 
 export function namesOf(members: readonly ReplicaIdentity[]): string {

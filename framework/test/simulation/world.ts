@@ -7,6 +7,7 @@ import type { MemberAddress } from "../../src/transport/group-transport.js";
 import { GroupModel } from "../../src/testing/group-model.js";
 import { SimDisk } from "./sim-disk.js";
 import { SimReplica, type Observer, type SimLimits } from "./sim-replica.js";
+import { SimVotequorum } from "./sim-votequorum.js";
 
 export interface WorldOptions extends SimLimits {
   readonly slots: readonly number[];
@@ -16,6 +17,8 @@ export interface WorldOptions extends SimLimits {
   readonly unwrittenBytes: number;
   /** Every slot has a disk. Default: none. */
   readonly durable?: boolean;
+  /** Of a quorum device. Default 0: there is none. */
+  readonly deviceVotes?: number;
   readonly observer: Observer;
 }
 
@@ -24,6 +27,7 @@ export const silenceTimeoutMs = 2_000;
 export class World {
   readonly group: GroupModel<Message>;
   readonly options: WorldOptions;
+  readonly votequorum: SimVotequorum<Message>;
   /** Running replicas by slot: frozen ones too, and those that have lost their daemon. */
   readonly replicas = new Map<number, SimReplica>();
   /** By slot. */
@@ -35,6 +39,9 @@ export class World {
   constructor(options: WorldOptions) {
     this.options = options;
     this.group = new GroupModel(options.slots);
+    this.votequorum = new SimVotequorum(this.group, options.slots, options.deviceVotes ?? 0, (node, news) => {
+      for (const replica of this.#processesOf(node)) if (this.#reaches(replica.address)) replica.news.push(news);
+    });
     if (options.durable === true) for (const slot of options.slots) this.disks.set(slot, new SimDisk());
   }
 
@@ -53,6 +60,7 @@ export class World {
     }, previous, this.disks.get(slot));
     this.replicas.set(slot, replica);
     this.group.join(address, (heard) => { replica.inbox.push(heard); });
+    replica.news.push(this.votequorum.newsOf(slot));
     return replica;
   }
 
@@ -68,6 +76,10 @@ export class World {
   killSecond(second: SimReplica, reason: "leave" | "procdown"): void {
     this.seconds.delete(second);
     if (this.#reaches(second.address)) this.group.depart(second.address, reason);
+  }
+
+  #processesOf(slot: number): SimReplica[] {
+    return [...this.replicas.values(), ...this.seconds].filter((replica) => replica.slot === slot);
   }
 
   #reaches(address: MemberAddress): boolean {

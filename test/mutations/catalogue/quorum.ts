@@ -47,7 +47,7 @@ export const quorum: readonly Mutation[] = [
     id: "counts-the-votes-of-the-blank",
     rule: "Under policy corosync, the votes of the members with lineage must reach the quorum.",
     section: "Quorum policies, corosync",
-    edits: [{ file, find: "const knowing = reports.filter((report) => report.lineage).map(", replace: "const knowing = reports.map(" }],
+    edits: [{ file, find: "const knowing = reports.filter((report) => report.lineage);", replace: "const knowing = reports;" }],
     caught: byCoreHistories,
   },
   {
@@ -91,5 +91,33 @@ export const quorum: readonly Mutation[] = [
     section: "Quorum policies, corosync",
     edits: [{ file, find: "quorum.twoNode && !options.twoNodeIsFenced", replace: "quorum.twoNode && reports.length === 0" }],
     caught: byScenario("corosync-policy-two-node"),
+  },
+  {
+    id: "counts-a-device-s-vote-whatever-was-meanwhile",
+    rule: "A vote that remembers nothing decides only for members that know that nobody else can have had it.",
+    section: "Quorum policies, corosync",
+    edits: [{ file, find: "if (enough && rememberAll(quorum, knowing))", replace: "if (enough)" }],
+    caught: byCoreHistories,
+  },
+  {
+    id: "does-not-notice-that-quorum-was-lost",
+    rule: "A member whose partition was without quorum does not know that nobody else had it.",
+    section: "Quorum policies, corosync",
+    edits: [{ file: "core/exchange.ts", find: "  if (!report.quorate) loseQuorum(state, ring);\n", replace: "  if (!report.quorate && report.quorum < 0) loseQuorum(state, ring);\n" }],
+    caught: byCoreHistories,
+  },
+  {
+    id: "counts-before-the-others-have-heard-it",
+    rule: "Who took over what it lacked counts from the delivery of its first acknowledgement on: before that the others commit without it.",
+    section: "Quorum policies, corosync",
+    edits: [{ file: "core/install.ts", find: "  else countsNoMore(state);", replace: "  else countsFromHere(state);" }],
+    caught: byScenario("corosync-policy-a-member-counts-once-it-is-heard"),
+  },
+  {
+    id: "forgets-a-loss-of-quorum-that-came-before-its-ring",
+    rule: "That quorum was lost in a ring counts also if votequorum's news of it came before the group's.",
+    section: "Quorum policies, corosync",
+    edits: [{ file: "core/continuity.ts", find: "  return lost.seq > ring.seq || ", replace: "  return lost.seq === ring.seq && " }],
+    caught: byScenario("corosync-policy-quorum-was-lost-before-the-ring-is-known"),
   },
 ];

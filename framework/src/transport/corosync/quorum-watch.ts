@@ -18,8 +18,10 @@ export class QuorumWatch {
   readonly #options: CompleteOptions;
   #quorum: Quorum | undefined;
   #votequorum: Votequorum | undefined;
-  /** Counts notifications: an answer that a later one has overtaken is not told. */
+  /** Counts notifications: votes that a later one has overtaken are not told. */
   #latest = 0;
+  /** The ring of the last notification that there is no quorum, until it is told. */
+  #lostIn: RingId | undefined;
   #closed = false;
 
   /** Connects, without telling anything yet. @param signal Ends that. @throws CorosyncError */
@@ -67,8 +69,17 @@ export class QuorumWatch {
     this.#latest += 1;
     const mine = this.#latest;
     const wanted = (): boolean => mine === this.#latest && !this.#closed;
+    if (!quorate) this.#lostIn = ring;
     // Votes of this ring that were told before count no more, whatever they are now.
-    const votes = await new VoteReader(votequorum).read(nodes, wanted, () => this.#news.changed(quorate, ring, undefined));
-    if (votes !== undefined) this.#news.changed(quorate, ring, votes);
+    const votes = await new VoteReader(votequorum).read(nodes, wanted, () => this.#changed(quorate, ring, undefined));
+    if (votes !== undefined) this.#changed(quorate, ring, votes);
+  }
+
+  /** That quorum was lost is told even if it was back before its votes were read: others may have gone on meanwhile. */
+  #changed(quorate: boolean, ring: RingId, votes: VoteInfo | undefined): void {
+    const lostIn = this.#lostIn;
+    this.#lostIn = undefined;
+    if (lostIn !== undefined && quorate) this.#news.changed(false, lostIn, undefined);
+    this.#news.changed(quorate, ring, votes);
   }
 }
