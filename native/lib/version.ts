@@ -3,6 +3,8 @@
  * daemon's own executable is asked: /proc/PID/exe is what runs, even after an upgrade has replaced the file.
  */
 import { execFile } from "node:child_process";
+import type { Stats } from "node:fs";
+import { open } from "node:fs/promises";
 import { promisify } from "node:util";
 import { limit, wrong } from "./arguments.js";
 import { CorosyncError } from "./errors.js";
@@ -13,18 +15,34 @@ const run = promisify(execFile);
 const oldestSafe: readonly number[] = [3, 1, 6];
 
 /**
- * "3.1.7", or undefined if it cannot be found: no permission, another pid namespace, not an official build.
+ * "3.1.7", or undefined if it cannot be found: no permission, another pid namespace, not an official build, a program of another user.
  * @param daemonPid Cpg.daemonPid, 0 where the system does not tell
  * @throws CorosyncError INVALID_PARAM
  */
 export async function daemonVersion(daemonPid: number): Promise<string | undefined> {
   if (limit("daemonVersion", "daemonPid", daemonPid, 0, 0x7fffffff) === 0) return undefined;
   try {
-    const { stdout } = await run(`/proc/${daemonPid}/exe`, ["-v"], { timeout: 5000, maxBuffer: 65_536 });
-    return /Corosync Cluster Engine, version '(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
+    const executable = await open(`/proc/${daemonPid}/exe`);
+    try {
+      if (!isTrusted(await executable.stat())) return undefined;
+      // The file that was looked at, whatever the process runs by now.
+      const { stdout } = await run(`/proc/self/fd/${executable.fd}`, ["-v"], { timeout: 5000, maxBuffer: 65_536 });
+      return /Corosync Cluster Engine, version '(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
+    } finally {
+      await executable.close();
+    }
   } catch {
     return undefined;
   }
+}
+
+/**
+ * The sockets' names are free for every local user while no daemon runs, and what answers there may be anybody's program: it must not
+ * be run with this process' rights.
+ */
+function isTrusted(executable: Stats): boolean {
+  const writableByOthers = (executable.mode & 0o022) !== 0;
+  return (executable.uid === 0 || executable.uid === process.geteuid?.()) && !writableByOthers;
 }
 
 /** @throws CorosyncError TOO_OLD; INVALID_PARAM for what is no version */
