@@ -23,7 +23,7 @@ export interface CpgListener {
   messages(batch: MessageBatch): void;
   configurationChanged(change: CpgConfigurationChange): void;
   ringChanged(ring: CpgRingId, nodes: readonly number[]): void;
-  /** The daemon has gone, or this process was evicted. The last call; the handle closes itself. */
+  /** The daemon has gone, this process was evicted, or the group has outgrown libcpg (TOO_MANY_MEMBERS). The last call; the handle closes itself. */
   ended(error: CorosyncError): void;
 }
 
@@ -111,7 +111,7 @@ export class Cpg extends Handle {
 
   /**
    * Joins; resolves when the own configuration change has been delivered to the listener.
-   * @throws CorosyncError NAME_TOO_LONG, EXIST (this process is a member already), INVALID_PARAM, …
+   * @throws CorosyncError NAME_TOO_LONG, EXIST (this process is a member already), TOO_MANY_MEMBERS (128 have joined), INVALID_PARAM, …
    */
   async join(group: string): Promise<void> {
     this.assertOpen("cpg_join");
@@ -184,7 +184,10 @@ export class Cpg extends Handle {
     return next;
   }
 
-  /** Who is in a group now, as the daemon knows it. Not in the order of deliveries: a listener's view may be older. */
+  /**
+   * Who is in a group now, as the daemon knows it. Not in the order of deliveries: a listener's view may be older.
+   * @throws CorosyncError TOO_MANY_MEMBERS (more than 128: members() tells them), INVALID_PARAM, …
+   */
   async membership(group: string): Promise<readonly CpgChangedAddress[]> {
     checkGroupName(group, "cpg_membership_get");
     const words = await this.request("cpg_membership_get", () => this.native.membership(group));

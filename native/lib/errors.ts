@@ -45,6 +45,7 @@ export const corosyncErrors = {
   NOT_BUILT: { number: -3, meaning: "the native addon is not built for this machine", advice: "Corosync needs Linux. There, install g++, make and python3, and run node native/build.mjs --required." },
   TOO_OLD: { number: -4, meaning: "this Corosync can lose or damage messages at membership changes", advice: "Upgrade Corosync to 3.1.6 or later on every node, and restart it." },
   ABORTED: { number: -5, meaning: "the signal given to open() was aborted before it had opened", advice: "Open another when you want one." },
+  TOO_MANY_MEMBERS: { number: -6, meaning: "the group has more than 128 members, whose list libcpg has no room for", advice: "Let fewer processes join one group: libcpg would overwrite this process' memory." },
 } as const satisfies Record<string, ErrorSpec>;
 
 export type CorosyncErrorName = keyof typeof corosyncErrors;

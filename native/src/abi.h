@@ -31,9 +31,12 @@ constexpr int kDispatchOneNonblocking = 4;  // cs_dispatch_flags_t
 // ---- libcpg ----
 
 constexpr size_t kCpgNameBytes = 128;
+// cpg_dispatch copies a configuration change into lists of so many addresses, and cpg_membership_get its answer into the caller's, without
+// looking at the count. The daemon does the same with an answer's list of 384, and does not survive it.
 constexpr size_t kCpgMembersMax = 128;
 constexpr int kCpgModelV1 = 1;
 constexpr unsigned kCpgDeliverInitialTotemConf = 1;
+constexpr int kCpgIterationOneGroup = 2;
 // cpg_mcast_joined copies the caller's iovec behind one of its own into an array of 64 without looking at the count.
 constexpr unsigned kCpgIovecMax = 63;
 

@@ -58,6 +58,7 @@ SAME_SIZE(abi::Handle, cpg_handle_t);
 SAME_SIZE(abi::Handle, cpg_iteration_handle_t);
 SAME_VALUE(abi::kCpgNameBytes, CPG_MAX_NAME_LENGTH);
 SAME_VALUE(abi::kCpgMembersMax, CPG_MEMBERS_MAX);
+SAME_VALUE(abi::kCpgIterationOneGroup, CPG_ITERATION_ONE_GROUP);
 SAME_VALUE(abi::kCpgModelV1, CPG_MODEL_V1);
 SAME_VALUE(abi::kCpgDeliverInitialTotemConf, CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF);
 SAME_SIZE(abi::CpgName, cpg_name);

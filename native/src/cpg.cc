@@ -33,6 +33,26 @@ bool toIovec(const Napi::Value& value, iovec& piece) {
 
 Napi::Value status(Napi::Env env, abi::Status status) { return Napi::Number::New(env, status); }
 
+using Rows = std::vector<abi::CpgIterationDescription>;
+
+abi::Status iterateOver(const abi::CpgApi& api, abi::Handle handle, int type, const abi::CpgName* name, Rows& rows) {
+  const TableGate gate;  // iterations have a table of their own
+  abi::Handle iteration = 0;
+  abi::Status result = api.iterationInitialize(handle, type, name, &iteration);
+  if (result != abi::kOk) return result;
+  abi::CpgIterationDescription row;
+  while ((result = api.iterationNext(iteration, &row)) == abi::kOk) rows.push_back(row);
+  api.iterationFinalize(iteration);
+  return result == abi::kNoSections ? abi::kOk : result;
+}
+
+// kTooManyMembers if the group has more members than the library's lists have places.
+abi::Status checkMembers(const abi::CpgApi& api, abi::Handle handle, const abi::CpgName& name, size_t most) {
+  Rows rows;
+  const abi::Status result = iterateOver(api, handle, abi::kCpgIterationOneGroup, &name, rows);
+  return result == abi::kOk && rows.size() > most ? kTooManyMembers : result;
+}
+
 }  // namespace
 
 Napi::Function Cpg::define(Napi::Env env) {
@@ -82,7 +102,11 @@ Napi::Value Cpg::join(const Napi::CallbackInfo& info) {
   abi::CpgName name;
   if (!toName(info[0], name)) return refuse(info.Env());
   return call(info.Env(), [library = library_, name](Connection& connection) {
-    return statusReply(connection.request([&](abi::Handle handle) { return library->api.join(handle, &name); }));
+    return statusReply(connection.request([&](abi::Handle handle) {
+      // With one place for this member.
+      const abi::Status status = checkMembers(library->api, handle, name, abi::kCpgMembersMax - 1);
+      return status == abi::kOk ? library->api.join(handle, &name) : status;
+    }));
   });
 }
 
@@ -100,8 +124,10 @@ Napi::Value Cpg::membership(const Napi::CallbackInfo& info) {
   return call(info.Env(), [library = library_, name](Connection& connection) mutable {
     std::vector<abi::CpgAddress> members(abi::kCpgMembersMax);
     int count = 0;
-    const abi::Status status =
-        connection.request([&](abi::Handle handle) { return library->api.membershipGet(handle, &name, members.data(), &count); });
+    const abi::Status status = connection.request([&](abi::Handle handle) {
+      const abi::Status result = checkMembers(library->api, handle, name, members.size());
+      return result == abi::kOk ? library->api.membershipGet(handle, &name, members.data(), &count) : result;
+    });
     members.resize(static_cast<size_t>(count));
     return valueReply(status, [members](Napi::Env env) -> Napi::Value {
       return toUint32Array(env, reinterpret_cast<const uint32_t*>(members.data()), members.size() * 3);
@@ -117,18 +143,8 @@ Napi::Value Cpg::iterate(const Napi::CallbackInfo& info) {
   abi::CpgName name{};
   const bool named = toName(info[1], name);
   return call(info.Env(), [library = library_, type = *type, name, named](Connection& connection) {
-    std::vector<abi::CpgIterationDescription> rows;
-    const abi::Status status = connection.request([&](abi::Handle handle) {
-      const abi::CpgApi& api = library->api;
-      const TableGate gate;  // iterations have a table of their own
-      abi::Handle iteration = 0;
-      abi::Status result = api.iterationInitialize(handle, type, named ? &name : nullptr, &iteration);
-      if (result != abi::kOk) return result;
-      abi::CpgIterationDescription row;
-      while ((result = api.iterationNext(iteration, &row)) == abi::kOk) rows.push_back(row);
-      api.iterationFinalize(iteration);
-      return result == abi::kNoSections ? abi::kOk : result;
-    });
+    Rows rows;
+    const abi::Status status = connection.request([&](abi::Handle handle) { return iterateOver(library->api, handle, type, named ? &name : nullptr, rows); });
     return valueReply(status, [rows](Napi::Env env) -> Napi::Value {
       Napi::Array array = Napi::Array::New(env, rows.size());
       for (uint32_t i = 0; i < rows.size(); ++i) {

@@ -1,6 +1,8 @@
 // See cpg_events.h.
 #include "cpg_events.h"
 
+#include <algorithm>
+
 #include "event_source.h"
 #include "message_slab.h"
 
@@ -57,6 +59,8 @@ void onCpgDeliver(abi::Handle, const abi::CpgName*, uint32_t nodeId, uint32_t pi
 
 void onCpgConfchg(abi::Handle, const abi::CpgName*, const abi::CpgAddress* members, size_t memberCount, const abi::CpgAddress* left,
                   size_t leftCount, const abi::CpgAddress* joined, size_t joinedCount) {
+  // The library has written beyond its lists, and one into another.
+  if (std::max({memberCount, leftCount, joinedCount}) > abi::kCpgMembersMax) return EventSource::dispatching().end(kTooManyMembers);
   auto event = std::make_unique<Confchg>(memberCount, leftCount);
   event->add(members, memberCount);
   event->add(left, leftCount);

@@ -31,10 +31,13 @@ class Event {
   virtual void handTo(Napi::Env env, Listener& listener) = 0;
 };
 
-// The last event of a handle: why there will be no more. `status` is the library's, or kEvicted.
+// Statuses of ours, beside the library's.
+constexpr abi::Status kEvicted = -1;
+constexpr abi::Status kTooManyMembers = -6;
+
+// The last event of a handle: why there will be no more.
 class Ended final : public Event {
  public:
-  static constexpr abi::Status kEvicted = -1;
 
   explicit Ended(abi::Status status) : status_(status) {}
   size_t bytes() const override { return sizeof(*this); }

@@ -26,7 +26,7 @@ bool EventSource::drain(Budget budget) {
     } else if (status != abi::kOk) {
       end(status);
     } else if (queue_.bytes() > heldLimitBytes_) {
-      end(Ended::kEvicted);
+      end(kEvicted);
     }
   }
   current = nullptr;
