@@ -214,11 +214,12 @@ export class Cpg extends Handle {
 
   /**
    * Memory shared with the daemon, to write a message into. Deprecated by Corosync: releases after 3.1 only imitate it.
-   * @throws CorosyncError NOT_SUPPORTED where the library has none
+   * @throws CorosyncError NOT_SUPPORTED where the library has none, NO_SPACE where /dev/shm is full, …
    */
   async allocateZeroCopy(bytes: number): Promise<ZeroCopyBuffer> {
     limit("cpg_zcb_alloc", "bytes", bytes, 1, this.#maxAtomicMessageBytes);
     const memory = await this.request("cpg_zcb_alloc", () => this.native.zcbAlloc(bytes));
+    if (memory === undefined) throw new CorosyncError("BAD_HANDLE", "cpg_zcb_alloc");
     return new ZeroCopyBuffer(memory, {
       multicast: (length) => {
         this.#assertJoined();

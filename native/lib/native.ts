@@ -52,7 +52,8 @@ export interface NativeCpg extends NativeHandle {
   mcastGathered(guarantee: number, pieces: readonly Uint8Array[]): Status;
   /** Each element a message, from index `from`; answers the first index that the daemon did not take now. */
   mcastEach(guarantee: number, messages: readonly Uint8Array[], from: number): Answer<number>;
-  zcbAlloc(bytes: number): Promise<Answer<ArrayBuffer>>;
+  /** Undefined if the handle was closed meanwhile. */
+  zcbAlloc(bytes: number): Promise<Answer<ArrayBuffer | undefined>>;
   zcbMcast(buffer: ArrayBuffer, guarantee: number, bytes: number): Promise<Answer<undefined>>;
   zcbFree(buffer: ArrayBuffer): Promise<Answer<undefined>>;
 }

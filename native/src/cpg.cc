@@ -8,6 +8,7 @@
 #include "arguments.h"
 #include "cancel_off.h"
 #include "cpg_events.h"
+#include "shared_memory.h"
 #include "table_gate.h"
 
 namespace corosync {
@@ -215,16 +216,19 @@ Napi::Value Cpg::mcastEach(const Napi::CallbackInfo& info) {
   return valueReply(result == abi::kTryAgain ? abi::kOk : result, next)(env);
 }
 
-// (bytes) to [status, ArrayBuffer].
+// (bytes) to [status, ArrayBuffer], or undefined if the handle was closed meanwhile.
 Napi::Value Cpg::zcbAlloc(const Napi::CallbackInfo& info) {
   const auto size = argument<size_t>(info[0]);
   if (!size) return refuse(info.Env());
-  return call(info.Env(), [this, library = library_, bytes = *size](Connection& connection) {
+  return call(info.Env(), [this, library = library_, mapped = zcbMapped_, bytes = *size](Connection& connection) {
     void* buffer = nullptr;
     const abi::CpgApi& api = library->api;
     const bool has = api.zcbAlloc != nullptr && api.zcbFree != nullptr && api.zcbMcast != nullptr;
-    const abi::Status status = !has ? abi::kNotSupported : connection.request([&](abi::Handle handle) { return api.zcbAlloc(handle, bytes, &buffer); });
+    abi::Status status = has ? sharedMemoryFor(bytes) : abi::kNotSupported;
+    if (status == abi::kOk) status = connection.request([&](abi::Handle handle) { return api.zcbAlloc(handle, bytes, &buffer); });
+    if (status == abi::kOk) mapped->insert(buffer);
     return valueReply(status, [this, buffer, bytes](Napi::Env env) -> Napi::Value {
+      if (closing()) return env.Undefined();
       // No finalizer: the memory is the library's until zcbFree or close() give it back, and is reachable from zcbBuffers_.
       napi_value value = nullptr;
       if (napi_create_external_arraybuffer(env, buffer, bytes, nullptr, nullptr, &value) != napi_ok) return env.Undefined();
@@ -252,21 +256,22 @@ Napi::Value Cpg::zcbFree(const Napi::CallbackInfo& info) {
   void* buffer = array.Data();
   if (zcbBuffers_.erase(buffer) == 0) return refuse(info.Env());
   array.Detach();
-  return call(info.Env(), [library = library_, buffer](Connection& connection) {
-    return statusReply(connection.request([&](abi::Handle handle) { return library->api.zcbFree(handle, buffer); }));
+  return call(info.Env(), [library = library_, mapped = zcbMapped_, buffer](Connection& connection) {
+    const abi::Status status = connection.request([&](abi::Handle handle) { return library->api.zcbFree(handle, buffer); });
+    if (status == abi::kOk) mapped->erase(buffer);
+    return statusReply(status);
   });
 }
 
-std::function<void(Connection&)> Cpg::beforeClose(Napi::Env) {
-  std::vector<void*> buffers;
-  for (auto& [buffer, array] : zcbBuffers_) {
-    array.Value().Detach();
-    buffers.push_back(buffer);
-  }
+void Cpg::detachBuffers() {
+  for (auto& [buffer, array] : zcbBuffers_) array.Value().Detach();
   zcbBuffers_.clear();
-  if (buffers.empty()) return nullptr;
-  return [library = library_, buffers](Connection& connection) {
-    for (void* buffer : buffers) connection.request([&](abi::Handle handle) { return library->api.zcbFree(handle, buffer); });
+}
+
+std::function<void(Connection&)> Cpg::beforeClose() {
+  return [library = library_, mapped = zcbMapped_](Connection& connection) {
+    for (void* buffer : *mapped) connection.request([&](abi::Handle handle) { return library->api.zcbFree(handle, buffer); });
+    mapped->clear();
   };
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "handle.h"
 
@@ -27,7 +28,8 @@ class Cpg final : public HandleWrap<Cpg> {
   Napi::Value zcbAlloc(const Napi::CallbackInfo& info);
   Napi::Value zcbMcast(const Napi::CallbackInfo& info);
   Napi::Value zcbFree(const Napi::CallbackInfo& info);
-  std::function<void(Connection&)> beforeClose(Napi::Env env) override;
+  void detachBuffers() override;
+  std::function<void(Connection&)> beforeClose() override;
   abi::Status sendGathered(int guarantee, const iovec* pieces, unsigned count);
 
   std::shared_ptr<const Library<abi::CpgApi>> library_;
@@ -35,6 +37,8 @@ class Cpg final : public HandleWrap<Cpg> {
   int stallMs_;
   // Zero-copy buffers that JavaScript has, by their address: their memory is the library's.
   std::map<void*, Napi::Reference<Napi::ArrayBuffer>> zcbBuffers_;
+  // Those that the library has not had back, whether or not JavaScript has heard of them. Call thread.
+  std::shared_ptr<std::set<void*>> zcbMapped_ = std::make_shared<std::set<void*>>();
 };
 
 }  // namespace corosync

@@ -86,14 +86,19 @@ void Handle::stopEvents() {
   pump_->stop();
 }
 
-Napi::Value Handle::close(const Napi::CallbackInfo& info) {
-  stopEvents();
-  const Napi::Value promise = call(info.Env(), [state = state_, before = beforeClose(info.Env())](Connection& connection) -> Reply {
+std::function<abi::Status()> Handle::finalizer() {
+  return [state = state_, before = beforeClose()] {
     state->standby.stopAndWait();
     state->events.stop();
-    if (before) before(connection);
-    return statusReply(connection.close());
-  });
+    if (before) before(state->connection);
+    return state->connection.close();
+  };
+}
+
+Napi::Value Handle::close(const Napi::CallbackInfo& info) {
+  stopEvents();
+  detachBuffers();
+  const Napi::Value promise = call(info.Env(), [finalize = finalizer()](Connection&) { return statusReply(finalize()); });
   // Where no promise can be made nobody waits for one, but what is open is to be closed all the same.
   if (promise.IsEmpty()) abandon();
   closing_ = true;
@@ -112,11 +117,7 @@ void Handle::abandon() {
   if (std::exchange(closing_, true)) return;
   if (pump_ != nullptr) pump_->stop();
   if (!calls_.used()) return;
-  calls_.post([state = state_] {
-    state->standby.stopAndWait();
-    state->events.stop();
-    state->connection.close();
-  });
+  calls_.post(finalizer());
   calls_.stop();
 }
 

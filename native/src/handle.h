@@ -83,8 +83,10 @@ class Handle {
   // The JavaScript object stays while this is in effect; counted.
   virtual void keepObject() = 0;
   virtual void releaseObject() = 0;
-  // What has to be given back to the library before it is finalized. Call thread.
-  virtual std::function<void(Connection&)> beforeClose(Napi::Env) { return nullptr; }
+  // What has to be given back to the library before it is finalized: first by JavaScript, then, on the call thread, to the library.
+  virtual void detachBuffers() {}
+  virtual std::function<void(Connection&)> beforeClose() { return nullptr; }
+  bool closing() const { return closing_; }
 
   Napi::Value close(const Napi::CallbackInfo& info);
   void cut(const Napi::CallbackInfo& info);
@@ -93,6 +95,8 @@ class Handle {
  private:
   bool startEvents(Napi::Env env);
   void stopEvents();
+  // The last job.
+  std::function<abi::Status()> finalizer();
 
   std::shared_ptr<AddonData> addon_;
   std::shared_ptr<HandleState> state_;

@@ -186,4 +186,28 @@ describe("cpg", () => {
     });
     expect(result).toEqual({ texts: ["in place"], afterFree: [0, 1_000_000], again: "INVALID_PARAM", afterClose: 0 });
   });
+
+  test("zero-copy buffers that are on their way when the handle closes, or when their worker ends, are given back", async () => {
+    const left = await fixture.client().run(async ({ record, fs, workers, packageUrl, until }) => {
+      const mapped = (): number => fs.readFileSync("/proc/self/maps", "utf8").split("\n").filter((line) => line.includes("zerocopy")).length;
+      const { cpg } = await record();
+      const kept = await cpg.allocateZeroCopy(100);
+      const during = mapped();
+      const codes = Array.from({ length: 5 }, () => cpg.allocateZeroCopy(100).then((buffer) => buffer.bytes.byteLength, (error: { code?: string }) => error.code));
+      await cpg.close();
+      const answers = new Set(await Promise.all(codes));
+      const worker = new workers.Worker(`
+        const { parentPort, workerData } = require("node:worker_threads");
+        import(workerData).then(async ({ Cpg }) => {
+          const cpg = await Cpg.open({ listener: { messages() {}, configurationChanged() {}, ringChanged() {}, ended() {} } });
+          parentPort.postMessage((await cpg.allocateZeroCopy(100)).bytes.byteLength);
+        });
+      `, { eval: true, workerData: packageUrl });
+      const allocated = await new Promise((resolve) => worker.once("message", resolve));
+      await worker.terminate();
+      await until(() => mapped() === 0).catch(() => undefined);
+      return { during: during > 0, kept: kept.bytes.byteLength, answers: [...answers], allocated, after: mapped() };
+    });
+    expect(left).toEqual({ during: true, kept: 0, answers: ["BAD_HANDLE"], allocated: 100, after: 0 });
+  }, 40_000);
 });

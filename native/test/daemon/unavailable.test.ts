@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
+import type { Recording } from "../support/client.js";
 import { useDaemon } from "../support/use-daemon.js";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -62,6 +63,34 @@ describe("without permission", () => {
   });
 });
 
+
+describe("with a full /dev/shm", () => {
+  const fixture = useDaemon();
+
+  test("handles and zero-copy buffers are refused with NO_SPACE, those that are open work on, and all works when there is room", async () => {
+    const client = fixture.client();
+    await client.run(async ({ record, kept }) => {
+      const recording = await record();
+      kept["recording"] = recording;
+      await recording.cpg.join("full");
+    });
+    const inside = (script: string): Promise<unknown> => run(fixture.daemon.enter[0] ?? "", [...fixture.daemon.enter.slice(1), "sh", "-c", script]);
+    await inside("mount -o remount,size=32M /dev/shm; dd if=/dev/zero of=/dev/shm/fill bs=64k 2>/dev/null || test $? = 1");
+    const openAndAllocate = (): Promise<string[]> => client.run(async ({ corosync, kept, until }) => {
+      const { cpg, texts } = kept["recording"] as Recording;
+      const code = (promise: Promise<{ close?: () => Promise<void>; free?: () => Promise<void> }>): Promise<string> =>
+        promise.then(async (made) => ((await (made.close ?? made.free)?.call(made)), "made"), (error: { code: string }) => error.code);
+      const before = texts().length;
+      const codes = [await code(corosync.Cmap.open()), await code(cpg.allocateZeroCopy(100_000))];
+      cpg.multicast(Buffer.from("still here"));
+      await until(() => texts().length > before);
+      return codes;
+    });
+    expect(await openAndAllocate()).toEqual(["NO_SPACE", "NO_SPACE"]);
+    await inside("rm /dev/shm/fill");
+    expect(await openAndAllocate()).toEqual(["made", "made"]);
+  });
+});
 
 describe("with a libcpg that no longer has zero copy", () => {
   const fixture = useDaemon();
