@@ -145,6 +145,12 @@ export class GroupConnection {
       failed(new LockstepError("CONFIGURATION_INVALID", `this node's id is ${slot}, which is not one of the slots ${slots.join(", ")}`));
       return undefined;
     }
+    const before = this.#lastCore?.config.slot;
+    if (before !== undefined && before !== slot) {
+      // What was promised and stored was the other slot's.
+      failed(new LockstepError("CONFIGURATION_INVALID", `this node's id was ${before} and is ${slot} now: a replica does not change its slot. Start it anew, with a directory of node ${slot} if it has one`));
+      return undefined;
+    }
     const config: CoreConfig = {
       slot, slots, policy, durability: persistence === undefined ? "memory" : "disk", incarnation: parts.newIncarnation(), machine: machine.name, version: machine.version,
       silenceTimeoutMs: limits.silenceTimeoutMs, transferTimeoutMs: limits.transferTimeoutMs,

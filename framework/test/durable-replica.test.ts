@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createReplica } from "../src/create-replica.js";
 import { memory, MemoryNetwork } from "../src/transport/memory/index.js";
 import { eventually } from "./support/eventually.js";
-import { TestGroup, counters, quickLimits, type TestReplica } from "./support/test-group.js";
+import { TestGroup, counters, quickLimits, renewable, type TestReplica } from "./support/test-group.js";
 
 let directory: string;
 let group: TestGroup;
@@ -194,6 +194,23 @@ describe("durable replicas", () => {
     const file = readdirSync(join(directory, "2")).find((name) => name === "data.mdb");
     truncateSync(join(directory, "2", file ?? ""), 9_000);
     await expect(open(2, { directory: join(directory, "2") })).rejects.toMatchObject({ code: "STORE_DAMAGED" });
+  });
+
+  it("stop rather than come back as another node, whose store they do not have, and go on as the one they were", async () => {
+    const options = (nodeId: number) => ({ durability: "disk", directory: join(directory, String(nodeId)) }) as const;
+    const transport = renewable(group.network, 1, 3);
+    const [one, two, three] = await Promise.all([group.start(1, { ...options(1), transport }), start(2), start(3)]);
+    await Promise.all([one, two, three].map((replica) => replica.ready()));
+    expect(await one.submit.add({ key: "x", by: 1 })).toBe(1);
+    await three.stop();
+    group.network.kill(1);
+    await eventually(() => one.role === "stopped", "the one whose node has another id to stop");
+    expect(await one.stopped).toMatchObject({ code: "CONFIGURATION_INVALID", message: expect.stringContaining("id was 1 and is 3 now") });
+    await one.stop();
+    group.network.start(1);
+    const again = await start(1);
+    await Promise.all([again.ready(), two.ready()]);
+    expect(await again.submit.add({ key: "x", by: 1 })).toBe(2);
   });
 
   it("do not mix with replicas in memory", async () => {

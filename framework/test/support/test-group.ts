@@ -86,8 +86,8 @@ export class TestGroup {
   }
 }
 
-/** A transport that can come back, as the clustered one can. */
-export function renewable(network: MemoryNetwork, nodeId: number): GroupTransport {
+/** A transport that can come back, as the clustered one can. @param later the node's id after that, if it is given another */
+export function renewable(network: MemoryNetwork, nodeId: number, later = nodeId): GroupTransport {
   const transport = memory({ network, nodeId });
   return {
     maxMessageBytes: transport.maxMessageBytes,
@@ -97,6 +97,6 @@ export function renewable(network: MemoryNetwork, nodeId: number): GroupTranspor
     multicast: (message) => transport.multicast(message),
     leave: () => transport.leave(),
     close: () => transport.close(),
-    renew: () => renewable(network, nodeId),
+    renew: () => renewable(network, later),
   };
 }
