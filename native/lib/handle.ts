@@ -22,7 +22,7 @@ export interface HandleOptions {
   readonly closeMs?: number;
   /**
    * Ends an open() that has not come to its end, at once: it rejects with ABORTED, and `cause` is the signal's reason. What was under way
-   * is closed behind it, and does not keep the process alive for longer than one answer of the daemon takes. Without effect once open.
+   * is closed behind it, and does not keep the process alive for longer than `closeMs`, whatever the daemon does. Without effect once open.
    */
   readonly signal?: AbortSignal;
 }
@@ -53,7 +53,8 @@ export abstract class Handle {
 
   /**
    * Releases everything. Resolves when the library has let go: at once, or after `closeMs` and up to two seconds more if the daemon
-   * does not answer. May be called at any time and any number of times, also from inside a listener, which is not called again.
+   * does not answer; what still connects to such a daemon is let go of when it does. May be called at any time and any number of times,
+   * also from inside a listener, which is not called again.
    */
   close(): Promise<void> {
     this.#closing ??= this.#finalize();
@@ -76,11 +77,16 @@ export abstract class Handle {
   }
 
   async #finalize(): Promise<void> {
-    const cut = setTimeout(() => this.native.cut(), this.closeMs);
+    let enough: NodeJS.Timeout | undefined;
+    const gaveUp = new Promise<void>((resolve) => {
+      enough = setTimeout(() => {
+        if (!this.native.cut()) resolve();
+      }, this.closeMs);
+    });
     try {
-      await this.native.close();
+      await Promise.race([this.native.close(), gaveUp]);
     } finally {
-      clearTimeout(cut);
+      clearTimeout(enough);
     }
   }
 

@@ -17,8 +17,11 @@ export type LibraryName = "cpg" | "quorum" | "votequorum" | "cmap" | "cfg";
 export interface NativeHandle {
   /** Finalizes, after the calls before it. */
   close(): Promise<Answer<undefined>>;
-  /** Ends the connection at once, whatever the daemon does. */
-  cut(): void;
+  /**
+   * Ends the connection at once, whatever the daemon does. False if there is none (yet): then close() does not resolve before the daemon
+   * has let open() go, and neither keeps the event loop alive any more.
+   */
+  cut(): boolean;
   /** Whether this handle's events keep the event loop alive. */
   setRef(ref: boolean): void;
 }

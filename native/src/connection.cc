@@ -67,9 +67,10 @@ int Connection::daemonPid() const {
   return credentials.pid;
 }
 
-void Connection::cut() {
+bool Connection::cut() {
   std::lock_guard<std::mutex> lock(fdMutex_);
   if (fd_ >= 0) shutdown(fd_, SHUT_RDWR);
+  return fd_ >= 0;
 }
 
 abi::Status Connection::close() {

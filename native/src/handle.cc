@@ -36,10 +36,10 @@ Napi::Value Handle::call(Napi::Env env, std::function<Reply(Connection&)> work) 
   if (napi_create_promise(env, &deferred, &promise) != napi_ok) return {};
   std::shared_ptr<LoopDoor> door = addon_->door;
   keepObject();
-  door->hold();
-  auto finish = [this, deferred, door](Napi::Env loopEnv, const Reply& reply) {
+  holdLoop();
+  auto finish = [this, deferred](Napi::Env loopEnv, const Reply& reply) {
     releaseObject();
-    door->release();
+    releaseLoop();
     const Napi::Value value = reply(loopEnv);
     if (loopEnv.IsExceptionPending()) napi_reject_deferred(loopEnv, deferred, loopEnv.GetAndClearPendingException().Value());
     else napi_resolve_deferred(loopEnv, deferred, value);
@@ -106,7 +106,27 @@ Napi::Value Handle::close(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-void Handle::cut(const Napi::CallbackInfo&) { state_->connection.cut(); }
+// () to whether there was a connection to cut. If not, the calls under way end when the daemon lets them, and are not waited for.
+Napi::Value Handle::cut(const Napi::CallbackInfo& info) {
+  const bool wasOpen = state_->connection.cut();
+  if (!wasOpen) forsakeCalls();
+  return Napi::Boolean::New(info.Env(), wasOpen);
+}
+
+void Handle::holdLoop() {
+  ++callsUnderWay_;
+  if (!forsaken_) addon_->door->hold();
+}
+
+void Handle::releaseLoop() {
+  --callsUnderWay_;
+  if (!forsaken_) addon_->door->release();
+}
+
+void Handle::forsakeCalls() {
+  if (std::exchange(forsaken_, true)) return;
+  for (size_t i = 0; i < callsUnderWay_; ++i) addon_->door->release();
+}
 
 void Handle::setRef(const Napi::CallbackInfo& info) {
   ref_ = argument<bool>(info[0]).value_or(ref_);

@@ -89,12 +89,16 @@ class Handle {
   bool closing() const { return closing_; }
 
   Napi::Value close(const Napi::CallbackInfo& info);
-  void cut(const Napi::CallbackInfo& info);
+  Napi::Value cut(const Napi::CallbackInfo& info);
   void setRef(const Napi::CallbackInfo& info);
 
  private:
   bool startEvents(Napi::Env env);
   void stopEvents();
+  // Calls under way keep the loop alive, until nobody waits for them any more.
+  void holdLoop();
+  void releaseLoop();
+  void forsakeCalls();
   // The last job.
   std::function<abi::Status()> finalizer();
 
@@ -103,6 +107,8 @@ class Handle {
   CallThread calls_;
   std::shared_ptr<Pump> pump_;
   int stallMs_ = 0;
+  size_t callsUnderWay_ = 0;
+  bool forsaken_ = false;
   bool ref_ = true;
   bool closing_ = false;
 };
@@ -126,7 +132,7 @@ class HandleWrap : public Napi::ObjectWrap<T>, public Handle {
   void keepObject() override { this->Ref(); }
   void releaseObject() override { this->Unref(); }
   Napi::Value closeMethod(const Napi::CallbackInfo& info) { return close(info); }
-  void cutMethod(const Napi::CallbackInfo& info) { cut(info); }
+  Napi::Value cutMethod(const Napi::CallbackInfo& info) { return cut(info); }
   void setRefMethod(const Napi::CallbackInfo& info) { setRef(info); }
 };
 

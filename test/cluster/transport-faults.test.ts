@@ -48,6 +48,16 @@ it("join() gives up after patienceMs where the daemon takes the join and its rin
   `)).toEqual(["members 1"]);
 }, testMs);
 
+it("join() and queries give up after patienceMs where the daemon stands still, and leave the process free to end", async () => {
+  await cluster().node(1).pauseDaemon();
+  expect(await run(`
+    const transport = corosync({ patienceMs: 100, farewellMs: 100 });
+    for (const ask of [() => transport.configuredNodes(), () => transport.localNode(), () => transport.join("frozen", silent)]) {
+      await ask().then(() => console.log("answered"), (error) => console.log(error.code, /within patienceMs \\(100 ms\\)/.test(error.message)));
+    }
+  `)).toEqual(["COROSYNC_UNAVAILABLE true", "COROSYNC_UNAVAILABLE true", "COROSYNC_UNAVAILABLE true"]);
+}, testMs);
+
 it("a listener that throws when it is told of the end does not keep its member in the group, where libquorum ended first", async () => {
   expect(await run(`
     const open = Quorum.open;

@@ -247,6 +247,41 @@ describe("a frozen daemon", () => {
   });
 });
 
+describe("an open() of a frozen daemon that is given up", () => {
+  const fixture = useDaemon();
+
+  test("does not keep the process from ending, and leaves nothing behind when the daemon goes on", async () => {
+    const [ending, staying] = [fixture.client(), fixture.client()];
+    fixture.daemon.signal("SIGSTOP");
+    for (const client of [ending, staying]) {
+      const code = await client.run(async ({ corosync, fs, kept, until }) => {
+        const threads = (): number => fs.readdirSync("/proc/self/task").length;
+        kept["before"] = threads();
+        const controller = new AbortController();
+        const opening = corosync.Cmap.open({ closeMs: 100, signal: controller.signal }).then(() => "opened", (error: { code?: string }) => error.code);
+        await until(() => threads() > (kept["before"] as number));
+        controller.abort();
+        return opening;
+      });
+      expect(code).toBe("ABORTED");
+    }
+    ending.child.disconnect();
+    expect(await ending.exited()).toEqual({ code: 0, signal: null });
+    fixture.daemon.signal("SIGCONT");
+    const left = await staying.run(async ({ corosync, fs, kept, until }) => {
+      const count = (): { threads: number; shared: number } => ({
+        threads: fs.readdirSync("/proc/self/task").length - (kept["before"] as number),
+        shared: fs.readdirSync("/dev/shm").filter((name) => name.includes(`-${process.pid}-`)).length,
+      });
+      await until(() => count().threads === 0 && count().shared === 0).catch(() => undefined);
+      const left = count();
+      const cmap = await corosync.Cmap.open();
+      return { ...left, name: (await cmap.get("totem.cluster_name"))?.value };
+    });
+    expect(left).toEqual({ threads: 0, shared: 0, name: "native-test" });
+  });
+});
+
 describe("a dead daemon", () => {
   const fixture = useDaemon();
 

@@ -13,7 +13,7 @@ export interface CorosyncOptions {
    * a second of the fastest ring that was measured (50 MB/s). A process that takes nothing makes its daemon's memory grow instead.
    */
   readonly heldBytes?: number;
-  /** How long join() (a second at least) and queries wait while the daemon is forming its ring, milliseconds. Default 30 000. */
+  /** How long join() and queries wait for a daemon that is forming its ring or stands still, a second at least, milliseconds. Default 30 000. */
   readonly patienceMs?: number;
   /** How long leave() and close() wait for the daemon before they cut the connection, milliseconds. Default 2000. */
   readonly farewellMs?: number;

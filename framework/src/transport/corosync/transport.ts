@@ -9,6 +9,7 @@ import type { Delivery, GroupListener, GroupTransport, MemberAddress, RingId } f
 import { lostGroup, toLockstepError } from "./errors.js";
 import { configuredNodes, localNode } from "./nodelist.js";
 import type { CompleteOptions } from "./options.js";
+import { withinPatience } from "./patience.js";
 import { QuorumWatch } from "./quorum-watch.js";
 import { SendWindow } from "./send-window.js";
 import { WritableTimer } from "./writable-timer.js";
@@ -23,9 +24,6 @@ const maxMessageBytes = 256 * 1024;
 
 /** CPG_MAX_NAME_LENGTH less the closing NUL. */
 const groupNameBytes = 127;
-
-/** What a join may take with a daemon that has its ring, however short the patience is. */
-const leastJoinMs = 1000;
 
 type State = "not joined" | "joining" | "joined" | "leaving" | "closed";
 
@@ -112,8 +110,9 @@ export class CorosyncTransport implements GroupTransport {
 
   async #join(group: string, listener: GroupListener): Promise<MemberAddress> {
     try {
-      return await this.#withinPatience(this.#enter(group, listener));
+      return await withinPatience(this.#options.patienceMs, () => this.#enter(group, listener));
     } catch (error) {
+      this.#abandoned.abort();
       // leave() or close() came in between: it does the rest.
       if (this.#leaving !== undefined) throw this.#notJoined();
       const failure = toLockstepError(error);
@@ -128,24 +127,6 @@ export class CorosyncTransport implements GroupTransport {
     await cpg.join(group);
     await this.#quorum?.start();
     return cpg.local;
-  }
-
-  /**
-   * While its ring breaks, a daemon takes a join at once and carries it out when it has a ring again, which may be never.
-   * @throws LockstepError COROSYNC_UNAVAILABLE
-   */
-  async #withinPatience<T>(entering: Promise<T>): Promise<T> {
-    const { patienceMs } = this.#options;
-    const entered = new AbortController();
-    const tooLong = sleep(Math.max(patienceMs, leastJoinMs), undefined, { signal: entered.signal }).then(() => {
-      throw new LockstepError("COROSYNC_UNAVAILABLE", `The daemon has not carried out the join within patienceMs (${String(patienceMs)} ms): its ring does not form. Look at corosync-cfgtool -s, at the daemon's log, and at what the nodes' firewalls let through.`);
-    });
-    try {
-      return await Promise.race([entering, tooLong]);
-    } finally {
-      entered.abort();
-      for (const late of [entering, tooLong]) late.catch(() => undefined);
-    }
   }
 
   async #open(listener: GroupListener): Promise<Cpg> {
