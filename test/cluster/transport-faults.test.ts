@@ -58,6 +58,21 @@ it("join() and queries give up after patienceMs where the daemon stands still, a
   `)).toEqual(["COROSYNC_UNAVAILABLE true", "COROSYNC_UNAVAILABLE true", "COROSYNC_UNAVAILABLE true"]);
 }, testMs);
 
+it("join() says that the daemon has gone when it goes while joining, in whichever step that is found", async () => {
+  expect(await run(`
+    const { open } = Cpg;
+    let cpg;
+    Cpg.open = async (options) => (cpg = await open.call(Cpg, options));
+    const { trackStart } = Quorum.prototype;
+    Quorum.prototype.trackStart = async function () {
+      process.kill(cpg.daemonPid, "SIGKILL");
+      while (!cpg.closed || !this.closed) await sleep(1);
+      return trackStart.call(this);
+    };
+    await corosync().join("gone", silent).then(() => console.log("joined"), (error) => console.log(error.code, error.message));
+  `)).toEqual([expect.stringMatching(/^COROSYNC_UNAVAILABLE .*systemctl start corosync/)]);
+}, testMs);
+
 it("a listener that throws when it is told of the end does not keep its member in the group, where libquorum ended first", async () => {
   expect(await run(`
     const open = Quorum.open;

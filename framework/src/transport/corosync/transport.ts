@@ -3,7 +3,7 @@
  * names, errors and the life of a member. It knows nothing of replication.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { assertSafeVersion, Cpg, daemonVersion, isCorosyncError, type MessageBatch } from "@lockstep/corosync";
+import { assertSafeVersion, Cpg, daemonVersion, isCorosyncError, type CorosyncError, type MessageBatch } from "@lockstep/corosync";
 import { LockstepError } from "../../errors.js";
 import type { Delivery, GroupListener, GroupTransport, MemberAddress, RingId } from "../group-transport.js";
 import { lostGroup, toLockstepError } from "./errors.js";
@@ -41,6 +41,8 @@ export class CorosyncTransport implements GroupTransport {
   /** The attempt to join, until it has come to its end. */
   #joining: Promise<MemberAddress> | undefined;
   #leaving: Promise<void> | undefined;
+  /** Why the daemon ended the connection. */
+  #lostBy: CorosyncError | undefined;
   /** Of joining: its connections are not waited for any more. */
   readonly #abandoned = new AbortController();
 
@@ -115,7 +117,8 @@ export class CorosyncTransport implements GroupTransport {
       this.#abandoned.abort();
       // leave() or close() came in between: it does the rest.
       if (this.#leaving !== undefined) throw this.#notJoined();
-      const failure = toLockstepError(error);
+      // Whatever step it was found in: the handles were closed because of it.
+      const failure = toLockstepError(this.#lostBy ?? error);
       this.#end(failure instanceof LockstepError ? failure : lostGroup(error as Error));
       await this.#release();
       throw failure;
@@ -144,7 +147,7 @@ export class CorosyncTransport implements GroupTransport {
           this.#tellEarlyRing();
         },
         ringChanged: (ring, nodes) => this.#ringChanged(ring, nodes),
-        ended: (error) => this.#end(lostGroup(error)),
+        ended: (error) => this.#lose(error),
       },
     });
     this.#cpg = cpg;
@@ -157,7 +160,7 @@ export class CorosyncTransport implements GroupTransport {
         else this.#listener?.quorumChanged(quorate, ring, votes);
       },
       // libcpg tells of the same end; whichever comes first.
-      ended: (error) => this.#end(lostGroup(error)),
+      ended: (error) => this.#lose(error),
     });
     await this.#assertJoining();
     return cpg;
@@ -225,6 +228,11 @@ export class CorosyncTransport implements GroupTransport {
     const enough = sleep(this.#options.farewellMs, undefined, { signal: patience.signal }).catch(() => undefined);
     await Promise.race([this.#joining?.catch(() => undefined), enough]);
     patience.abort();
+  }
+
+  #lose(error: CorosyncError): void {
+    this.#lostBy ??= error;
+    this.#end(lostGroup(error));
   }
 
   /** Tells the listener, once, that this is over. */
