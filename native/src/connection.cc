@@ -3,11 +3,13 @@
 
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "table_gate.h"
 
@@ -18,6 +20,21 @@ namespace {
 constexpr int kNotificationBytes = 1024;
 constexpr int kCreditMax = 64;
 
+// So many descriptors a connection takes at a time. Without one for its socket libqb closes descriptor 0, which is not its own (2.0.6,
+// lib/ipcc.c: the socket's number was not set), and answers as if there were no daemon. So look first.
+constexpr size_t kDescriptors = 3;
+
+bool descriptorsLeft() {
+  std::vector<int> taken;
+  while (taken.size() < kDescriptors) {
+    const int fd = eventfd(0, EFD_CLOEXEC);
+    if (fd < 0) break;
+    taken.push_back(fd);
+  }
+  for (const int fd : taken) ::close(fd);
+  return taken.size() == kDescriptors;
+}
+
 }  // namespace
 
 abi::Status Connection::open(const std::function<abi::Status(abi::Handle*)>& initialize) {
@@ -26,6 +43,7 @@ abi::Status Connection::open(const std::function<abi::Status(abi::Handle*)>& ini
   handle_ = 0;
   {
     const TableGate gate;
+    if (!descriptorsLeft()) return abi::kNoResources;
     status = initialize(&handle_);
     // cmap_initialize_map connects before it asks for its map, and leaves the connection to the caller if that fails. The others have
     // destroyed the handle that they left here, and so it is BAD_HANDLE.

@@ -64,6 +64,44 @@ describe("without permission", () => {
 });
 
 
+describe("without descriptors", () => {
+  const fixture = useDaemon();
+
+  test("handles are refused with NO_RESOURCES, or made, however few there are, and nobody's descriptor is closed", async () => {
+    const client = fixture.client();
+    await run("prlimit", ["--pid", String(client.pid), "--nofile=256"]);
+    const codes = await client.run(async ({ corosync, fs }) => {
+      const open = {
+        Cpg: () => corosync.Cpg.open({ listener: { messages: () => undefined, configurationChanged: () => undefined, ringChanged: () => undefined, ended: () => undefined } }),
+        Cmap: () => corosync.Cmap.open(),
+      };
+      // So that nothing but the handles needs descriptors from now on.
+      for (const kind of Object.values(open)) await (await kind()).close();
+      const codes: Record<string, string[]> = { Cpg: [], Cmap: [] };
+      for (let left = 0; left <= 10; left += 1) {
+        for (const [name, kind] of Object.entries(open)) {
+          const taken: number[] = [];
+          try {
+            for (;;) taken.push(fs.openSync("/dev/null", "r"));
+          } catch {
+            for (const fd of taken.splice(0, left)) fs.closeSync(fd);
+          }
+          const code = await kind().then(async (handle) => ((await handle.close()), "opened"), (error: { code: string }) => error.code);
+          codes[name]?.push(code);
+          // Its own number 0 is among those that libqb would close.
+          fs.fstatSync(0);
+          for (const fd of taken) fs.closeSync(fd);
+        }
+      }
+      return codes;
+    });
+    for (const [name, told] of Object.entries(codes)) {
+      expect(new Set(told), `${name}: ${told.join(" ")}`).toEqual(new Set(["NO_RESOURCES", "opened"]));
+      expect([told[0], told.at(-1)], name).toEqual(["NO_RESOURCES", "opened"]);
+    }
+  });
+});
+
 describe("with a full /dev/shm", () => {
   const fixture = useDaemon();
 
