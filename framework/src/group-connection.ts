@@ -209,7 +209,9 @@ export class GroupConnection {
     if (fresh === undefined) return false;
     this.#transport = fresh;
     this.#joined = undefined;
-    void old.close();
+    old.close().catch((error: unknown) => {
+      this.#all.parts.logger.warn({ group: this.#all.group, error: String(error) }, "a transport that was lost could not be closed");
+    });
     return true;
   }
 

@@ -332,6 +332,22 @@ describe("members that come and go", () => {
     await applied(replicas, "x", 3);
   });
 
+  it("comes back also where the transport that was lost cannot be closed, and says so", async () => {
+    group = new TestGroup(1);
+    const warnings: string[] = [];
+    const quiet = (): void => undefined;
+    const logger = { debug: quiet, info: quiet, error: quiet, warn: (_fields: object, text: string) => void warnings.push(text) };
+    const transport = { ...renewable(group.network, 1), close: () => Promise.reject(new Error("it does not close")) };
+    const replica = await group.start(1, { transport, logger });
+    await replica.ready();
+    group.network.kill(1);
+    await eventually(() => replica.role === "joining", "it has noticed");
+    group.network.start(1);
+    await replica.ready();
+    expect(await replica.submit.add({ key: "x", by: 1 })).toBe(1);
+    expect(warnings).toContain("a transport that was lost could not be closed");
+  });
+
   it("comes back with everything when group communication is lost on all nodes at once, under load", async () => {
     group = new TestGroup(3);
     const replicas = await Promise.all([1, 2, 3].map((node) => group.start(node, { transport: renewable(group.network, node) })));
