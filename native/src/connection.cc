@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,14 +19,14 @@ namespace {
 constexpr int kNotificationBytes = 1024;
 constexpr int kCreditMax = 64;
 
-// So many descriptors a connection takes at a time. Without one for its socket libqb closes descriptor 0, which is not its own (2.0.6,
-// lib/ipcc.c: the socket's number was not set), and answers as if there were no daemon. So look first.
+// So many descriptors a connection takes at a time. If it is refused its socket, libqb closes descriptor 0, which is not its own (2.0.6,
+// lib/ipcc.c: the socket's number was not set), and answers as if there were no daemon. So ask for sockets first.
 constexpr size_t kDescriptors = 3;
 
 bool descriptorsLeft() {
   std::vector<int> taken;
   while (taken.size() < kDescriptors) {
-    const int fd = eventfd(0, EFD_CLOEXEC);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) break;
     taken.push_back(fd);
   }
