@@ -25,6 +25,9 @@ interface Counts {
   failed: number;
 }
 
+const usage = `Usage: npm test -- [--require-cluster] [FILE …] [vitest's options]
+FILE is a part of a test file's path; without any: all. --require-cluster: what this machine cannot run counts as failed.`;
+const given = process.argv.slice(2).filter((argument) => argument !== "--require-cluster");
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 function onPath(program: string): boolean {
@@ -69,7 +72,8 @@ function runSuite(suite: Suite, results: string): Counts {
   const { status } = spawnSync(process.execPath, [
     join(root, "node_modules", "vitest", "vitest.mjs"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${results}`,
     ...(suite.parallel ? [] : ["--no-file-parallelism"]),
-    ...process.argv.slice(2).filter((argument) => argument !== "--require-cluster"),
+    // Those that name files are of one suite, mostly.
+    ...(given.length === 0 ? [] : ["--passWithNoTests", ...given]),
   ], { cwd: root, stdio: "inherit", env: { ...process.env, LOCKSTEP_TESTS: JSON.stringify(suite.include) } });
   const counts = readCounts(results);
   // Vitest failed outside a test: a file that does not load, an unhandled rejection.
@@ -84,6 +88,10 @@ function readCounts(results: string): Counts {
 }
 
 function main(): number {
+  if (given.includes("--help") || given.includes("-h")) {
+    console.log(usage);
+    return 0;
+  }
   const required = process.argv.includes("--require-cluster");
   const scratch = mkdtempSync(join(tmpdir(), "lockstep-test-"));
   const total: Counts = { passed: 0, failed: 0 };
@@ -104,6 +112,10 @@ function main(): number {
     rmSync(scratch, { recursive: true, force: true });
   }
   for (const line of leftOut) console.log(line);
+  if (total.passed + total.failed === 0) {
+    console.log(`There are no tests ${given.join(" ")}.`);
+    total.failed = 1;
+  }
   console.log(`${total.passed} passed, ${total.failed} failed`);
   return total.failed === 0 ? 0 : 1;
 }

@@ -7,12 +7,12 @@ import { runProgram, type Ended } from "./programs.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = join(root, "test", "dist", "run.js");
-/** One fast file stands for all of them; suites that it is not of have no tests then. */
-const some = ["--passWithNoTests", "framework/test/limits.test.ts"];
+/** One fast file stands for all of them. */
+const some = "framework/test/limits.test.ts";
 
 /** As on a machine without Corosync: where there is one, in a namespace in which its program cannot be run. */
 async function runWithoutCorosync(...args: string[]): Promise<Ended> {
-  const run = [program, ...some, ...args];
+  const run = [program, some, ...args];
   if (corosyncAvailable() !== undefined) return runProgram(process.execPath, run, { cwd: root });
   const hidden = ["--mount", "sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"', findTool("corosync") ?? "", process.execPath, ...run];
   return runProgram("unshare", hidden, { cwd: root });
@@ -33,5 +33,12 @@ it("fails where they are required", async () => {
   expect(output).toContain("Left out: real Corosync, because ");
   // Where something else is missing too, that is one more.
   expect(lastLine).toMatch(/^[1-9]\d* passed, [1-9]\d* failed$/);
+  expect(code).toBe(1);
+});
+
+it("fails where no test is what it was asked for", async () => {
+  const { code, output, lastLine } = await runProgram(process.execPath, [program, "there-is-no-such-file"], { cwd: root });
+  expect(output).toContain("There are no tests there-is-no-such-file.");
+  expect(lastLine).toBe("0 passed, 1 failed");
   expect(code).toBe(1);
 });
