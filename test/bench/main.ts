@@ -2,11 +2,14 @@
  * npm run bench [-- NAME …] [--totem KEY=VALUE …] [--json FILE] [--check]
  *
  * --totem: put into totem { } of the nodes' corosync.conf, such as transport=udpu.
- * --check: exit with 1 if a figure misses its goal, or one that was asked for cannot be taken here.
+ * --check: exit with 1 also if a figure misses its goal, or one that was asked for cannot be taken here.
  * Every figure that a goal is about is a ratio to something in the same run, or says so. Needs root, Corosync and a C compiler for
  * all but `table`; what cannot run here is named.
  */
+import { accessSync, constants, existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
+import { UsageError, runCommand } from "../command-line.js";
 import { corosyncAvailable } from "../cluster/available.js";
 import { Cluster } from "../cluster/cluster.js";
 import { corosyncTransport, totemSettings, type Settings } from "../cluster/corosync-conf.js";
@@ -34,52 +37,73 @@ function isName(text: string): text is Name {
   return (names as readonly string[]).includes(text);
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: "string" }, totem: { type: "string", multiple: true, default: [] }, json: { type: "string", default: "bench-results.json" }, check: { type: "boolean", default: false } } });
-const named = [...positionals, ...(values.only?.split(",") ?? [])];
-const wanted = named.length === 0 ? [...names] : named;
-const unknown = wanted.find((name) => !isName(name));
-if (unknown !== undefined) {
-  console.error(`There is no benchmark "${unknown}"; there are ${names.join(", ")}.`);
-  process.exit(2);
-}
-const totem = settingsOf(values.totem);
+const usage = `Usage: npm run bench -- [NAME …] [--totem KEY=VALUE …] [--json FILE] [--check]
+NAME is ${names.join(", ")}; without any: all of them.`;
 
-const report = new Report(`Corosync's transport: ${corosyncTransport(totem)}`);
-const obstacle = corosyncAvailable();
-let leftOut = 0;
-for (const name of wanted.filter(isName)) {
-  if (name === "table") await benchTable(report);
-  else if (obstacle !== undefined) {
-    console.error(`Left out: ${name}. ${obstacle}`);
-    leftOut++;
-  } else for (const nodes of nodeCounts(name)) await withCluster(nodes, (cluster) => onCluster[name](cluster, report));
+interface Wanted {
+  readonly parts: readonly Name[];
+  readonly totem: Settings;
+  readonly json: string;
+  readonly check: boolean;
 }
-report.print();
-report.writeJson(values.json);
-console.log(`\nWritten to ${values.json}.`);
-if (values.check) process.exitCode = checked();
 
-function checked(): number {
-  const { missed } = report;
+function wanted(args: readonly string[]): Wanted {
+  const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: { totem: { type: "string", multiple: true, default: [] }, json: { type: "string", default: "bench-results.json" }, check: { type: "boolean", default: false } } });
+  const unknown = positionals.find((name) => !isName(name));
+  if (unknown !== undefined) throw new UsageError(`There is no benchmark "${unknown}".`);
+  return { parts: positionals.length === 0 ? names : positionals.filter(isName), totem: totemSettings(values.totem), json: writable(values.json), check: values.check };
+}
+
+/** Looked at before an hour of measuring, not after it. */
+function writable(file: string): string {
+  try {
+    accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
+    return file;
+  } catch (error) {
+    throw new UsageError(`--json ${file}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function main({ parts, totem, json, check }: Wanted): Promise<number> {
+  const settings = Object.entries(totem).map(([key, value]) => `, ${key}=${value}`).join("");
+  const report = new Report(`Corosync's transport: ${corosyncTransport(totem)}${settings}`);
+  const obstacle = corosyncAvailable();
+  let leftOut = 0;
+  let failed = 0;
+  for (const name of parts) {
+    try {
+      if (name === "table") await benchTable(report);
+      else if (obstacle === undefined) for (const nodes of nodeCounts(name)) await withCluster(nodes, totem, (cluster) => onCluster[name](cluster, report));
+      else {
+        console.error(`Left out: ${name}. ${obstacle}`);
+        leftOut++;
+      }
+    } catch (error) {
+      // What the others measured is worth having.
+      console.error(`Failed: ${name}.`, error instanceof ClusterError ? error.message : error);
+      failed++;
+    }
+  }
+  if (report.isEmpty) console.log(`Nothing was measured, so ${json} is as it was.`);
+  else {
+    report.print();
+    report.writeJson(json);
+    console.log(`\nWritten to ${json}.`);
+  }
+  if (failed > 0) return 1;
+  return check ? checked(report, leftOut) : 0;
+}
+
+function checked({ missed }: Report, leftOut: number): number {
   for (const { section, what } of missed) console.log(`Goal missed: ${section}: ${what}`);
   return missed.length + leftOut === 0 ? 0 : 1;
-}
-
-function settingsOf(pairs: readonly string[]): Settings {
-  try {
-    return totemSettings(pairs);
-  } catch (error) {
-    if (!(error instanceof ClusterError)) throw error;
-    console.error(error.message);
-    return process.exit(2);
-  }
 }
 
 function nodeCounts(name: keyof typeof onCluster): readonly number[] {
   return name === "binding" ? [1, 3] : [3];
 }
 
-async function withCluster(nodes: number, bench: (cluster: Cluster) => Promise<void>): Promise<void> {
+async function withCluster(nodes: number, totem: Settings, bench: (cluster: Cluster) => Promise<void>): Promise<void> {
   const cluster = await Cluster.start({ nodes, totem });
   try {
     await bench(cluster);
@@ -87,3 +111,5 @@ async function withCluster(nodes: number, bench: (cluster: Cluster) => Promise<v
     await cluster.stop();
   }
 }
+
+await runCommand(usage, async (args) => main(wanted(args)));

@@ -30,6 +30,10 @@ export class Report {
     console.error(`  ${line(result)}`);
   }
 
+  get isEmpty(): boolean {
+    return this.#results.length === 0;
+  }
+
   /** What missed its goal. */
   get missed(): readonly Result[] {
     return this.#results.filter((result) => !meetsGoal(result));

@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { UsageError, runCommand } from "../command-line.js";
 import { corosyncAvailable } from "../cluster/available.js";
 import { totemSettings, type Settings } from "../cluster/corosync-conf.js";
 import { ClusterError } from "../cluster/processes.js";
@@ -17,7 +18,7 @@ import { formatReports, violations } from "./report.js";
 import type { RunReport, SystemName } from "./report.js";
 import { runChaos } from "./run.js";
 
-class UsageError extends Error {}
+const usage = "Usage: npm run chaos -- [--minutes M] [--seed S] [--nodes 3|5] [--disk] [--compare | --machine lock [--without-tokens] [--unhurried]] [--totem KEY=VALUE …] [--keep DIR] [--json FILE]";
 
 interface Options {
   readonly minutes: number;
@@ -40,7 +41,14 @@ interface Options {
 }
 
 function readOptions(args: readonly string[]): Options {
-  const { values } = parse(args);
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      minutes: { type: "string", default: "2" }, seed: { type: "string" }, nodes: { type: "string", default: "3" },
+      disk: { type: "boolean", default: false }, compare: { type: "boolean", default: false }, keep: { type: "string" }, json: { type: "string", default: "chaos-results.json" },
+      machine: { type: "string" }, "without-tokens": { type: "boolean", default: false }, unhurried: { type: "boolean", default: false }, totem: { type: "string", multiple: true, default: [] },
+    },
+  });
   const minutes = Number(values.minutes);
   if (!(minutes > 0 && minutes <= 24 * 60)) throw new UsageError(`--minutes is a number above 0, at most ${24 * 60}; not ${values.minutes}`);
   if (values.nodes !== "3" && values.nodes !== "5") throw new UsageError(`--nodes is 3 or 5, not ${values.nodes}`);
@@ -52,33 +60,9 @@ function readOptions(args: readonly string[]): Options {
   if (!locks && (values["without-tokens"] || values.unhurried)) throw new UsageError("--without-tokens and --unhurried are for --machine lock");
   return {
     minutes, seed: values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed), nodes: Number(values.nodes),
-    disk: values.disk, compare: values.compare, locks, withoutTokens: values["without-tokens"], unhurried: values.unhurried, totem: settingsOf(values.totem),
+    disk: values.disk, compare: values.compare, locks, withoutTokens: values["without-tokens"], unhurried: values.unhurried, totem: totemSettings(values.totem),
     keep: values.keep === undefined ? undefined : emptyDirectory(values.keep), json: values.json,
   };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        minutes: { type: "string", default: "2" }, seed: { type: "string" }, nodes: { type: "string", default: "3" },
-        disk: { type: "boolean", default: false }, compare: { type: "boolean", default: false }, keep: { type: "string" }, json: { type: "string", default: "chaos-results.json" },
-        machine: { type: "string" }, "without-tokens": { type: "boolean", default: false }, unhurried: { type: "boolean", default: false }, totem: { type: "string", multiple: true, default: [] },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}\nUsage: npm run chaos -- [--minutes M] [--seed S] [--nodes 3|5] [--disk] [--compare | --machine lock [--without-tokens] [--unhurried]] [--totem KEY=VALUE …] [--keep DIR] [--json FILE]`, { cause: error });
-  }
-}
-
-function settingsOf(pairs: readonly string[]): Settings {
-  try {
-    return totemSettings(pairs);
-  } catch (error) {
-    if (!(error instanceof ClusterError)) throw error;
-    throw new UsageError(error.message, { cause: error });
-  }
 }
 
 function emptyDirectory(given: string): string {
@@ -94,7 +78,7 @@ function emptyDirectory(given: string): string {
 
 async function main(options: Options): Promise<number> {
   const obstacle = corosyncAvailable();
-  if (obstacle !== undefined) throw new Error(obstacle);
+  if (obstacle !== undefined) throw new ClusterError(obstacle);
   const { minutes, seed, nodes, disk, compare, locks, withoutTokens, totem, keep, json } = options;
   const flags = [...(disk ? ["--disk"] : []), ...(compare ? ["--compare"] : []), ...(locks ? ["--machine lock"] : []), ...(withoutTokens ? ["--without-tokens"] : []), ...Object.entries(totem).map(([key, value]) => `--totem ${key}=${value}`)];
   console.log(`Chaos for ${minutes} min on ${nodes} nodes. To repeat these faults: npm run chaos -- ${[`--seed ${seed} --minutes ${minutes} --nodes ${nodes}`, ...flags].join(" ")}`);
@@ -147,9 +131,4 @@ function ownDirectory(directory: string, system: SystemName | "locks"): string {
   return own;
 }
 
-try {
-  process.exitCode = await main(readOptions(process.argv.slice(2)));
-} catch (error) {
-  console.error(error instanceof UsageError ? error.message : error);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-}
+await runCommand(usage, async (args) => main(readOptions(args)));

@@ -1,6 +1,6 @@
 /** The text of a node's corosync.conf. What each line means is in corosync.conf(5) and votequorum(5). */
 
-import { ClusterError } from "./processes.js";
+import { UsageError } from "../command-line.js";
 
 /** Of a section: `token: 1000`. */
 export type Settings = Readonly<Record<string, string | number>>;
@@ -30,11 +30,11 @@ export function logFile(directory: string): string {
   return `${directory}/corosync.log`;
 }
 
-/** Of `KEY=VALUE` each. @throws ClusterError */
+/** Of `KEY=VALUE` each. @throws UsageError */
 export function totemSettings(pairs: readonly string[]): Settings {
   return Object.fromEntries(pairs.map((pair) => {
     const [, key, value] = /^([a-z_]+)=(.+)$/.exec(pair) ?? [];
-    if (key === undefined || value === undefined) throw new ClusterError(`--totem takes KEY=VALUE, such as transport=udpu, not ${JSON.stringify(pair)}.`);
+    if (key === undefined || value === undefined) throw new UsageError(`--totem takes KEY=VALUE, such as transport=udpu, not ${JSON.stringify(pair)}.`);
     return [key, value];
   }));
 }

@@ -8,6 +8,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { UsageError, runCommand } from "../command-line.js";
 import { catalogue } from "./catalogue/index.js";
 import type { Level, Mutation } from "./mutation.js";
 import { judge, printLine, writeTable, type Result } from "./results.js";
@@ -15,14 +16,12 @@ import { runTrial } from "./run-trial.js";
 import { nameOf, type Trial } from "./trial.js";
 import { NoLongerApplies, Workspace } from "./workspace.js";
 
-const usage = "npm run mutations -- [--only ID[,ID]] [--histories N] [--seed S] [--list]";
+const usage = "Usage: npm run mutations -- [--only ID[,ID]] [--histories N] [--seed S] [--list]";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
 /** Without --histories. A history of replicas takes as long as a dozen of cores. */
 const defaultHistories: Readonly<Record<Level, number>> = { core: 50_000, replica: 4_000 };
 /** How many the code must pass without a mistake, at most: npm test and npm run simulate look for longer. */
 const soundHistories: Readonly<Record<Level, number>> = { core: 2_000, replica: 200 };
-
-class UsageError extends Error {}
 
 interface Wanted {
   readonly mutations: readonly Mutation[];
@@ -32,8 +31,9 @@ interface Wanted {
   readonly list: boolean;
 }
 
-function wanted(): Wanted {
-  const { only, histories, seed, list = false } = parse();
+function wanted(args: readonly string[]): Wanted {
+  const { values } = parseArgs({ args: [...args], options: { only: { type: "string" }, histories: { type: "string" }, seed: { type: "string" }, list: { type: "boolean" } } });
+  const { only, histories, seed, list = false } = values;
   const ids = only?.split(",");
   const unknown = ids?.find((id) => !catalogue.some((mutation) => mutation.id === id));
   if (unknown !== undefined) throw new UsageError(`there is no mutation ${unknown}; --list shows all`);
@@ -42,14 +42,6 @@ function wanted(): Wanted {
     mutations: catalogue.filter(({ id }) => ids === undefined || ids.includes(id)), all: ids === undefined, list,
     histories: given === undefined ? defaultHistories : { core: given, replica: given }, seed: wholeNumber("seed", seed ?? "1"),
   };
-}
-
-function parse() {
-  try {
-    return parseArgs({ options: { only: { type: "string" }, histories: { type: "string" }, seed: { type: "string" }, list: { type: "boolean" } } }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 function wholeNumber(name: string, given: string): number {
@@ -129,11 +121,9 @@ function summarise(results: readonly Result[]): string {
   return `${results.length} mistakes: ${by("histories")} found in random histories, ${by("scenario") + by("test")} by transcripts and tests of single parts, ${nothing} that change nothing, ${bad} not found.`;
 }
 
-try {
-  const options = wanted();
-  if (options.list) for (const { id, rule } of options.mutations) console.log(`${id}: ${rule}`);
-  else process.exitCode = (await run(options)) ? 0 : 1;
-} catch (error) {
-  console.error(error instanceof UsageError ? `${error.message}\n${usage}` : error);
-  process.exitCode = 2;
-}
+await runCommand(usage, async (args) => {
+  const options = wanted(args);
+  if (!options.list) return (await run(options)) ? 0 : 1;
+  for (const { id, rule } of options.mutations) console.log(`${id}: ${rule}`);
+  return 0;
+});

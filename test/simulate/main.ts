@@ -5,14 +5,13 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
+import { UsageError, runCommand } from "../command-line.js";
 import { explain, trace } from "./replay.js";
 import type { Coverage, Failure, Job, Report } from "./job.js";
 import { Totals } from "./totals.js";
 import { isMachineName, workloads, type MachineName } from "./workloads.js";
 
-const usage = "npm run simulate -- [--seconds N | --histories N] [--seed S] [--workers N] [--missed] [--machine laboratory|lock] | --seed S --trace [--machine …]";
-
-class UsageError extends Error {}
+const usage = "Usage: npm run simulate -- [--seconds N | --histories N] [--seed S] [--workers N] [--missed] [--machine laboratory|lock] | --seed S --trace [--machine …]";
 
 interface Wanted {
   readonly seconds: number | undefined;
@@ -24,21 +23,13 @@ interface Wanted {
   readonly machine: MachineName;
 }
 
-function wanted(): Wanted {
-  const { values } = parse();
+function wanted(args: readonly string[]): Wanted {
+  const { values } = parseArgs({ args: [...args], options: { seconds: { type: "string" }, histories: { type: "string" }, seed: { type: "string" }, workers: { type: "string" }, missed: { type: "boolean" }, trace: { type: "boolean" }, machine: { type: "string" } } });
   const { seconds, histories, seed, workers, missed = false, trace: traced = false, machine = "laboratory" } = values;
   const given = { seconds: number("seconds", seconds), histories: number("histories", histories), seed: number("seed", seed) };
   if (traced && given.seed === undefined) throw new UsageError("--trace shows one history: say which with --seed");
   if (!isMachineName(machine)) throw new UsageError(`--machine must be ${Object.keys(workloads).join(" or ")}, not ${machine}`);
   return { ...given, machine, workers: number("workers", workers) ?? availableParallelism(), missed, trace: traced };
-}
-
-function parse() {
-  try {
-    return parseArgs({ options: { seconds: { type: "string" }, histories: { type: "string" }, seed: { type: "string" }, workers: { type: "string" }, missed: { type: "boolean" }, trace: { type: "boolean" }, machine: { type: "string" } } });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 function number(name: string, given: string | undefined): number | undefined {
@@ -89,11 +80,8 @@ function show(line: string): void {
 // Whoever reads only the first lines has seen enough.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => { process.exit(error.code === "EPIPE" ? 0 : 1); });
 
-try {
-  const options = wanted();
+await runCommand(usage, async (args) => {
+  const options = wanted(args);
   const well = options.trace ? await trace(options.machine, options.seed ?? 1) : await search(options);
-  process.exitCode = well ? 0 : 1;
-} catch (error) {
-  console.error(error instanceof UsageError ? `${error.message}\n${usage}` : error);
-  process.exitCode = 2;
-}
+  return well ? 0 : 1;
+});
