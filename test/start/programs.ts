@@ -9,10 +9,17 @@ export interface Ended {
   readonly lastLine: string;
 }
 
-/** @param path Looked into before PATH. */
-export async function runProgram(command: string, args: readonly string[], { cwd, path }: { readonly cwd: string; readonly path?: string }): Promise<Ended> {
+export interface Place {
+  readonly cwd: string;
+  /** Looked into before PATH. */
+  readonly path?: string;
+  /** Besides PATH and HOME. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export async function runProgram(command: string, args: readonly string[], { cwd, path, env }: Place): Promise<Ended> {
   const { PATH = "", HOME = "/" } = process.env;
-  const child = spawn(command, args, { cwd, env: { PATH: path === undefined ? PATH : `${path}:${PATH}`, HOME }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, args, { cwd, env: { PATH: path === undefined ? PATH : `${path}:${PATH}`, HOME, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => { output += text; });
   const [code] = (await once(child, "close")) as [number | null];

@@ -1,4 +1,4 @@
-/** `setup.mjs`, in a project of its own with one dependency and one file in each example: what it does, and when it does nothing. */
+/** `setup.mjs`, in a project of its own with the native part, one dependency and one file in each example: what it does, and when it does nothing. */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -7,12 +7,17 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { runProgram, type Ended } from "./programs.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
+const manifest = { name: "project", private: true, type: "module", workspaces: ["native"], devDependencies: { typescript: "file:compiler" } };
+/** What it needs is what the test's project does without. */
+const { dependencies: _, devDependencies: __, ...native } = JSON.parse(readFileSync(join(root, "native", "package.json"), "utf8")) as { name: string; version: string; dependencies: object; devDependencies: object };
 const lock = {
   name: "project", lockfileVersion: 3, requires: true,
   packages: {
-    "": { name: "project", dependencies: { typescript: "file:compiler" } },
+    "": { name: "project", workspaces: ["native"], devDependencies: { typescript: "file:compiler" } },
     "node_modules/typescript": { resolved: "compiler", link: true },
-    compiler: { name: "typescript", version: "1.0.0" },
+    compiler: { name: "typescript", version: "1.0.0", dev: true },
+    "node_modules/@lockstep/corosync": { resolved: "native", link: true },
+    native: { name: native.name, version: native.version },
   },
 };
 let project: string;
@@ -24,7 +29,8 @@ beforeEach(() => {
   // Making it takes half a minute; where it cannot be made there is none.
   const built = join(root, "native", "build");
   if (existsSync(built)) cpSync(built, join(project, "native", "build"), { recursive: true });
-  write("package.json", JSON.stringify({ name: "project", private: true, type: "module", dependencies: { typescript: "file:compiler" } }));
+  write("package.json", JSON.stringify(manifest));
+  write("native/package.json", JSON.stringify(native));
   write("package-lock.json", JSON.stringify(lock));
   write("compiler/package.json", JSON.stringify({ name: "typescript", version: "1.0.0" }));
   write("compiler/bin/tsc", `import(${JSON.stringify(pathToFileURL(join(root, "node_modules", "typescript", "bin", "tsc")).href)});\n`);
@@ -49,8 +55,8 @@ function files(): Map<string, number> {
   return new Map(readdirSync(project, { recursive: true, encoding: "utf8" }).map((path) => [path, statSync(join(project, path)).mtimeMs]));
 }
 
-async function setUp(): Promise<Ended> {
-  const ended = await runProgram(process.execPath, ["setup.mjs"], { cwd: project });
+async function setUp(env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  const ended = await runProgram(process.execPath, ["setup.mjs"], { cwd: project, env });
   expect(ended.code, ended.output).toBe(0);
   return ended;
 }
@@ -61,6 +67,14 @@ it("installs and compiles the first time, and changes nothing the second time", 
   const before = files();
   expect((await setUp()).output).not.toContain("Installing");
   expect(files()).toEqual(before);
+});
+
+it("leaves the addon to build.mjs, which can do without: npm would compile it, download Node's headers for it, and fail where it cannot", async () => {
+  rmSync(join(project, "native", "build"), { recursive: true, force: true });
+  // What npm runs to compile, and what build.mjs wants, is not there.
+  expect((await setUp()).output).toContain("corosync() will not be available: ");
+  expect(existsSync(join(project, "native", "build"))).toBe(false);
+  expect(compiled()).toContain('"first"');
 });
 
 it("compiles again what was changed, without installing", async () => {
