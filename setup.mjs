@@ -52,7 +52,8 @@ function install() {
   const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).update(process.versions.modules).digest("hex");
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === lock) return;
   console.error("Installing dependencies (npm ci) …");
-  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  // Whatever the user's npm leaves out elsewhere, NODE_ENV=production among it: the compiler is a development dependency.
+  run("npm", ["ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"]);
   mkdirSync(dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, lock);
 }
