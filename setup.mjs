@@ -6,7 +6,7 @@
 // Plain JavaScript on Node alone, because it runs before anything is installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,7 +16,7 @@ const dev = process.argv.includes("--dev");
 const stampFile = join(root, "node_modules", ".lockstep-installed");
 
 checkNode();
-await takeTurn();
+const turn = await takeTurn();
 install();
 buildNative();
 compile();
@@ -29,22 +29,28 @@ function checkNode() {
 
 /**
  * Two at a time in one clone, as when two programs are started for the first time, would install over each other. An abstract
- * socket is the lock: the kernel gives it back however this process ends. Only Linux has them; elsewhere nothing is locked.
+ * socket is the lock: the kernel gives it back when this process and those that it runs have ended, however they do: an npm that
+ * is left over still installs. Only Linux has them; elsewhere nothing is locked.
+ *
+ * Returns the descriptors to pass on.
  */
 async function takeTurn() {
-  if (process.platform !== "linux") return;
+  if (process.platform !== "linux") return [];
   const name = `\0lockstep-setup-${createHash("sha256").update(root).digest("hex")}`;
-  for (let told = false; !(await canListen(name)); told = true) {
+  for (let told = false; ; told = true) {
+    const server = await listen(name);
+    if (server !== undefined) return [server._handle.fd];
     if (!told) console.error("Waiting for another setup of this clone to end …");
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
-function canListen(name) {
+/** undefined: another does. */
+function listen(name) {
   return new Promise((resolve, reject) => {
     const server = createServer().unref();
-    server.once("error", (error) => (error.code === "EADDRINUSE" ? resolve(false) : reject(error)));
-    server.listen(name, () => resolve(true));
+    server.once("error", (error) => (error.code === "EADDRINUSE" ? resolve(undefined) : reject(error)));
+    server.listen(name, () => resolve(server));
   });
 }
 
@@ -52,6 +58,8 @@ function install() {
   const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).update(process.versions.modules).digest("hex");
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === lock) return;
   console.error("Installing dependencies (npm ci) …");
+  // What is half removed when this is killed must not pass for what it was.
+  rmSync(stampFile, { force: true });
   // Whatever the user's npm leaves out elsewhere, NODE_ENV=production among it: the compiler is a development dependency.
   run("npm", ["ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"]);
   mkdirSync(dirname(stampFile), { recursive: true });
@@ -69,7 +77,7 @@ function compile() {
 }
 
 function run(command, args) {
-  const { status, error, signal } = spawnSync(command, args, { cwd: root, stdio: ["ignore", process.stderr, "inherit"] });
+  const { status, error, signal } = spawnSync(command, args, { cwd: root, stdio: ["ignore", process.stderr, "inherit", ...turn] });
   if (error !== undefined) fail(`${command} could not be started: ${error.message}`);
   if (status !== 0) fail(`${command} ${args.join(" ")} failed${signal === null ? "" : ` (${signal})`}: see above.`);
 }

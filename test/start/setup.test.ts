@@ -1,9 +1,12 @@
 /** `setup.mjs`, in a project of its own with the native part, one dependency and one file in each example: what it does, and when it does nothing. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { eventually } from "../cluster/eventually.js";
 import { runProgram, type Ended } from "./programs.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -96,6 +99,26 @@ it("installs again when package-lock.json was changed", async () => {
   expect((await setUp()).output).toContain("Installing dependencies");
   expect(readdirSync(join(project, "node_modules"))).not.toContain("left-over");
   expect((await setUp()).output).not.toContain("Installing");
+});
+
+it("waits for the npm of one that was killed, which goes on installing, and installs after it", async () => {
+  write("package.json", JSON.stringify({ ...manifest, scripts: { install: "node install.mjs" } }));
+  write("install.mjs", 'import { existsSync, writeFileSync } from "node:fs"; writeFileSync("begun", ""); while (!existsSync("go")) await new Promise((resolve) => setTimeout(resolve, 20));');
+  const killed = spawn(process.execPath, ["setup.mjs"], { cwd: project, stdio: "ignore" });
+  try {
+    await eventually(() => existsSync(join(project, "begun")), { what: "npm to install", timeoutMs: 30_000 });
+    killed.kill("SIGKILL");
+    await once(killed, "exit");
+    const next = spawn(process.execPath, ["setup.mjs"], { cwd: project, stdio: ["ignore", "ignore", "pipe"] });
+    const ended = once(next, "close");
+    const [said] = await once(next.stderr, "data") as [Buffer];
+    expect(String(said)).toBe("Waiting for another setup of this clone to end …\n");
+    write("go", "");
+    expect((await ended)[0]).toBe(0);
+    expect(compiled()).toContain('"first"');
+  } finally {
+    write("go", "");
+  }
 });
 
 it("fails, and says at what, when it cannot install; the next run tries again", async () => {
