@@ -27,7 +27,7 @@ let project: string;
 
 beforeEach(() => {
   project = mkdtempSync(join(tmpdir(), "lockstep-setup-test-"));
-  cpSync(join(root, "setup.mjs"), join(project, "setup.mjs"));
+  for (const file of ["setup.mjs", "tsconfig.base.json"]) cpSync(join(root, file), join(project, file));
   for (const part of ["binding.gyp", "build.mjs", "src"]) cpSync(join(root, "native", part), join(project, "native", part), { recursive: true });
   // Making it takes half a minute; where it cannot be made there is none.
   const built = join(root, "native", "build");
@@ -38,7 +38,7 @@ beforeEach(() => {
   write("compiler/package.json", JSON.stringify({ name: "typescript", version: "1.0.0" }));
   write("compiler/bin/tsc", `import(${JSON.stringify(pathToFileURL(join(root, "node_modules", "typescript", "bin", "tsc")).href)});\n`);
   for (const example of ["kv-store", "lock-service"]) {
-    write(`examples/${example}/tsconfig.json`, JSON.stringify({ compilerOptions: { composite: true, rootDir: "src", outDir: "dist", types: [] }, include: ["src"] }));
+    write(`examples/${example}/tsconfig.json`, JSON.stringify({ extends: "../../tsconfig.base.json", compilerOptions: { rootDir: "src", outDir: "dist", types: [] }, include: ["src"] }));
     write(`examples/${example}/src/main.ts`, 'export const says = "first";\n');
   }
 });
@@ -90,6 +90,13 @@ it("compiles again what was changed, without installing", async () => {
   write("examples/kv-store/src/main.ts", 'export const says = "changed";\n');
   expect((await setUp()).output).not.toContain("Installing");
   expect(compiled()).toContain('"changed"');
+});
+
+it("compiles again what was removed", async () => {
+  await setUp();
+  rmSync(join(project, "examples", "kv-store", "dist"), { recursive: true });
+  expect((await setUp()).output).not.toContain("Installing");
+  expect(compiled()).toContain('"first"');
 });
 
 it("installs again when package-lock.json was changed", async () => {
