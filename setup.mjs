@@ -77,7 +77,9 @@ function compile() {
 }
 
 function run(command, args) {
-  const { status, error, signal } = spawnSync(command, args, { cwd: root, stdio: ["ignore", process.stderr, "inherit", ...turn] });
+  // On Windows npm is a script for the shell.
+  const shell = process.platform === "win32" && command === "npm";
+  const { status, error, signal } = spawnSync(command, args, { cwd: root, shell, stdio: ["ignore", process.stderr, "inherit", ...turn] });
   if (error !== undefined) fail(`${command} could not be started: ${error.message}`);
   if (status !== 0) fail(`${command} ${args.join(" ")} failed${signal === null ? "" : ` (${signal})`}: see above.`);
 }
