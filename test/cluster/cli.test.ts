@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, it, vi } from "vitest";
+import { runProgram, type Ended } from "../start/programs.js";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -16,8 +17,9 @@ interface Run {
   readonly err: string;
 }
 
+const program = fileURLToPath(new URL("../dist/cluster/cli.js", import.meta.url));
+
 function cluster(...args: string[]): Run {
-  const program = fileURLToPath(new URL("../dist/cluster/cli.js", import.meta.url));
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: "utf8", env: { ...process.env, TMPDIR: place } });
   return { code: status, out: stdout, err: stderr };
 }
@@ -44,6 +46,18 @@ it("keeps a cluster up between commands, breaks it, mends it and takes it down",
   expect(cluster("status").out).toMatch(/^node 1: running/);
   expect(cluster("down")).toEqual({ code: 0, out: "Down.\n", err: "" });
   expect(cluster("down")).toEqual({ code: 0, out: "No cluster is up.\n", err: "" });
+});
+
+it("is used from several terminals at once: one starts it, and each changes what it was told to", async () => {
+  const together = async (...commands: string[][]): Promise<Ended[]> => Promise.all(commands.map(async (args) => runProgram(process.execPath, [program, ...args], { cwd: place, env: { TMPDIR: place } })));
+  const up = ["up", "--nodes", "2", "--token", "400"];
+  const starts = await together(up, up, up, up);
+  const refused = starts.filter(({ code }) => code === 1);
+  expect(starts.filter(({ code }) => code === 0)).toHaveLength(1);
+  expect(refused.map(({ output }) => output)).toEqual([1, 2, 3].map(() => "A cluster is up already: see status, or take it down first.\n"));
+  await together(["cut", "1"], ["loss", "2", "1"], ["block", "1", "2"], ["loss", "1", "2"]);
+  expect(cluster("status").out).toMatch(/^node 1: .*, cut, loses 2 %\nnode 2: .*, hears nothing from 1, loses 1 %\n$/);
+  expect(cluster("down").code).toBe(0);
 });
 
 it("says what is wrong in one line, and exits with 1", () => {

@@ -9,6 +9,7 @@ import { Cluster } from "./cluster.js";
 import { ClusterError } from "./processes.js";
 import { loadState } from "./state.js";
 import { takeDown } from "./take-down.js";
+import { takeTurn } from "./turn.js";
 
 const directory = join(tmpdir(), "lockstep-cluster-cli");
 
@@ -79,6 +80,9 @@ const actions: Readonly<Record<string, Action>> = {
   },
 };
 
+/** What others need not wait for. */
+const onlyLook: ReadonlySet<string> = new Set(["status", "exec", "logs"]);
+
 async function up(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { nodes: { type: "string", default: "3" }, token: { type: "string", default: "1000" } } });
   if (loadState(directory) !== undefined) throw new ClusterError("A cluster is up already: see status, or take it down first.");
@@ -144,6 +148,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (action === undefined) throw new ClusterError(`There is no command "${name}". See: npm run cluster -- help`);
   const reason = corosyncAvailable();
   if (reason !== undefined) throw new ClusterError(reason);
+  if (!onlyLook.has(name)) await takeTurn(directory);
   return await action(rest) ?? 0;
 }
 
