@@ -109,7 +109,13 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
+/** Whoever read it has gone: `| head`, a terminal that was closed. That is no reason for a server to end. */
+function goOnUnheard(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+}
+
 async function main(): Promise<void> {
+  goOnUnheard();
   const options = parseOptions(process.argv.slice(2));
   switch (options.run) {
     case "help":

@@ -27,6 +27,16 @@ describe("the program", { timeout: 60_000 }, () => {
     expect(output).toEqual({ out: expect.stringMatching(/Stopping\.\n$/) as unknown, err: "" });
   });
 
+  it("goes on when nobody reads what it says any more, and stops cleanly", async () => {
+    const { child, output, ended } = run("--memory", "--port", "0");
+    await eventually("it says that it runs", () => output.out.includes("Ctrl-C"), 30_000);
+    const client = await RespClient.connect(portsOf(output.out)[0] ?? 0);
+    child.stdout.destroy();
+    child.kill("SIGINT");
+    expect({ code: await ended, err: output.err }).toEqual({ code: 0, err: "" });
+    await client.closed;
+  });
+
   it("serves ioredis and node-redis as they are, each on a replica of its own", async () => {
     const { child, output, ended } = run("--memory", "--port", "0");
     await eventually("it says that it runs", () => output.out.includes("Ctrl-C"), 30_000);

@@ -18,6 +18,7 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stdout.write(serveUsage);
     return 0;
   }
+  goOnUnheard();
   try {
     return options.run === "embedded" ? await runEmbedded(options) : await runClustered(options);
   } catch (error) {
@@ -147,6 +148,11 @@ function stopped(stop: () => Promise<void>): Promise<number> {
     process.on("SIGINT", onSignal);
     process.on("SIGTERM", onSignal);
   });
+}
+
+/** Whoever read it has gone: `| head`, a terminal that was closed. That is no reason for a server to end. */
+function goOnUnheard(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 }
 
 function say(line: string): void {

@@ -42,6 +42,16 @@ describe("serve", { timeout: 60_000 }, () => {
     expect(output).toEqual({ out: expect.stringMatching(/Stopping\.\n$/) as unknown, err: "" });
   });
 
+  it("goes on when nobody reads what it says any more, and stops cleanly", async () => {
+    const { child, output, ended } = run(["serve", "--memory", "--port", "0"]);
+    const [url] = await serving({ child, output, ended });
+    child.stdout?.destroy();
+    child.kill("SIGHUP");
+    expect((await call("POST", `${url}/v1/sessions`)).status).toBe(201);
+    child.kill("SIGINT");
+    expect({ code: await ended, err: output.err }).toEqual({ code: 0, err: "" });
+  });
+
   it("keeps everything that was answered, however it ends, in the current directory unless told otherwise", async () => {
     const first = run(["serve", "--port", "0"], scratch);
     const [one = ""] = await serving(first);
