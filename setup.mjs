@@ -23,8 +23,10 @@ compile();
 
 function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  if (major > 20 || (major === 20 && minor >= 19)) return;
-  fail(`Lockstep needs Node.js 20.19 or newer; this is ${process.versions.node}.`);
+  if (major < 20 || (major === 20 && minor < 19)) fail(`Lockstep needs Node.js 20.19 or newer; this is ${process.versions.node}.`);
+  // Vitest's bundler is not installed on these.
+  const withoutTools = major === 21 || (major === 22 && minor < 12);
+  if (dev && withoutTools) fail(`Lockstep's tests and tools need Node.js 20.19 or later ones of 20, or 22.12 or newer; this is ${process.versions.node}, on which only npm start works.`);
 }
 
 /**

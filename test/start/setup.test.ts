@@ -128,6 +128,17 @@ it("waits for the npm of one that was killed, which goes on installing, and inst
   }
 });
 
+it.each([
+  ["20.18.3", [], "Lockstep needs Node.js 20.19 or newer; this is 20.18.3."],
+  ["22.11.0", ["--dev"], "tests and tools need Node.js 20.19 or later ones of 20, or 22.12 or newer; this is 22.11.0"],
+])("refuses Node.js %s with %j before it does anything", async (version, args, says) => {
+  const pretend = `data:text/javascript,Object.defineProperty(process.versions, "node", { value: "${version}" })`;
+  const { code, output } = await runProgram(process.execPath, ["--import", pretend, "setup.mjs", ...args], { cwd: project });
+  expect(output).toContain(says);
+  expect(code).toBe(1);
+  expect(existsSync(join(project, "node_modules"))).toBe(false);
+});
+
 it("fails, and says at what, when it cannot install; the next run tries again", async () => {
   write("package-lock.json", "no JSON");
   const { code, output } = await runProgram(process.execPath, ["setup.mjs"], { cwd: project });
