@@ -54,6 +54,26 @@ describe("limits.answerTimeoutMs", () => {
   });
 });
 
+describe("limits.pendingSubmissions", () => {
+  it("bounds the reads that wait where nothing commits, each sent in an entry of its own", async () => {
+    const [first] = await three({ limits: { pendingSubmissions: 5, silenceTimeoutMs: 60_000, answerTimeoutMs: 60_000 } });
+    await first.submit.echo("the group has a time");
+    group.network.pause(2);
+    group.network.pause(3);
+    const reads: Promise<number>[] = [];
+    for (let i = 0; i < 5; i++) {
+      const { end } = first.inspect().positions;
+      reads.push(first.query.total("x", { consistency: "linearizable" }));
+      await eventually(() => first.inspect().positions.end > end, "it is sent, and has come back");
+    }
+    await expect(first.query.total("x", { consistency: "linearizable" })).rejects.toMatchObject({ code: "QUEUE_FULL", outcome: "none", message: expect.stringContaining("limits.pendingSubmissions") as string });
+    group.network.resume(2);
+    group.network.resume(3);
+    expect(await Promise.all(reads)).toEqual([0, 0, 0, 0, 0]);
+    expect(await first.query.total("x", { consistency: "linearizable" })).toBe(0);
+  });
+});
+
 describe("limits.eventEntries", () => {
   it("bounds the events that are kept: older ones are refused, the newest are all there", async () => {
     const eventEntries = 10;

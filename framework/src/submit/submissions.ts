@@ -61,6 +61,7 @@ export class Submissions {
   #queuedBytes = 0;
   #sentBytes = 0;
   #sentCommands = 0;
+  #sentBarriers = 0;
 
   constructor(limits: Limits, abandon: (n: number) => void) {
     this.#limits = limits;
@@ -99,7 +100,7 @@ export class Submissions {
   }
 
   barrier(options: WaitOptions): Promise<void> {
-    if (this.#barriers.length >= this.#limits.pendingSubmissions) {
+    if (this.#barriers.length + this.#sentBarriers >= this.#limits.pendingSubmissions) {
       return Promise.reject(new LockstepError("QUEUE_FULL", `limits.pendingSubmissions: ${this.#limits.pendingSubmissions} reads are waiting; try again later`));
     }
     return new Promise((resolve, reject) => {
@@ -159,6 +160,7 @@ export class Submissions {
     this.#queuedBytes -= commandBytes;
     this.#sentCommands += submissions.length;
     this.#sentBytes += commandBytes;
+    this.#sentBarriers += barriers.length;
     this.#sent.set(n, { submissions, barriers, awaited: submissions.length + barriers.length });
     return submissions.map((submission) => submission.bytes);
   }
@@ -264,6 +266,7 @@ export class Submissions {
     this.#sent.delete(n);
     this.#sentBytes -= sizeOf(batch.submissions);
     this.#sentCommands -= batch.submissions.length;
+    this.#sentBarriers -= batch.barriers.length;
     return batch;
   }
 }

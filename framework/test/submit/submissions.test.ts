@@ -35,6 +35,25 @@ describe("submissions", () => {
     expect([submissions.commands, submissions.bytes]).toEqual([1, 1]);
   });
 
+  it("count reads until they are confirmed: what waits, what is sent, and what waits again", async () => {
+    const { submissions } = make({ pendingSubmissions: 2 });
+    const first = ending(submissions.barrier(soon));
+    submissions.take(1);
+    void submissions.barrier(soon);
+    expect(await ending(submissions.barrier(soon))).toBe("QUEUE_FULL");
+    submissions.take(2);
+    expect(await ending(submissions.barrier(soon))).toBe("QUEUE_FULL");
+    submissions.answer(1, []);
+    expect(await first).toEqual(["result", undefined]);
+    void submissions.barrier(soon);
+    expect(await ending(submissions.barrier(soon))).toBe("QUEUE_FULL");
+    submissions.lose(2, () => undefined, "a snapshot took its place");
+    expect(await ending(submissions.barrier(soon))).toBe("QUEUE_FULL");
+    submissions.take(3);
+    submissions.answer(3, []);
+    expect(await ending(Promise.race([submissions.barrier(soon), Promise.resolve("taken")]))).toEqual(["result", "taken"]);
+  });
+
   it("travel in batches up to the byte limit; a larger one travels alone", () => {
     const { submissions } = make({ batchBytes: 100 });
     for (const size of [40, 40, 500, 10, 10]) void submissions.submit(bytes(size), undefined, soon);
