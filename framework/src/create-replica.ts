@@ -8,7 +8,7 @@ import { defaultLogger } from "./logger.js";
 import type { AnyCommand, AnyMachine, AnyQuery, Machine } from "./machine/types.js";
 import { ControlServer, type Controlled } from "./operate/control-server.js";
 import type { Replica } from "./replica-api.js";
-import { checkGroup, checkSlots, openStoreOf, policyOf, type ReplicaOptions } from "./replica-options.js";
+import { checkOptions, checkSlots, openStoreOf, policyOf, type ReplicaOptions } from "./replica-options.js";
 import { ReplicaNode } from "./replica.js";
 
 /**
@@ -21,7 +21,7 @@ export async function createReplica<
   C extends Readonly<Record<string, AnyCommand<S>>>,
   Q extends Readonly<Record<string, AnyQuery<S>>>,
 >(machine: Machine<S, C, Q>, options: ReplicaOptions): Promise<Replica<S, C, Q>> {
-  checkGroup(options.group);
+  checkOptions(machine, options);
   const parts = wireParts({
     machine: machine as unknown as AnyMachine<unknown>,
     checkDeterminism: options.checkDeterminism ?? false,

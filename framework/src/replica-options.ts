@@ -1,6 +1,6 @@
 /** The options of createReplica, checked. */
 import { LockstepError } from "./errors.js";
-import type { Provide } from "./container.js";
+import { tokens, type Provide } from "./container.js";
 import { corosyncPolicy, majorityPolicy, type QuorumPolicy } from "./core/quorum-policy.js";
 import type { Durability } from "./core/messages.js";
 import type { Limits } from "./limits.js";
@@ -46,7 +46,39 @@ export interface ReplicaOptions {
 /** libcpg's CPG_MAX_NAME_LENGTH is 128, of which it uses one byte for itself. */
 const maxGroupBytes = 127;
 
-export function checkGroup(group: string): void {
+const optionNames: Readonly<Record<keyof ReplicaOptions, true>> = {
+  group: true, transport: true, slots: true, quorum: true, durability: true, directory: true, limits: true, logger: true, checkDeterminism: true, provide: true,
+};
+
+/** What types do not keep JavaScript from giving. A name that is misspelt would leave out what was asked for, without a word. */
+export function checkOptions(machine: unknown, options: ReplicaOptions): void {
+  const check = (holds: boolean, message: string): void => { if (!holds) throw new LockstepError("CONFIGURATION_INVALID", message); };
+  const noneOf = (given: object, known: object, what: string): void => {
+    for (const name of Object.keys(given)) check(Object.hasOwn(known, name), `${name} is not ${what}; there are ${Object.keys(known).join(", ")}`);
+  };
+  check(hasFunctions(machine, ["initialState"]), "createReplica(machine, options) takes a machine made by defineMachine()");
+  check(isObject(options), "createReplica(machine, options) takes an object of options: group and transport at least");
+  noneOf(options, optionNames, "an option of createReplica()");
+  check(hasFunctions(options.transport, ["configuredNodes", "join", "multicast", "leave", "close"]), "transport must be a GroupTransport: corosync(), memory(), or one of your own");
+  check(options.limits === undefined || isObject(options.limits), "limits must be an object: { tickMs: 20, … }");
+  check(options.logger === undefined || hasFunctions(options.logger, ["debug", "info", "warn", "error"]), "logger must have the functions debug, info, warn and error, as a pino logger has");
+  const { provide = {} } = options;
+  check(isObject(provide), "provide must be an object of functions: { clock: () => myClock, … }");
+  noneOf(provide, tokens, "a part of a replica");
+  for (const [name, make] of Object.entries(provide)) check(make === undefined || typeof make === "function", `provide.${name} must be a function that returns the part`);
+  checkGroup(options.group);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function hasFunctions(value: unknown, names: readonly string[]): boolean {
+  return isObject(value) && names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
+}
+
+export function checkGroup(group: unknown): void {
+  if (typeof group !== "string") throw new LockstepError("CONFIGURATION_INVALID", `group must be a name, not ${group === undefined ? "left out" : JSON.stringify(group)}`);
   const bytes = Buffer.byteLength(group);
   if (bytes === 0 || bytes > maxGroupBytes || group.includes("\0")) {
     throw new LockstepError("CONFIGURATION_INVALID", `group must be a name of 1 to ${maxGroupBytes} bytes without NUL, not ${JSON.stringify(group)}`);
@@ -54,7 +86,7 @@ export function checkGroup(group: string): void {
 }
 
 export function checkSlots(slots: readonly number[]): readonly number[] {
-  const sorted = Array.from(new Set(slots)).sort((a, b) => a - b);
+  const sorted = Array.isArray(slots) ? Array.from(new Set(slots)).sort((a, b) => a - b) : [];
   const valid = sorted.every((slot) => Number.isSafeInteger(slot) && slot >= 1 && slot <= 0xffff_ffff);
   if (sorted.length === 0 || sorted.length !== slots.length || !valid) {
     throw new LockstepError("CONFIGURATION_INVALID", `slots must be different node ids (1 to 2^32 - 1), at least one, not ${JSON.stringify(slots)}`);
@@ -65,7 +97,7 @@ export function checkSlots(slots: readonly number[]): readonly number[] {
 export function policyOf(option: QuorumOption = "majority"): QuorumPolicy {
   if (option === "majority") return majorityPolicy;
   if (option === "corosync") return corosyncPolicy({ twoNodeIsFenced: false });
-  if (typeof option === "object" && option.policy === "corosync" && option.twoNode === "fenced") return corosyncPolicy({ twoNodeIsFenced: true });
+  if (isObject(option) && option.policy === "corosync" && option.twoNode === "fenced") return corosyncPolicy({ twoNodeIsFenced: true });
   throw new LockstepError("CONFIGURATION_INVALID", `quorum must be "majority", "corosync" or { policy: "corosync", twoNode: "fenced" }, not ${JSON.stringify(option)}`);
 }
 

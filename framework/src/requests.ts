@@ -91,6 +91,7 @@ export class Requests<S> {
 
   #wait({ timeoutMs = this.#parts.limits.answerTimeoutMs, signal }: SubmitOptions): WaitOptions {
     if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw new LockstepError("INVALID_INPUT", `timeoutMs must be a positive number of milliseconds, not ${String(timeoutMs)}`);
+    if (signal !== undefined && !isSignal(signal)) throw new LockstepError("INVALID_INPUT", "signal must be an AbortSignal");
     return { deadlineMs: this.#parts.clock.monotonicMs() + timeoutMs, signal };
   }
 
@@ -99,7 +100,7 @@ export class Requests<S> {
     for (const [name, run] of Object.entries(queries)) {
       query[name] = async (...given: unknown[]): Promise<unknown> => {
         const { args, options } = splitOptions(given, run.length - 1);
-        if (options.consistency === "linearizable") await this.#confirm(options);
+        if (isLinearizable(options)) await this.#confirm(options);
         return (run as (state: S, ...args: unknown[]) => unknown)(this.#parts.state(), ...args);
       };
     }
@@ -114,6 +115,17 @@ export class Requests<S> {
     this.#parts.flush();
     await confirmed;
   }
+}
+
+/** A word that is misspelt must not be taken for the weaker one: the answer could be from the past. */
+function isLinearizable({ consistency = "sequential" }: QueryOptions): boolean {
+  if (consistency === "sequential" || consistency === "linearizable") return consistency === "linearizable";
+  throw new LockstepError("INVALID_INPUT", `consistency must be "sequential" or "linearizable", not ${JSON.stringify(consistency)}`);
+}
+
+/** Also one of another realm. */
+function isSignal(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "aborted" in value && "addEventListener" in value && typeof value.addEventListener === "function";
 }
 
 /** JavaScript may give anything: what is no string, no replica could read, and the commands that travel with it would be lost with it. */

@@ -183,6 +183,29 @@ describe("limits and wrong use", () => {
     await transport.close();
   });
 
+  it("refuses what JavaScript may give for options, whatever the types say: names that are misspelt, and parts that are none", async () => {
+    const transport = memory();
+    const create = createReplica as unknown as (machine: unknown, options?: object) => Promise<unknown>;
+    const good = { group: "g", transport };
+    const wrong: [string, unknown, object | undefined][] = [
+      ["made by defineMachine()", undefined, good], ["made by defineMachine()", {}, good], ["an object of options", counters(), undefined],
+      ["durabilty is not an option of createReplica(); there are group,", counters(), { ...good, durabilty: "disk" }],
+      ["group must be a name, not left out", counters(), { transport }], ["group must be a name, not 5", counters(), { ...good, group: 5 }],
+      ["transport must be a GroupTransport", counters(), { group: "g" }], ["transport must be a GroupTransport", counters(), { group: "g", transport: { join: () => undefined } }],
+      ["slots must be different node ids", counters(), { ...good, slots: 3 }], ["slots must be different node ids", counters(), { ...good, slots: "12" }],
+      ["quorum must be", counters(), { ...good, quorum: null }], ["limits must be an object", counters(), { ...good, limits: null }],
+      ["logger must have the functions", counters(), { ...good, logger: { info: () => undefined } }],
+      ["clokc is not a part of a replica; there are transport,", counters(), { ...good, provide: { clokc: () => undefined } }],
+      ["provide.clock must be a function", counters(), { ...good, provide: { clock: { wallMs: () => 0 } } }], ["provide must be an object", counters(), { ...good, provide: 1 }],
+    ];
+    for (const [saying, machine, options] of wrong) {
+      await expect(create(machine, options), saying).rejects.toMatchObject({ code: "CONFIGURATION_INVALID", message: expect.stringContaining(saying) as string });
+    }
+    // Nothing of it has touched the transport.
+    const replica = await createReplica(counters(), { group: "g", transport, logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined } });
+    await replica.stop();
+  });
+
   it("refuses a second replica of a group on one node; the first goes on", async () => {
     const [first] = await three();
     await expect(group.start(1)).rejects.toMatchObject({ code: "SLOT_TAKEN" });

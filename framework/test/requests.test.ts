@@ -83,3 +83,22 @@ describe("a schema", () => {
     expect(replica.state.inputs).toEqual([]);
   });
 });
+
+describe("options that are none", () => {
+  it("are refused: a consistency that is misspelt is not taken for the weaker one, nor any object for a signal", async () => {
+    const machine = defineMachine({ name: "reader", version: 1, initialState: () => ({ n: 0 }), commands: (command) => ({ add: command((draft) => ++draft.n) }), queries: { n: (state) => state.n } });
+    const replica = await createReplica(machine, { group: "reader", transport: memory() });
+    stops.push(() => replica.stop());
+    await replica.ready();
+    const read = replica.query.n as (options: unknown) => Promise<number>;
+    await expect(read({ consistency: "linearisable" })).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining("\"sequential\" or \"linearizable\", not \"linearisable\"") as string });
+    await expect(read({ consistency: null })).rejects.toMatchObject({ code: "INVALID_INPUT" });
+    for (const signal of [5, null, {}, new EventTarget()]) {
+      await expect(read({ consistency: "linearizable", signal }), typeof signal).rejects.toMatchObject({ code: "INVALID_INPUT", message: "signal must be an AbortSignal" });
+      await expect(replica.submit.add(undefined, { signal } as unknown as SubmitOptions), typeof signal).rejects.toMatchObject({ code: "INVALID_INPUT", outcome: "none", message: "signal must be an AbortSignal" });
+    }
+    expect(await read({ consistency: "sequential" })).toBe(0);
+    expect(await read({ consistency: "linearizable", signal: new AbortController().signal })).toBe(0);
+    expect(replica.inspect().totals.submitted).toBe(0);
+  });
+});

@@ -37,7 +37,7 @@ export const applying: readonly Mutation[] = [
     id: "reads-without-a-barrier",
     rule: "A linearizable read waits for an entry that was multicast after it began.",
     section: "Reads",
-    edits: [{ file: "requests.ts", find: "if (options.consistency === \"linearizable\") await this.#confirm(options);", replace: "if (options.consistency === \"linearizable\" && args.length < 0) await this.#confirm(options);" }],
+    edits: [{ file: "requests.ts", find: "if (isLinearizable(options)) await this.#confirm(options);", replace: "if (isLinearizable(options) && args.length < 0) await this.#confirm(options);" }],
     caught: byReplicaHistories,
   },
   {
