@@ -1,4 +1,5 @@
 /** Submissions and barriers: limits, time-outs, signals, and exactly one ending for each, whatever happens in whatever order. */
+import { getEventListeners } from "node:events";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
@@ -104,6 +105,42 @@ describe("submissions", () => {
     submissions.answer(1, [{ ok: true, result: 1 }, { ok: true, result: 2 }]);
     controllers[2]?.abort();
     expect(await Promise.all([first, second, third])).toEqual(["TIMED_OUT", "UNKNOWN_OUTCOME", ["result", 2]]);
+    // One signal may be given to any number of calls: nothing of those that have ended stays with it.
+    const { signal } = new AbortController();
+    const listeners = (): number => getEventListeners(signal, "abort").length;
+    const answered = ending(submissions.submit(bytes(1), undefined, { ...soon, signal }));
+    const read = ending(submissions.barrier({ ...soon, signal }));
+    const late = ending(submissions.submit(bytes(1), undefined, { deadlineMs: 10, signal }));
+    expect(listeners()).toBe(3);
+    submissions.expire(10);
+    submissions.take(2);
+    submissions.answer(2, [{ ok: true, result: 1 }]);
+    expect(await Promise.all([answered, read, late])).toEqual([["result", 1], ["result", undefined], "TIMED_OUT"]);
+    expect(listeners()).toBe(0);
+  });
+
+  it("send a read no earlier than the commands that were submitted before it, and not behind later ones", async () => {
+    const { submissions } = make({ batchBytes: 1 });
+    for (const size of [11, 12]) void submissions.submit(bytes(size), undefined, soon);
+    const read = ending(submissions.barrier(soon));
+    void submissions.submit(bytes(13), undefined, soon);
+    const confirmed: boolean[] = [];
+    for (const n of [1, 2, 3]) {
+      expect(submissions.take(n)).toHaveLength(1);
+      submissions.answer(n, [{ ok: true, result: n }]);
+      confirmed.push(await Promise.race([read.then(() => true), new Promise<false>((resolve) => { setImmediate(resolve, false); })]));
+    }
+    expect(confirmed).toEqual([false, true, true]);
+  });
+
+  it("that are given up for want of a quorum are unknown at once, and none of their batches is sent again", async () => {
+    const { submissions, abandoned } = make({ batchBytes: 1 });
+    const endings = [1, 2].map((size) => ending(submissions.submit(bytes(size), undefined, soon)));
+    submissions.take(7);
+    submissions.take(8);
+    submissions.giveUpSent("no quorum");
+    expect(await Promise.all(endings)).toEqual(["UNKNOWN_OUTCOME", "UNKNOWN_OUTCOME"]);
+    expect(abandoned).toEqual([7, 8]);
   });
 
   it("hold nothing of those that have ended, however many come while nothing can be sent", async () => {

@@ -66,6 +66,13 @@ describe("the timekeeper", () => {
     expect([asker.clock.sure, asker.clock.now()]).toEqual([false, 5_000]);
   });
 
+  it("takes no answer that is for somebody else, although the number of the question is the same", () => {
+    const asker = new Asker();
+    asker.submitted = 3;
+    asker.keeper.incoming(1, { type: "tellTime", view, to: 3, question: asker.questions, timeMs: 605_000 });
+    expect([asker.clock.sure, asker.clock.now(), asker.keeper.clear()]).toEqual([false, 5_000, 0]);
+  });
+
   it("asks for a new exchange when nobody answers", () => {
     const asker = new Asker();
     for (asker.nowMs = 0; asker.nowMs <= 2_100; asker.nowMs += 50) asker.keeper.tick();
