@@ -224,6 +224,15 @@ describe("timers", () => {
     expect(applier.nextTimerAt).toBe(1100);
   });
 
+  it("fire before a change of members in the same entry, and what they draw is of each its own", () => {
+    const { applier, history } = start();
+    applier.apply(history.entry([after(0, "note", "due"), after(0, "draw"), after(0, "draw")]));
+    const { fired } = applier.apply(history.entry([], { members: [replica(1)] }));
+    expect(applier.state.log).toEqual(["due", expect.objectContaining({ members: [replica(1)] })]);
+    const drawn = fired.filter(({ call }) => call.name === "draw").flatMap(({ outcome }) => (outcome.ok ? (outcome.result as unknown[]) : []));
+    expect(new Set(drawn).size).toBe(4);
+  });
+
   it("that schedule themselves at once wait for the next entry", () => {
     const { applier, history } = start();
     applier.apply(history.entry([{ name: "again", input: "x" }]));
