@@ -116,4 +116,21 @@ describe("cluster time", () => {
     exchange(1, clocks, () => undefined);
     expect(clocks.map((each) => each.now())).toEqual([10_000, 10_000]);
   });
+
+  it("is sure no more for who missed a view, however sure it was before: it has to ask", () => {
+    const clock = fake(0);
+    const clocks = [new ClusterClock(clock), new ClusterClock(clock)] as const;
+    for (const each of clocks) {
+      each.resume(view(1), undefined, "any");
+      each.observe(10_000);
+      each.beSure();
+      each.stop();
+    }
+    const [away, stayed] = clocks;
+    exchange(1, [stayed], () => undefined);
+    expect(stayed.sure).toBe(true);
+    stayed.stop();
+    exchange(2, [away, stayed], () => undefined);
+    expect([away.sure, stayed.sure]).toEqual([false, true]);
+  });
 });
