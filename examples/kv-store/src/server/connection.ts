@@ -24,6 +24,8 @@ export class Connection {
   readonly #executor: Executor;
   /** The peer has sent all it will send. */
   #peerEnded = false;
+  /** The parser may hold whole requests that could not be taken yet. */
+  #requestsWait = false;
   /** The socket holds replies that the peer does not take. */
   #stalled = false;
   #continueScheduled = false;
@@ -64,26 +66,36 @@ export class Connection {
   #received(chunk: Buffer): void {
     if (this.#session.closing) return;
     this.#parser.push(chunk);
+    this.#requestsWait = true;
     this.#run();
   }
 
-  /** Runs all requests that have arrived and may start, then sends what has been answered. */
+  /** Runs all requests that have arrived and may start, and sends what has been answered, which makes room for more of them. */
   #run(): void {
+    do {
+      this.#takeRequests();
+      this.#executor.endTurn();
+      this.#flush();
+    } while (this.#requestsWait && this.#mayTake());
+    if (this.#session.closing) return;
+    if (this.#mayTake()) this.#socket.resume();
+    else this.#socket.pause();
+  }
+
+  #takeRequests(): void {
     try {
       while (this.#mayTake()) {
         const args = this.#parser.next();
-        if (args === undefined) break;
+        if (args === undefined) {
+          this.#requestsWait = false;
+          return;
+        }
         this.#executor.take(args);
         if (this.#replies.readyLength > writeChars) this.#flush();
       }
     } catch (cause) {
       this.#failProtocol(cause);
     }
-    this.#executor.endTurn();
-    this.#flush();
-    if (this.#session.closing) return;
-    if (this.#mayTake()) this.#socket.resume();
-    else this.#socket.pause();
   }
 
   #mayTake(): boolean {
@@ -115,7 +127,8 @@ export class Connection {
       if (!this.#socket.write(text, "latin1")) this.#stall();
     }
     const answered = this.#replies.size === 0 && !this.#executor.blocked && !this.#stalled;
-    if (answered && (this.#peerEnded || this.#session.closing)) this.#end();
+    const noMore = this.#session.closing || (this.#peerEnded && !this.#requestsWait);
+    if (answered && noMore) this.#end();
   }
 
   #stall(): void {

@@ -34,6 +34,27 @@ describe.each(["linearizable", "sequential"] as const)("a connection with %s rea
   });
 });
 
+describe.each(["linearizable", "sequential"] as const)("a pipeline that comes at once, with %s reads", { timeout: 60_000 }, (reads) => {
+  const many = defaultServerLimits.pipelinedCommands * 5;
+  /** The first that is not the reply to INCR after INCR; -1 if all are. */
+  const firstWrong = (replies: readonly string[]): number => replies.findIndex((reply, i) => reply !== `:${i + 1}\r\n`);
+
+  it("is answered to its end, however long it is", async () => {
+    const client = await connect(await start({}, reads));
+    expect(firstWrong(await client.pipeline(Array.from({ length: many }, () => ["INCR", "n"])))).toBe(-1);
+    expect(new Set(await client.pipeline(Array.from({ length: many }, () => ["GET", "n"])))).toEqual(new Set([bulk(String(many))]));
+    expect(new Set(await client.pipeline(Array.from({ length: many }, () => ["PING"])))).toEqual(new Set(["+PONG\r\n"]));
+  });
+
+  it("is answered to its end when nothing comes behind it", async () => {
+    const client = await connect(await start({}, reads));
+    client.write(encodeRequest(["INCR", "n"]).repeat(many));
+    client.end();
+    expect(firstWrong(await Promise.all(Array.from({ length: many }, () => client.reply())))).toBe(-1);
+    await client.closed;
+  });
+});
+
 describe("a connection", { timeout: 60_000 }, () => {
   it("takes inline commands", async () => {
     const client = await connect(await start());
