@@ -57,7 +57,7 @@ function parseScanOptions(args: readonly string[]): ScanOptions {
   return { count, pattern, type: wantedType };
 }
 
-function scan({ args, service }: Call, state: KvState): Reply {
+function scan({ args, protocol, service }: Call, state: KvState): Reply {
   const cursor = argument(args, 1);
   if (!/^[0-9]{1,20}$/.test(cursor)) throw new CommandError("ERR invalid cursor");
   const options = parseScanOptions(args);
@@ -65,11 +65,12 @@ function scan({ args, service }: Call, state: KvState): Reply {
   if (after === undefined && cursor !== "0") {
     throw new CommandError("ERR invalid cursor: this replica did not give it, or has forgotten it; start again with 0");
   }
-  const page = scanKeys(state, { after, count: options.count, pattern: options.pattern });
+  const { keys: matching, last } = scanKeys(state, { after, count: options.count, pattern: options.pattern });
   // Every value is a string.
-  const found = options.type === undefined || options.type.toLowerCase() === "string" ? page.keys : [];
-  const next = page.last === undefined ? "0" : service.cursors.remember(page.last);
-  return array([bulk(next), array(found.map(bulk))]);
+  const found = options.type === undefined || options.type.toLowerCase() === "string" ? matching : [];
+  const page = bulkArray(found, protocol, service);
+  const next = last === undefined ? "0" : service.cursors.remember(last);
+  return array([bulk(next), page]);
 }
 
 export const keyCommands: readonly CommandSpec[] = [

@@ -2,7 +2,8 @@
  * One client's connection: takes requests off the socket, has them run (executor.ts), answers in order, in one write per
  * turn, and ends cleanly. Nothing here knows a command.
  *
- * Back-pressure: nothing more is read from a peer while it does not take its replies, or too much of it is in flight.
+ * Back-pressure: nothing more is sent to a peer, or read from it, while it does not take its replies; nor is more read while
+ * too much of it is in flight.
  */
 import type { Socket } from "node:net";
 import { error as errorLine } from "../resp/reply.js";
@@ -123,7 +124,9 @@ export class Connection {
 
   #flush(): void {
     if (!this.#socket.writable) return;
-    for (let text = this.#replies.take(writeChars); text !== ""; text = this.#replies.take(writeChars)) {
+    while (!this.#stalled) {
+      const text = this.#replies.take(writeChars);
+      if (text === "") break;
       if (!this.#socket.write(text, "latin1")) this.#stall();
     }
     const answered = this.#replies.size === 0 && !this.#executor.blocked && !this.#stalled;
@@ -132,10 +135,6 @@ export class Connection {
   }
 
   #stall(): void {
-    if (this.#socket.writableLength > this.#service.limits.outputBytes) {
-      this.#socket.destroy();
-      return;
-    }
     this.#stalled = true;
     this.#socket.pause();
     // Node counts from the last bytes that the peer took.

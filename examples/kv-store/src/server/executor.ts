@@ -4,12 +4,15 @@
  * A read sees the writes before it and none behind it. Writes follow each other without waiting: the order of submitting
  * is the order of the log. Reads that come together wait together, for one linearizable look at the state and for the
  * writes before them. Only a write behind a read waits for the read's answer.
+ *
+ * A read is answered when its reply's turn has come to be sent, from the state of that moment, which is newer than what it
+ * waited for: a peer that takes nothing has no replies made that would fill the memory.
  */
 import { errorReply } from "../commands/command-error.js";
 import type { Call, CommandSpec, ReadCommand, WriteCommand } from "../commands/spec.js";
 import { error as errorLine, type Reply } from "../resp/reply.js";
 import { refusal } from "./refusal.js";
-import type { ReplyQueue } from "./reply-queue.js";
+import type { ReadyReply, ReplyQueue } from "./reply-queue.js";
 import type { Service } from "./service.js";
 import type { Session } from "./session.js";
 
@@ -22,7 +25,7 @@ export class Executor {
   readonly #service: Service;
   readonly #session: Session;
   readonly #replies: ReplyQueue;
-  /** Called after each reply that did not come at once. */
+  /** Called when there is something to send, or to resume. */
   readonly #settled: () => void;
   #readsInFlight = 0;
   #writesInFlight = 0;
@@ -83,23 +86,40 @@ export class Executor {
   #write(spec: WriteCommand, call: Call): void {
     if (this.#refuses("write")) return;
     this.#writesInFlight += 1;
-    this.#await(spec.handler(call), () => {
+    const settle = this.#openSlot();
+    const ended = (reply: Reply): void => {
       this.#writesInFlight -= 1;
       if (this.#writesInFlight === 0) for (const resolve of this.#whenWritten.splice(0)) resolve();
-    });
+      settle(reply);
+    };
+    spec.handler(call).then(ended, (cause: unknown) => ended(this.#failure(cause)));
   }
 
   #read(spec: ReadCommand, call: Call): void {
     if (this.#refuses("read")) return;
-    const { replica } = this.#service;
+    this.#readsInFlight += 1;
+    const answer = (): Reply => this.#answer(spec, call);
     this.#gate ??= this.#openGate();
     if (this.#gate === undefined) {
-      this.#replies.add(spec.handler(call, replica.state));
+      this.#replies.add(answer);
       return;
     }
-    this.#readsInFlight += 1;
-    const reply = this.#gate.then(() => spec.handler(call, replica.state));
-    this.#await(reply, () => { this.#readsInFlight -= 1; });
+    const settle = this.#openSlot();
+    this.#gate.then(() => settle(answer), (cause: unknown) => settle(this.#readEnded(this.#failure(cause))));
+  }
+
+  #answer(spec: ReadCommand, call: Call): Reply {
+    try {
+      return this.#readEnded(spec.handler(call, this.#service.replica.state));
+    } catch (cause) {
+      return this.#readEnded(this.#failure(cause));
+    }
+  }
+
+  #readEnded(reply: Reply): Reply {
+    this.#readsInFlight -= 1;
+    if (this.#waitingWrite !== undefined) this.#settled();
+    return reply;
   }
 
   /** Undefined if there is nothing to wait for. */
@@ -119,14 +139,13 @@ export class Executor {
     return true;
   }
 
-  #await(reply: Promise<Reply>, ended: () => void): void {
+  /** A place for the reply to come; what it returns puts it there. */
+  #openSlot(): (reply: ReadyReply) => void {
     const slot = this.#replies.open();
-    const settle = (text: Reply): void => {
-      slot.text = text;
-      ended();
+    return (reply) => {
+      slot.reply = reply;
       this.#settled();
     };
-    reply.then(settle, (cause: unknown) => settle(this.#failure(cause)));
   }
 
   #failure(cause: unknown): Reply {

@@ -7,8 +7,8 @@ export interface ServerLimits {
   readonly connections: number;
   /** Commands of one connection that wait for their answers; beyond, nothing more is read from it. */
   readonly pipelinedCommands: number;
-  /** Replies of one connection that its peer has not taken; beyond, it is closed. Redis: client-output-buffer-limit. */
-  readonly outputBytes: number;
+  /** Keys or values in one reply; beyond, the command is refused. No connection holds many more bytes for its peer. */
+  readonly replyBytes: number;
   /** A peer that takes none of its waiting replies for so long is closed. */
   readonly stalledWriteTimeoutMs: number;
   /** Time a peer has for reading our last replies after we have closed our side. */
@@ -26,7 +26,7 @@ export const defaultServerLimits: ServerLimits = {
   connections: 10_000,
   // Enough to fill several batches per round trip; with 10 000 connections the framework's own queue limit comes first.
   pipelinedCommands: 1024,
-  outputBytes: 256 * 1024 * 1024,
+  replyBytes: 256 * 1024 * 1024,
   stalledWriteTimeoutMs: 60_000,
   lingerMs: 1000,
   closeTimeoutMs: 5000,

@@ -1,9 +1,12 @@
 /** Replies of one connection in the order of its commands, whichever is ready first. */
 import type { Reply } from "../resp/reply.js";
 
+/** A reply, or what makes it: run when its turn has come to be sent, so that no more replies are held than the peer takes. */
+export type ReadyReply = Reply | (() => Reply);
+
 export interface ReplySlot {
   /** Undefined until the command has ended. */
-  text: Reply | undefined;
+  reply: ReadyReply | undefined;
 }
 
 export class ReplyQueue {
@@ -19,15 +22,15 @@ export class ReplyQueue {
 
   /** A place for a reply to come. */
   open(): ReplySlot {
-    const slot: ReplySlot = { text: undefined };
+    const slot: ReplySlot = { reply: undefined };
     this.#slots.push(slot);
     return slot;
   }
 
-  /** A reply that is known at once. */
-  add(text: Reply): void {
-    if (this.size === 0) this.#ready += text;
-    else this.#slots.push({ text });
+  /** A reply that is known at once, made at once if nothing is before it. */
+  add(reply: ReadyReply): void {
+    if (this.size === 0) this.#ready += made(reply);
+    else this.#slots.push({ reply });
   }
 
   /** Characters of the replies that were known at once and are ready. */
@@ -40,10 +43,10 @@ export class ReplyQueue {
     let text = this.#ready;
     this.#ready = "";
     while (this.#head < this.#slots.length && text.length < chars) {
-      const next = this.#slots[this.#head]?.text;
+      const next = this.#slots[this.#head]?.reply;
       if (next === undefined) break;
-      text += next;
       this.#head += 1;
+      text += made(next);
     }
     this.#forgetTaken();
     return text;
@@ -58,4 +61,8 @@ export class ReplyQueue {
       this.#head = 0;
     }
   }
+}
+
+function made(reply: ReadyReply): Reply {
+  return typeof reply === "string" ? reply : reply();
 }

@@ -135,6 +135,34 @@ describe("a connection", { timeout: 60_000 }, () => {
     expect(server?.replica.role).toBe("active");
   });
 
+  it("gets more than a reply may have by asking many times at once", async () => {
+    const client = await connect(await start({ replyBytes: 1_000_000 }));
+    const value = "x".repeat(500_000);
+    await client.call("SET", "big", value);
+    const replies = await client.pipeline(Array.from({ length: 50 }, () => ["GET", "big"]));
+    expect(replies.findIndex((reply) => reply !== bulk(value))).toBe(-1);
+    expect(await client.call("MGET", "big", "big", "big")).toMatch(/^-ERR the reply has more than 1000000 bytes/);
+    expect(await client.call("PING")).toBe("+PONG\r\n");
+  });
+
+  it.each(["linearizable", "sequential"] as const)("has no replies made that its peer does not take, with %s reads", async (reads) => {
+    const group = await start({}, reads);
+    const [slow, other] = [await connect(group), await connect(group)];
+    await other.call("SET", "big", "x".repeat(500_000));
+    await other.call("SET", "x", "before");
+    slow.pause();
+    // Far more than the system takes for a peer that reads nothing.
+    const asked = 100;
+    slow.write(encodeRequest(["GET", "big"]).repeat(asked) + encodeRequest(["GET", "x"]) + encodeRequest(["SET", "y", "1"]));
+    // Each looks, other than the slow one, at what is there when it has ended: the slow one has long waited for the same.
+    for (let i = 0; i < 10; i++) expect(await other.call("GET", "x")).toBe(bulk("before"));
+    expect(await other.call("SET", "x", "after")).toBe("+OK\r\n");
+    expect(await other.call("EXISTS", "y")).toBe(":0\r\n");
+    slow.resume();
+    const replies = await Promise.all(Array.from({ length: asked + 2 }, () => slow.reply()));
+    expect(replies.slice(asked)).toEqual([bulk("after"), "+OK\r\n"]);
+  });
+
   it("that ends in the middle of a command does no harm", async () => {
     const group = await start();
     const [broken, other] = [await connect(group), await connect(group)];
@@ -166,6 +194,13 @@ describe("SCAN", { timeout: 60_000 }, () => {
     const page = (reply: string): string => reply.slice(reply.indexOf("*10"));
     expect(page(await client.call("SCAN", cursor))).toBe(page(await client.call("SCAN", cursor)));
     expect(await (await connect(group, 1)).call("SCAN", cursor)).toMatch(/^-ERR invalid cursor/);
+  });
+
+  it("is refused when the keys it has found are more than a reply may have", async () => {
+    const client = await connect(await start({ replyBytes: 1000 }));
+    await client.call("MSET", ...Array.from({ length: 20 }, (_, i) => [`${i}${"k".repeat(90)}`, "v"]).flat());
+    expect(await client.call("SCAN", "0", "COUNT", "20")).toMatch(/^-ERR the reply has more than 1000 bytes/);
+    expect(await client.call("SCAN", "0", "COUNT", "5")).toMatch(/^\*2\r\n/);
   });
 
   it("finds what stays, whatever is added and removed meanwhile", async () => {

@@ -32,9 +32,9 @@ describe("ReplyQueue", () => {
     queue.add("3");
     const fourth = queue.open();
     expect(queue.take(100)).toBe("1");
-    fourth.text = "4";
+    fourth.reply = "4";
     expect(queue.take(100)).toBe("");
-    second.text = "2";
+    second.reply = "2";
     expect(queue.take(100)).toBe("234");
     expect(queue.size).toBe(0);
   });
@@ -42,7 +42,7 @@ describe("ReplyQueue", () => {
   it("gives no more at a time than asked for, and loses nothing over thousands", () => {
     const queue = new ReplyQueue();
     const slots = Array.from({ length: 5000 }, () => queue.open());
-    slots.forEach((slot, i) => { slot.text = `${i};`; });
+    slots.forEach((slot, i) => { slot.reply = `${i};`; });
     let all = "";
     for (let text = queue.take(50); text !== ""; text = queue.take(50)) {
       expect(text.length).toBeLessThan(60);

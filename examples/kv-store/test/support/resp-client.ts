@@ -98,6 +98,10 @@ export class RespClient {
     this.#socket.pause();
   }
 
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Resolves when the server has closed the connection. */
   get closed(): Promise<void> {
     return this.#whenClosed;
