@@ -54,7 +54,9 @@ export class Executor {
     try {
       this.#start(this.#service.commands.find(args), call);
     } catch (cause) {
-      this.#replies.add(this.#failure(cause));
+      // No answer, and nothing more is taken.
+      if (speaksHttp(args)) this.#session.closing = true;
+      else this.#replies.add(this.#failure(cause));
     }
   }
 
@@ -152,4 +154,12 @@ export class Executor {
     this.#service.statistics.errorReplies += 1;
     return errorLine(errorReply(cause));
   }
+}
+
+/**
+ * A page in somebody's browser can have it send HTTP to this port, with commands as its body: the first lines give it away, as no
+ * command has these names. Redis does the same (server.c: securityWarningCommand).
+ */
+function speaksHttp([name = ""]: readonly string[]): boolean {
+  return ["post", "host:"].includes(name.toLowerCase());
 }

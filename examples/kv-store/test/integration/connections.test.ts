@@ -106,6 +106,18 @@ describe("a connection", { timeout: 60_000 }, () => {
     expect(await right.call("GET", "a")).toBe(bulk("1"));
   });
 
+  it.each([
+    "POST / HTTP/1.1\r\nHost: x\r\n\r\nSET evil 1\r\n",
+    "OPTIONS / HTTP/1.1\r\nhost: x\r\nSET evil 1\r\n",
+    "*1\r\n$4\r\npost\r\nSET evil 1\r\n",
+  ])("that speaks HTTP, as a page in a browser can, is closed before any of it is done: %j", async (bytes) => {
+    const group = await start();
+    const client = await connect(group);
+    client.write(bytes);
+    await client.closed;
+    expect(await (await connect(group)).call("EXISTS", "evil")).toBe(":0\r\n");
+  });
+
   it("is told when a command is too large for the group, and goes on", async () => {
     const client = await connect(await start());
     expect(await client.call("SET", "a", "x".repeat(1024 * 1024))).toMatch(/^-ERR the command is too large: /);
