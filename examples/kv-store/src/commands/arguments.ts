@@ -17,8 +17,8 @@ export function integerArgument(text: string, failure: () => CommandError = notA
 }
 
 /** A 32-bit integer, where Redis uses an int. */
-export function smallIntegerArgument(text: string, failure: () => CommandError = notAnInteger): number {
-  const value = integerArgument(text, failure);
-  if (value > 2147483647n || value < -2147483648n) throw failure();
+export function smallIntegerArgument(text: string): number {
+  const value = integerArgument(text);
+  if (value > 2147483647n || value < -2147483648n) throw new CommandError("ERR value is out of range, value must between -2147483648 and 2147483647");
   return Number(value);
 }

@@ -15,6 +15,9 @@ export const notAnInteger = (): CommandError => new CommandError("ERR value is n
 export const wrongArity = (fullName: string): CommandError => new CommandError(`ERR wrong number of arguments for '${fullName}' command`);
 export const invalidExpire = (name: string): CommandError => new CommandError(`ERR invalid expire time in '${name}' command`);
 
+/** Redis ends its line where the option's own ends. */
+export const unsupportedOption = (option: string): CommandError => new CommandError(`ERR Unsupported option ${cString(option).replace(/[\r\n]+$/, "")}`);
+
 /** Redis shows at most 128 bytes of the name, and about as many of the arguments (server.c: rejectUnknownCommand). */
 export function unknownCommand(args: readonly string[]): CommandError {
   let shown = "";

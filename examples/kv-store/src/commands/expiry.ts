@@ -3,7 +3,7 @@ import type { ExpireCondition, ExpireInput } from "../machine/inputs.js";
 import { deadlineOf, valueOf, type KvState } from "../machine/state.js";
 import { integer, type Reply } from "../resp/reply.js";
 import { argument } from "./arguments.js";
-import { CommandError } from "./command-error.js";
+import { CommandError, unsupportedOption } from "./command-error.js";
 import { absoluteTtl, relativeTtl, type TimeUnit } from "./expire-time.js";
 import { oneKey, type Call, type CommandSpec, type WriteCommand } from "./spec.js";
 
@@ -14,7 +14,7 @@ function parseConditions(options: readonly string[]): readonly ExpireCondition[]
   const conditions = new Set<ExpireCondition>();
   for (const option of options) {
     const condition = conditionOf[option.toUpperCase()];
-    if (condition === undefined) throw new CommandError(`ERR Unsupported option ${option}`);
+    if (condition === undefined) throw unsupportedOption(option);
     conditions.add(condition);
   }
   if (conditions.has("persistent") && conditions.size > 1) {

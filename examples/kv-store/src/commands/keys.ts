@@ -57,9 +57,21 @@ function parseScanOptions(args: readonly string[]): ScanOptions {
   return { count, pattern, type: wantedType };
 }
 
+const maximumCursor = 2n ** 64n - 1n;
+
+/**
+ * The cursor's number as digits. As Redis's parseScanCursorOrReply, which asks strtoul: what is empty is 0, and a sign may be there.
+ * @throws CommandError
+ */
+function parseCursor(text: string): string {
+  const parts = /^(?:([+-]?)([0-9]+))?(?:\0.*)?$/s.exec(text);
+  const value = BigInt(parts?.[2] ?? "0");
+  if (parts === null || value > maximumCursor) throw new CommandError("ERR invalid cursor");
+  return String(BigInt.asUintN(64, parts[1] === "-" ? -value : value));
+}
+
 function scan({ args, protocol, service }: Call, state: KvState): Reply {
-  const cursor = argument(args, 1);
-  if (!/^[0-9]{1,20}$/.test(cursor)) throw new CommandError("ERR invalid cursor");
+  const cursor = parseCursor(argument(args, 1));
   const options = parseScanOptions(args);
   const after = cursor === "0" ? undefined : service.cursors.find(cursor);
   if (after === undefined && cursor !== "0") {

@@ -1,6 +1,6 @@
 /** Commands about the server: INFO, COMMAND, CONFIG GET, TIME. */
 import { matchesGlob } from "../machine/glob.js";
-import { bulk, integer, map, array, verbatim, type Reply } from "../resp/reply.js";
+import { bulk, integer, map, array, nil, verbatim, type Reply } from "../resp/reply.js";
 import type { Service } from "../server/service.js";
 import { wrongArity } from "./command-error.js";
 import { describeCommand, documentCommand } from "./describe.js";
@@ -19,8 +19,7 @@ function commandInfo({ args, protocol, service }: Call): Reply {
   if (args.length === 2) return array(service.commands.all.map((spec) => describeCommand(spec, protocol)));
   return array(args.slice(2).map((name) => {
     const spec = service.commands.lookUp(name);
-    // A null array for a name that is not known.
-    return spec === undefined ? (protocol === 3 ? "_\r\n" : "*-1\r\n") : describeCommand(spec, protocol);
+    return spec === undefined ? nil(protocol) : describeCommand(spec, protocol);
   }));
 }
 

@@ -10,7 +10,7 @@ export function splitInline(line: string): string[] | undefined {
     while (isBlank(line[at])) at += 1;
     if (at >= line.length) return result;
     let word = "";
-    while (at < line.length && !isBlank(line[at])) {
+    while (at < line.length && !endsWord(line[at])) {
       const character = line[at] as string;
       if (character !== '"' && character !== "'") {
         word += character;
@@ -22,6 +22,7 @@ export function splitInline(line: string): string[] | undefined {
       if (quoted === undefined || (quoted.end < line.length && !isBlank(line[quoted.end]))) return undefined;
       word += quoted.text;
       at = quoted.end;
+      break;
     }
     result.push(word);
   }
@@ -71,6 +72,12 @@ function readSingleQuoted(line: string, start: number): Quoted | undefined {
   return undefined;
 }
 
+/** Fewer characters than isspace, which Redis asks between words only. */
+function endsWord(character: string | undefined): boolean {
+  return character === " " || character === "\t" || character === "\r" || character === "\n";
+}
+
+/** isspace. */
 function isBlank(character: string | undefined): boolean {
   return character === " " || (character !== undefined && character >= "\t" && character <= "\r");
 }

@@ -18,6 +18,7 @@ afterAll(async () => {
   await Promise.all([redis.stop(), group.close()]);
 });
 
+const cursor = fc.constantFrom("0", "00", "+0", "-0", "", "\0x", "0\0x", "x", "+", "-", " 0", "0 ", "1x", "18446744073709551616", "-18446744073709551616");
 const key = fc.constantFrom("a", "b", "c", "key:1", "key:2", "\xff\0\r\n", "");
 const integerText = fc.oneof(
   fc.integer({ min: -20, max: 20 }).map(String),
@@ -58,11 +59,11 @@ const setOption = fc.oneof(
   command("ex", duration), command("px", fc.oneof(duration, fc.constantFrom("0", "-1"))), command("exat", unixTime), command("pxat", unixTime),
   given(["ex"], ["bad"], [""]),
 );
-const expireOption = fc.oneof(...["nx", "xx", "gt", "lt", "bad"].map((option) => command(option)));
+const expireOption = fc.oneof(...["nx", "xx", "gt", "lt", "bad", "bad\r\n", "\r\nbad", "bad\0x"].map((option) => command(option)));
 const glob = fc.array(fc.constantFrom("*", "?", "a", "b", "key:", "[a-c]", "[^a]", "[", "]", "\\", "-", "^", "1"), { maxLength: 6 }).map((parts) => parts.join(""));
 
 /**
- * Not here, as they are not promised to be equal: INFO, SCAN cursors, the order of KEYS, exact times left, ids, and
+ * Not here, as they are not promised to be equal: INFO, the cursors that SCAN gives, the order of KEYS, exact times left, ids, and
  * whether DBSIZE counts a key that has expired and is not yet removed.
  */
 const anyCommand: fc.Arbitrary<string[]> = fc.oneof(
@@ -79,15 +80,16 @@ const anyCommand: fc.Arbitrary<string[]> = fc.oneof(
   // The first digits of the time left: whole thousands of seconds.
   { weight: 2, arbitrary: request(fc.constantFrom("ttl", "pttl"), key) },
   { weight: 1, arbitrary: request(fc.constant("keys"), glob) },
+  { weight: 1, arbitrary: withOptions(request(fc.constant("scan"), cursor), given(["count", "1000"], ["type", "string"], ["match", "*a*"], ["count", "0"], ["bad"]), 2) },
   { weight: 1, arbitrary: variadic(fc.constantFrom("ping", "echo"), value, 2) },
   { weight: 1, arbitrary: variadic(fc.constantFrom("nosuch", "client", "config", "command", "get\0x", "é"), value, 3).filter(([name, sub]) => name !== "command" || sub !== undefined) },
-  { weight: 1, arbitrary: given(["select", "0"], ["select", "x"], ["select", "1"], ["auth", "x"], ["auth", "default", "x"], ["auth", "u", "p"], ["auth", "a", "b", "c"], ["reset"], ["command", "count", "x"], ["scan", "x"], ["scan", "0", "count"], ["scan", "0", "count", "0"], ["scan", "0", "count", "x"], ["scan", "0", "match"], ["scan", "0", "bad", "x"], ["client", "getname"], ["client", "setname", "x y"], ["client", "setname", "me"], ["config", "get"], ["config", "get", "appendonly"], ["hello", "4"], ["hello", "x"], ["hello", "3", "auth", "u", "p"], ["hello", "3", "setname", "a b"], ["hello", "3", "bad"], ["time", "x"], ["dbsize", "x"], ["info", "nosuch"]) },
+  { weight: 1, arbitrary: given(["select", "0"], ["select", "x"], ["select", "1"], ["select", "2147483648"], ["select", "-2147483649"], ["select", "9223372036854775808"], ["command", "info", "nosuch", "get|x"], ["auth", "x"], ["auth", "default", "x"], ["auth", "u", "p"], ["auth", "a", "b", "c"], ["reset"], ["command", "count", "x"], ["scan", "x"], ["scan", "0", "count"], ["scan", "0", "count", "0"], ["scan", "0", "count", "x"], ["scan", "0", "match"], ["scan", "0", "bad", "x"], ["client", "getname"], ["client", "setname", "x y"], ["client", "setname", "me"], ["config", "get"], ["config", "get", "appendonly"], ["hello", "4"], ["hello", "x"], ["hello", "3", "auth", "u", "p"], ["hello", "3", "setname", "a b"], ["hello", "3", "bad"], ["time", "x"], ["dbsize", "x"], ["info", "nosuch"]) },
 );
 
 /** Both servers count down while the test runs; KEYS has no order, and in Redis only KEYS * finds the empty key. */
 function comparable(request: readonly string[], reply: string): string {
   const name = request[0]?.toLowerCase();
-  if (name === "keys" && reply.startsWith("*")) return JSON.stringify(strings(reply).filter((found) => found !== "").toSorted());
+  if ((name === "keys" || name === "scan") && reply.startsWith("*")) return JSON.stringify(strings(reply).filter((found) => found !== "").toSorted());
   if ((name === "ttl" || name === "pttl") && /^:\d{3,}\r\n$/.test(reply)) {
     const seconds = Number(reply.slice(1)) / (name === "pttl" ? 1000 : 1);
     return `about ${Math.round(seconds / 1000)} thousand seconds`;
@@ -109,14 +111,27 @@ async function compare(requests: readonly string[][], protocol: "2" | "3"): Prom
   }
 }
 
-/** The strings of a flat array. */
+/** To what ends the connection. */
+async function repliesTo(port: number, bytes: string): Promise<string[]> {
+  const client = await RespClient.connect(port);
+  client.write(bytes);
+  const replies: string[] = [];
+  for (let reply = await client.reply(); reply !== "closed"; reply = await client.reply()) replies.push(reply);
+  return replies;
+}
+
+function repliesOfBoth(bytes: string): Promise<[theirs: string[], ours: string[]]> {
+  return Promise.all([repliesTo(redis.port, bytes), repliesTo(group.servers[0]?.port ?? 0, bytes)]);
+}
+
+/** The strings of a flat array; of SCAN's reply also its cursor. */
 function strings(reply: string): string[] {
   const found: string[] = [];
   for (let at = reply.indexOf("$"); at !== -1 && at < reply.length; ) {
     const start = reply.indexOf("\r\n", at) + 2;
     const end = start + Number(reply.slice(at + 1, start - 2));
     found.push(reply.slice(start, end));
-    at = end + 2;
+    at = reply.indexOf("$", end);
   }
   return found;
 }
@@ -149,17 +164,19 @@ describe("replies are those of redis-server", { timeout: 120_000 }, () => {
     await compare([["dbsize"], ["mset", "a", "1", "b", "2"], ["dbsize"], ["set", "c", "3"], ["del", "a", "nosuch"], ["dbsize"], ["expire", "b", "-1"], ["dbsize"]], "2");
   });
 
+  it("to inline commands, however their words are parted", async () => {
+    const piece = fc.constantFrom("ping", "echo", " ", "  ", "\t", "\v", "\f", "\b", "a", "\xff", '"', "'", '""', "''", '"b c"', "'d e'", "\\", '\\"', "\\'", "\\n", "\\x41", "\\x4", '"\\x41\\t"');
+    const line = fc.array(piece, { maxLength: 10 }).map((pieces) => `${pieces.join("")}\r\n`);
+    await fc.assert(fc.asyncProperty(line, async (bytes) => {
+      const [expected, actual] = await repliesOfBoth(`${bytes}QUIT\r\n`);
+      expect(actual).toEqual(expected);
+    }), { numRuns: 300 });
+  });
+
   it("to what is not the protocol, which ends the connection", async () => {
     const wrong = ["*x\r\n", "*1\r\nx\r\n", "*1\r\n$-5\r\n", "*1\r\n$x\r\n", 'set "a\r\n', "*-5\r\nPING\r\n*1\r\n$4\r\nPING\r\n*\r\n", `*1\r\n$${"9".repeat(30)}\r\n`];
     for (const bytes of wrong) {
-      const [theirs, ours] = await Promise.all([RespClient.connect(redis.port), RespClient.connect(group.servers[0]?.port ?? 0)]);
-      const read = async (client: RespClient): Promise<string[]> => {
-        client.write(bytes);
-        const replies: string[] = [];
-        for (let reply = await client.reply(); reply !== "closed"; reply = await client.reply()) replies.push(reply);
-        return replies;
-      };
-      const [expected, actual] = await Promise.all([read(theirs), read(ours)]);
+      const [expected, actual] = await repliesOfBoth(bytes);
       expect([bytes, actual]).toEqual([bytes, expected]);
     }
   });
