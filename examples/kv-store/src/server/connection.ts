@@ -101,7 +101,8 @@ export class Connection {
 
   #mayTake(): boolean {
     if (this.#executor.blocked || this.#stalled || this.#session.closing || this.#socket.destroyed) return false;
-    return this.#replies.size < this.#service.limits.pipelinedCommands;
+    const { pipelinedCommands, pipelinedBytes } = this.#service.limits;
+    return this.#replies.size < pipelinedCommands && this.#replies.requestBytes < pipelinedBytes;
   }
 
   #failProtocol(cause: unknown): void {

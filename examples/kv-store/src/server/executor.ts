@@ -88,7 +88,7 @@ export class Executor {
   #write(spec: WriteCommand, call: Call): void {
     if (this.#refuses("write")) return;
     this.#writesInFlight += 1;
-    const settle = this.#openSlot();
+    const settle = this.#openSlot(call);
     const ended = (reply: Reply): void => {
       this.#writesInFlight -= 1;
       if (this.#writesInFlight === 0) for (const resolve of this.#whenWritten.splice(0)) resolve();
@@ -106,7 +106,7 @@ export class Executor {
       this.#replies.add(answer);
       return;
     }
-    const settle = this.#openSlot();
+    const settle = this.#openSlot(call);
     this.#gate.then(() => settle(answer), (cause: unknown) => settle(this.#readEnded(this.#failure(cause))));
   }
 
@@ -142,8 +142,8 @@ export class Executor {
   }
 
   /** A place for the reply to come; what it returns puts it there. */
-  #openSlot(): (reply: ReadyReply) => void {
-    const slot = this.#replies.open();
+  #openSlot({ args }: Call): (reply: ReadyReply) => void {
+    const slot = this.#replies.open(bytesOf(args));
     return (reply) => {
       slot.reply = reply;
       this.#settled();
@@ -154,6 +154,12 @@ export class Executor {
     this.#service.statistics.errorReplies += 1;
     return errorLine(errorReply(cause));
   }
+}
+
+function bytesOf(args: readonly string[]): number {
+  let bytes = 0;
+  for (const argument of args) bytes += argument.length;
+  return bytes;
 }
 
 /**

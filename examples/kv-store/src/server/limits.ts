@@ -7,6 +7,8 @@ export interface ServerLimits {
   readonly connections: number;
   /** Commands of one connection that wait for their answers; beyond, nothing more is read from it. */
   readonly pipelinedCommands: number;
+  /** Bytes of these commands; beyond, nothing more is read either. */
+  readonly pipelinedBytes: number;
   /** Keys or values in one reply; beyond, the command is refused. No connection holds many more bytes for its peer. */
   readonly replyBytes: number;
   /** A peer that takes none of its waiting replies for so long is closed. */
@@ -26,6 +28,8 @@ export const defaultServerLimits: ServerLimits = {
   connections: 10_000,
   // Enough to fill several batches per round trip; with 10 000 connections the framework's own queue limit comes first.
   pipelinedCommands: 1024,
+  // As much as one request may have: while answers are long in coming, as when the group changes, one more is held at most.
+  pipelinedBytes: 16 * 1024 * 1024,
   replyBytes: 256 * 1024 * 1024,
   stalledWriteTimeoutMs: 60_000,
   lingerMs: 1000,

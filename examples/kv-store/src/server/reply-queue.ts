@@ -5,6 +5,8 @@ import type { Reply } from "../resp/reply.js";
 export type ReadyReply = Reply | (() => Reply);
 
 export interface ReplySlot {
+  /** Of the request that waits for it. */
+  readonly requestBytes: number;
   /** Undefined until the command has ended. */
   reply: ReadyReply | undefined;
 }
@@ -14,23 +16,30 @@ export class ReplyQueue {
   #head = 0;
   /** Ready, and nothing before it is missing. */
   #ready = "";
+  #requestBytes = 0;
 
   /** Commands whose replies have not been taken yet, other than those ready. */
   get size(): number {
     return this.#slots.length - this.#head;
   }
 
+  /** Bytes of the requests whose replies had to be waited for and have not been taken yet. */
+  get requestBytes(): number {
+    return this.#requestBytes;
+  }
+
   /** A place for a reply to come. */
-  open(): ReplySlot {
-    const slot: ReplySlot = { reply: undefined };
+  open(requestBytes: number): ReplySlot {
+    const slot: ReplySlot = { requestBytes, reply: undefined };
     this.#slots.push(slot);
+    this.#requestBytes += requestBytes;
     return slot;
   }
 
   /** A reply that is known at once, made at once if nothing is before it. */
   add(reply: ReadyReply): void {
     if (this.size === 0) this.#ready += made(reply);
-    else this.#slots.push({ reply });
+    else this.#slots.push({ requestBytes: 0, reply });
   }
 
   /** Characters of the replies that were known at once and are ready. */
@@ -43,10 +52,11 @@ export class ReplyQueue {
     let text = this.#ready;
     this.#ready = "";
     while (this.#head < this.#slots.length && text.length < chars) {
-      const next = this.#slots[this.#head]?.reply;
-      if (next === undefined) break;
+      const next = this.#slots[this.#head];
+      if (next?.reply === undefined) break;
       this.#head += 1;
-      text += made(next);
+      this.#requestBytes -= next.requestBytes;
+      text += made(next.reply);
     }
     this.#forgetTaken();
     return text;

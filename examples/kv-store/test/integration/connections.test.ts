@@ -157,6 +157,21 @@ describe("a connection", { timeout: 60_000 }, () => {
     expect(await client.call("PING")).toBe("+PONG\r\n");
   });
 
+  it("is not read from while the bytes of what it asked wait for a group that does not answer", async () => {
+    const group = await start({ pipelinedBytes: 3_000_000 });
+    const [greedy, other] = [await connect(group), await connect(group)];
+    const processed = async (): Promise<number> => Number(/total_commands_processed:(\d+)/.exec(await other.call("INFO", "stats"))?.[1]);
+    for (const nodeId of [2, 3]) group.network.pause(nodeId);
+    const before = await processed();
+    const asked = 50;
+    const replies = greedy.pipeline(Array.from({ length: asked }, (_, i) => ["GET", String(i).repeat(500_000)]));
+    let looks = 0;
+    await eventually("it has taken some", async () => (await processed()) - before - ++looks >= 3);
+    for (let i = 0; i < 200; i++) expect((await processed()) - before - ++looks).toBeLessThan(10);
+    for (const nodeId of [2, 3]) group.network.resume(nodeId);
+    expect(new Set(await replies)).toEqual(new Set(["$-1\r\n"]));
+  });
+
   it.each(["linearizable", "sequential"] as const)("has no replies made that its peer does not take, with %s reads", async (reads) => {
     const group = await start({}, reads);
     const [slow, other] = [await connect(group), await connect(group)];

@@ -28,20 +28,21 @@ describe("ReplyQueue", () => {
   it("gives replies in the order of the commands, whichever is ready first", () => {
     const queue = new ReplyQueue();
     queue.add("1");
-    const second = queue.open();
+    const second = queue.open(10);
     queue.add("3");
-    const fourth = queue.open();
+    const fourth = queue.open(5);
     expect(queue.take(100)).toBe("1");
     fourth.reply = "4";
     expect(queue.take(100)).toBe("");
+    expect(queue.requestBytes).toBe(15);
     second.reply = "2";
     expect(queue.take(100)).toBe("234");
-    expect(queue.size).toBe(0);
+    expect([queue.size, queue.requestBytes]).toEqual([0, 0]);
   });
 
   it("gives no more at a time than asked for, and loses nothing over thousands", () => {
     const queue = new ReplyQueue();
-    const slots = Array.from({ length: 5000 }, () => queue.open());
+    const slots = Array.from({ length: 5000 }, () => queue.open(1));
     slots.forEach((slot, i) => { slot.reply = `${i};`; });
     let all = "";
     for (let text = queue.take(50); text !== ""; text = queue.take(50)) {
