@@ -104,6 +104,22 @@ function roomIn(directory: string): string {
   }
 }
 
+/** The page size of the systems that this runs on, or more than it. */
+const pageBytes = 4096;
+/** Of the tree, and of the list of free pages, that a commit writes anew: with room to spare. */
+const sparePages = 64;
+
+/**
+ * LMDB must not find out itself that there is no room for large values: what it then writes down of them is longer than the memory
+ * it has taken for that, which ends the process (lmdb 3.5: mdb_page_flush, last_error). More is asked for than a commit can take.
+ */
+function requireRoom(directory: string, values: Iterable<Uint8Array | undefined>): void {
+  let pages = sparePages;
+  for (const value of values) pages += 1 + Math.ceil((value?.byteLength ?? 0) / pageBytes);
+  const { bavail, bsize } = statfsSync(directory);
+  if (bavail * bsize < pages * pageBytes) throw new Error(`no space left on device for ${pages} pages`);
+}
+
 export function closedAlready(): LockstepError {
   return new LockstepError("STORE_FAILED", "The store is closed.");
 }
@@ -173,6 +189,7 @@ class LmdbBackend implements Backend {
     if (this.#closed) throw closedAlready();
     try {
       const outcome = this.#outcomeOf(changes);
+      requireRoom(this.#directory, outcome.values());
       await this.#database.batch(() => {
         for (const [key, value] of outcome) {
           if (value === undefined) void this.#database.remove(key);

@@ -93,3 +93,42 @@ describe.each(Object.entries(beds))("a store, when %s,", (_name, { launcher, mak
     expect(child.exitCode).toBe(0);
   }, 60_000);
 });
+
+/** Others have taken all room before, so that a write has not even a part of it. */
+const filledByOthers = (makeRoom: string): string => `
+  const fs = await import("node:fs");
+  const say = (line) => console.log(JSON.stringify(line));
+  const failure = (promise) => promise.then(() => "it was taken", ({ code }) => code);
+  const store = await openLogStore(await openBackend(directory), log.identity);
+  store.recover();
+  let last = log.genesis;
+  // So that its tree has free pages: large values are then what there is no room for.
+  for (let round = 0; round < 4; round++) {
+    const entries = log.entriesAfter(last, 3, 600_000);
+    await store.write({ entries, head: log.head });
+    last = entries.at(-1);
+  }
+  const change = { entries: log.entriesAfter(last, 4, 1_000_000), head: log.head };
+  const others = fs.openSync(directory + "/../others", "w");
+  for (const bytes of [1 << 20, 4096]) for (let wrote = bytes; wrote === bytes;) try { wrote = fs.writeSync(others, Buffer.alloc(bytes)); } catch { break; }
+  for (let attempt = 0; attempt < 30; attempt++) { const said = await failure(store.write(change)); if (attempt % 10 === 0) say(said); }
+  fs.closeSync(others);
+  fs.rmSync(directory + "/../others");
+  ${makeRoom}
+  say(await failure(store.write(change)));
+  await store.close();`;
+
+const full = beds["the file system is full"];
+
+describe.runIf(full !== undefined)("a store of large entries, when others have filled the file system,", () => {
+  // LMDB's own words for it are longer than the memory it has for them.
+  it("says so, and goes on when there is room", async () => {
+    const where = join(directory, "store");
+    mkdirSync(where);
+    const child = storeProcess(where, filledByOthers(full?.makeRoom ?? ""), full?.launcher(directory) ?? []);
+    const said: unknown[] = [];
+    for await (const line of linesOf(child)) said.push(JSON.parse(line));
+    await ended(child);
+    expect({ said, code: child.exitCode }).toEqual({ said: ["STORE_FAILED", "STORE_FAILED", "STORE_FAILED", "it was taken"], code: 0 });
+  }, 60_000);
+});
