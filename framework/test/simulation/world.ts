@@ -112,10 +112,10 @@ export class World {
     return !cutOff || (core.acknowledged <= core.verified && inbox.length <= 1);
   }
 
-  /** May what this slot's process holds be lost? Not if a majority would not remember any more. */
+  /** May what this slot's process holds be lost? Not if a quorum, without the device, would not remember any more. */
   mayForget(slot: number): boolean {
     const sure = this.remembering();
-    const needed = majorityOf(this.options.slots.length);
+    const needed = majorityOf(this.options.slots.length + (this.options.deviceVotes ?? 0));
     if (sure.includes(slot)) return sure.length > needed;
     const replica = this.replicas.get(slot);
     return sure.length >= needed || replica === undefined || !holdsLog(replica);
