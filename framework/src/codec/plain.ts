@@ -4,8 +4,9 @@
  *
  * Plain data: undefined, null, booleans, numbers (-0 and NaN included), strings (any UTF-16), bigints, Date, Uint8Array
  * and Buffer, and arrays, plain objects, Maps and Sets of plain data. No functions, symbols, promises or class instances,
- * no holes in arrays, no cycles.
+ * no getters or hidden properties, no holes in arrays, no cycles.
  */
+import { types } from "node:util";
 import { LockstepError } from "../errors.js";
 
 /**
@@ -59,6 +60,34 @@ export function refuse(value: unknown): never {
 /** @throws LockstepError INVALID_INPUT always. */
 export function refuseHoles(): never {
   throw new LockstepError("INVALID_INPUT", "An array with holes cannot be replicated: fill them with undefined or null, or use an object or a Table.");
+}
+
+/**
+ * The keys of an array, an object, or a Map or Set that is not frozen. All that it has must be what is written of it: anything else would be lost
+ * where the state is taken over in a snapshot, and a getter may give anything when it is written.
+ * @throws LockstepError INVALID_INPUT if there is more to it than its values.
+ */
+export function keysOf(collection: object): readonly string[] {
+  if (types.isProxy(collection)) refuseMore("A proxy");
+  const keys = Object.getOwnPropertyNames(collection);
+  if (Object.getOwnPropertySymbols(collection).length > 0) refuseMore("An object with a symbol for a key");
+  if (Array.isArray(collection)) {
+    for (let i = 0; i < collection.length; i++) if (collection[i] === undefined && !(i in collection)) refuseHoles();
+    if (keys.length > collection.length + 1) refuseMore("An array that has properties, as the result of a match has,");
+    keys.pop(); // its length
+    return keys;
+  }
+  if ((collection instanceof Map || collection instanceof Set) && keys.length > 0) refuseMore("A Map or Set that has properties");
+  for (const key of keys) {
+    const { enumerable, get, set } = Object.getOwnPropertyDescriptor(collection, key) ?? {};
+    if (get !== undefined || set !== undefined) refuseMore(`An object with a getter or setter (${key})`);
+    if (enumerable !== true) refuseMore(`An object with a property that is not enumerable (${key})`);
+  }
+  return keys;
+}
+
+function refuseMore(what: string): never {
+  throw new LockstepError("INVALID_INPUT", `${what} cannot be replicated: only the values of plain data are. Make a plain copy of what you need of it.`);
 }
 
 /** @throws LockstepError INVALID_INPUT beyond `most` levels. */

@@ -9,7 +9,7 @@
  */
 import { current, freeze, isDraft } from "immer";
 import { LockstepError } from "../errors.js";
-import { checkDepth, hasParts, kindOf, maxDepth, maxWrittenDepth, refuse, refuseHoles } from "../codec/plain.js";
+import { checkDepth, hasParts, keysOf, kindOf, maxDepth, maxWrittenDepth, refuse } from "../codec/plain.js";
 
 /** The method of a class of ours whose instances may be part of a state: returns itself, sealed. */
 export const sealSelf: unique symbol = Symbol("lockstep.seal");
@@ -69,6 +69,7 @@ function sealCollection(collection: object, depth: number): object {
   checkDepth(depth);
   // Somebody else's, who has frozen it: it stays theirs.
   const open = Object.isFrozen(collection) ? copyOf(collection) : collection;
+  if (open instanceof Map || open instanceof Set) keysOf(open);
   if (open instanceof Map) return freezeMethods(sealMap(open as Map<unknown, unknown>, depth + 1));
   if (open instanceof Set) return freezeMethods(sealSet(open as Set<unknown>, depth + 1));
   sealProperties(open as Record<string, unknown>, depth + 1);
@@ -96,7 +97,7 @@ class Look {
     const known = levelsOfLarge.get(collection);
     if (known !== undefined) return known;
     if (depth > maxWrittenDepth) return Infinity;
-    if (Array.isArray(collection) && Object.keys(collection).length < collection.length) return undefined;
+    if (!(collection instanceof Map) && !(collection instanceof Set)) keysOf(collection);
     const before = this.#parts;
     let levels = 1;
     for (const part of partsOf(collection)) {
@@ -146,9 +147,7 @@ function freezeMethods(collection: object): object {
 }
 
 function sealProperties(object: Record<string, unknown>, depth: number): void {
-  const keys = Object.keys(object);
-  if (Array.isArray(object) && keys.length < object.length) refuseHoles();
-  for (const key of keys) {
+  for (const key of keysOf(object)) {
     const value = object[key];
     if (!hasParts(value)) continue;
     const sealed = sealPart(value, depth);

@@ -46,7 +46,22 @@ const frozen: Record<string, (draft: State) => unknown> = {
   "a Map": () => Object.freeze({ map: last(Object.freeze(new Map([["a", 1]]))) }),
   "a Set": () => last(Object.freeze(new Set([{ tags: [1] }]))),
 };
+/** What would be there only until somebody takes the state over, or could not be written at all. */
+const more: Record<string, () => unknown> = {
+  "the result of a match": () => "abc".match(/b/),
+  "an array with a hole and a property": () => Object.assign([], { 0: 1, 2: 3, name: "as many keys as elements" }),
+  "a symbol for a key": () => ({ shown: 1, [Symbol("hidden")]: 2 }),
+  "a symbol for a key of an array": () => Object.assign([1], { [Symbol("hidden")]: 2 }),
+  "a property that is not enumerable": () => Object.defineProperty({ shown: 1 }, "hidden", { value: 2 }),
+  "a getter": () => ({ get random() { return Math.random(); } }),
+  "a setter": () => ({ set value(_value: unknown) {} }),
+  "a proxy": () => new Proxy({ value: 1 }, {}),
+  "a Map with a property": () => Object.assign(new Map([[1, 2]]), { name: "more" }),
+  "a Set with a property": () => Object.assign(new Set([1]), { name: "more" }),
+};
 const unfit: Record<string, () => unknown> = {
+  ...Object.fromEntries(Object.entries(more).map(([what, make]) => [what, () => ({ deep: [make()] })])),
+  ...Object.fromEntries(Object.entries(more).filter(([what]) => !/Map|Set/.test(what)).map(([what, make]) => [`${what}, frozen`, () => Object.freeze({ deep: Object.freeze([Object.freeze(make())]) })])),
   "a regular expression": () => Object.freeze({ expression: /x/ }),
   "a function, deep in it": () => Object.freeze([Object.freeze({ deep: Object.freeze([() => 1]) })]),
   "a hole": () => Object.freeze({ list: Object.freeze(Object.assign([], { 2: 1 })) }),
@@ -66,6 +81,9 @@ const machine = defineMachine({
     pushRow: command((draft) => void draft.table.set("head", { next: draft.table.get("head") ?? null })),
     keep: command((draft, kind: string) => void (draft.kept = (frozen[kind] ?? unfit[kind])?.(draft as State))),
     row: command((draft, kind: string) => void draft.table.set("row", (frozen[kind] ?? unfit[kind])?.(draft as State))),
+    keepMore: command((draft, kind: string) => void (draft.kept = more[kind]?.())),
+    rowMore: command((draft, kind: string) => void draft.table.set("row", more[kind]?.())),
+    giveMore: command((_draft, kind: string) => more[kind]?.()),
     tag: command((draft, tag: string) => void draft.item.tags.push(tag)),
     give: command((draft, kind: string) => (frozen[kind] ?? unfit[kind])?.(draft as State)),
     fail: command((_draft, kind: string) => {
@@ -143,6 +161,14 @@ describe("what grows deeper with every command", () => {
     const deepest = seal(nested(499));
     expect(run("echo", deepest, "a request")).toMatchObject({ ok: true });
     expect(run("echo", deepest, "a request")).toMatchObject({ ok: true });
+    expectWritable(applier);
+  });
+});
+
+describe("what a handler keeps, stores or returns", () => {
+  it.each(Object.keys(more))("is refused as %s", (kind) => {
+    const { applier, run } = start();
+    for (const name of ["keepMore", "rowMore", "giveMore"]) expect(run(name, kind, `a request to ${name}`)).toMatchObject({ ok: false, code: "MACHINE_FAULT", message: expect.stringContaining("cannot be replicated") as string });
     expectWritable(applier);
   });
 });
