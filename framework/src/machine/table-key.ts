@@ -59,7 +59,7 @@ export function afterPrefix(prefix: TableKey): TableKey {
  * @throws LockstepError INVALID_INPUT for anything that is not a key, NaN included.
  */
 export function checkKey<K extends TableKey>(key: K): K {
-  if (typeof key === "string" || isPart(key) || (Array.isArray(key) && key.every(isPart))) return key;
+  if (isPart(key) || (Array.isArray(key) && isTuple(key))) return key;
   throw new LockstepError("INVALID_INPUT", `${show(key)} is not a key of a Table: use a string, a number (not NaN), or an array of strings and numbers.`);
 }
 
@@ -69,8 +69,17 @@ export function checkKey<K extends TableKey>(key: K): K {
  */
 export function keyToStore<K extends TableKey>(key: K): K {
   if (typeof key === "string") return key;
-  checkKey(key);
-  return (typeof key === "number" ? key + 0 : Object.freeze(key.map((part) => (part === 0 ? 0 : part)))) as K;
+  if (!Array.isArray(key)) return (checkKey(key) as number + 0) as K;
+  // Of a class of its own, it could not be written; and only what was checked is stored.
+  const copy: KeyPart[] = [];
+  for (let i = 0; i < key.length; i++) copy.push(key[i] === 0 ? 0 : (key[i] as KeyPart));
+  return Object.freeze(checkKey(copy)) as readonly KeyPart[] as K;
+}
+
+/** Also looks at what is not there, which every() does not. */
+function isTuple(key: readonly unknown[]): boolean {
+  for (let i = 0; i < key.length; i++) if (!isPart(key[i])) return false;
+  return true;
 }
 
 function isPart(part: unknown): boolean {
