@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { encodePart } from "../codec/values.js";
+import { invariant } from "../errors.js";
 import { Table } from "../machine/table.js";
 import { canonical } from "./canonical.js";
 import { writtenForm, type AnyTable } from "./replicated-codec.js";
@@ -12,30 +13,56 @@ import type { Replicated } from "./replicated.js";
 import type { DigestRun } from "./types.js";
 
 export function digestOf(replicated: Replicated<unknown>): DigestRun {
-  const work = digestValues([writtenForm(replicated)], new Map());
-  let digest: string | undefined;
-  return {
-    position: replicated.position,
-    step(keys) {
-      for (let i = 0; i < keys && digest === undefined; i++) {
-        const { value, done } = work.next();
-        if (done === true) digest = value;
-      }
-      return digest;
-    },
-  };
+  return new Digesting(replicated);
 }
 
-/** Yields after each value, so that it can be done in steps; each distinct Table is hashed once. */
-function* digestValues(values: Iterable<unknown>, digests: Map<AnyTable, string>): Generator<undefined, string> {
+/** Hashes values; yields a Table whose digest it needs and does not have, and undefined after each value. */
+type Hashing = Generator<AnyTable | undefined, string>;
+
+class Digesting implements DigestRun {
+  readonly position: number;
+  /** Each distinct Table is hashed once. */
+  readonly #digests = new Map<AnyTable, string>();
+  /** Each Table was met in the one before it. No recursion: Tables may be in each other to any depth. */
+  readonly #path: { readonly table: AnyTable | undefined; readonly hashing: Hashing }[] = [];
+  #digest: string | undefined;
+
+  constructor(replicated: Replicated<unknown>) {
+    this.position = replicated.position;
+    this.#path.push({ table: undefined, hashing: hashValues([writtenForm(replicated)], this.#digests) });
+  }
+
+  step(keys: number): string | undefined {
+    for (let i = 0; i < keys && this.#digest === undefined; i++) this.#advance();
+    return this.#digest;
+  }
+
+  #advance(): void {
+    const last = this.#path.at(-1);
+    invariant(last !== undefined, "what is not hashed yet is on the way");
+    const { value, done } = last.hashing.next();
+    if (done !== true) {
+      if (value !== undefined && !this.#digests.has(value)) this.#path.push({ table: value, hashing: hashValues(value, this.#digests) });
+      return;
+    }
+    this.#path.pop();
+    if (last.table === undefined) this.#digest = value;
+    else this.#digests.set(last.table, value);
+  }
+}
+
+/** Yields after each value, so that it can be done in steps. */
+function* hashValues(values: Iterable<unknown>, digests: ReadonlyMap<AnyTable, string>): Hashing {
   const hash = createHash("sha256");
   for (const value of values) {
     const plain = canonical(value);
     let encoded = encodeWith(digests, plain);
-    for (const table of encoded.unknown) digests.set(table, yield* digestValues(table, digests));
-    if (encoded.unknown.size > 0) encoded = encodeWith(digests, plain);
+    if (encoded.unknown.size > 0) {
+      yield* encoded.unknown;
+      encoded = encodeWith(digests, plain);
+    }
     hash.update(encoded.bytes); // an encoding tells its own length: what follows cannot be taken for a part of it
-    yield;
+    yield undefined;
   }
   return hash.digest("hex");
 }

@@ -166,17 +166,22 @@ function endOfRecord(bytes: Buffer, start: number): number {
   return start + 4 + (start + 4 <= bytes.length ? bytes.readUInt32BE(start) : 0);
 }
 
-/** Damage could make a Table contain itself, which no walk over the state would survive. */
+/**
+ * Damage could make a Table contain itself, which no walk over the state would survive. Those that are in no other are left out, one after the
+ * other (A. B. Kahn, Topological sorting of large networks, 1962): what remains is in a cycle, or below one.
+ */
 function checkAcyclic(references: readonly (ReadonlySet<number> | undefined)[]): void {
-  const settled = new Set<number>();
-  const visit = (table: number, above: ReadonlySet<number>): void => {
-    if (above.has(table)) malformed(`the table ${table} contains itself`);
-    if (settled.has(table) || references[table] === undefined) return;
-    const path = new Set(above).add(table);
-    for (const next of references[table]) visit(next, path);
-    settled.add(table);
-  };
-  for (const table of references.keys()) visit(table, new Set());
+  const within = new Map<number, number>();
+  for (const tables of references) for (const table of tables ?? []) within.set(table, (within.get(table) ?? 0) + 1);
+  const free = Array.from(references.keys()).filter((table) => !within.has(table));
+  for (let table = free.pop(); table !== undefined; table = free.pop()) {
+    for (const next of references[table] ?? []) {
+      const left = (within.get(next) ?? 0) - 1;
+      if (left > 0) within.set(next, left);
+      else if (within.delete(next)) free.push(next);
+    }
+  }
+  if (within.size > 0) malformed("a table contains itself");
 }
 
 function malformed(why: string): never {

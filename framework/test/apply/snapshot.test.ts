@@ -227,6 +227,25 @@ describe("a snapshot", { timeout: timeoutMs }, () => {
     expect(refused.some((message) => message.includes("contains itself"))).toBe(true);
   });
 
+  it("and a digest can be made of Tables in each other, however deep", () => {
+    const deep = defineMachine({
+      name: "deep",
+      version: 1,
+      initialState: () => ({ history: new Table<string, unknown>() }),
+      commands: (command) => ({ wrap: command((draft, levels: number) => {
+        for (let level = 0; level < levels; level++) draft.history = new Table<string, unknown>([["level", level], ["before", draft.history], ["also", draft.history]]);
+      }) }),
+    });
+    const history = new History();
+    const applier = createApplier(deep);
+    for (let i = 0; i < 4; i++) expect(applier.apply(history.entry([{ name: "wrap", input: 5_000 }])).commands[0]?.outcome).toMatchObject({ ok: true });
+    const other = createApplier(deep);
+    const sink = other.receive();
+    for (const slice of slicesOf(applier, 64 * 1024)) sink.write(slice);
+    other.restore(sink.finish());
+    expect(digestOf(other, 500)).toBe(digestOf(applier, Infinity));
+  });
+
   it.each([[machineOf(2)], [machineOf(1, "another")]])("of another machine or version is refused", (other) => {
     const { applier } = grow([]);
     const sink = createApplier(other).receive();
