@@ -2,6 +2,7 @@
 import { LockstepError } from "./errors.js";
 import type { ReplicaRole } from "./replica-api.js";
 import type { Scheduler } from "./scheduler.js";
+import { checkSignal } from "./signals.js";
 
 export interface ReadinessParts {
   readonly scheduler: Scheduler;
@@ -24,8 +25,9 @@ export class Readiness {
     for (const look of this.#waiting) look();
   }
 
-  /** @throws LockstepError NOT_READY (time, signal), STOPPED, INVALID_INPUT (a time that is none). */
+  /** @throws LockstepError NOT_READY (time, signal), STOPPED, INVALID_INPUT (a time or a signal that is none). */
   async wait({ signal, timeoutMs = Infinity }: { readonly signal?: AbortSignal; readonly timeoutMs?: number }): Promise<void> {
+    checkSignal(signal);
     if (timeoutMs !== Infinity && !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
       throw new LockstepError("INVALID_INPUT", `timeoutMs must be a positive number of milliseconds, or Infinity, not ${String(timeoutMs)}`);
     }

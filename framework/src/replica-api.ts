@@ -147,7 +147,7 @@ export interface Replica<S, C, Q> {
   ready(options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<void>;
   /**
    * Committed commands with their outcomes, from a position on, 1 for the first (default: those applied after this call). Its next() rejects with
-   * EVENTS_TRIMMED, with INVALID_INPUT if `from` is no position, and with the error that stopped the replica; return() and the signal end one that waits.
+   * EVENTS_TRIMMED, with INVALID_INPUT if `from` is no position or `signal` no signal, and with the error that stopped the replica; return() and the signal end one that waits.
    */
   events(options?: { from?: number; signal?: AbortSignal }): AsyncIterableIterator<ReplicaEvent>;
   /** Calls back at every change of role, in order; "stopped" is the last. What the listener throws is logged. Returns a function that ends it. */

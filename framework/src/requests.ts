@@ -7,6 +7,7 @@ import type { Limits } from "./limits.js";
 import type { AnyCommand, AnyQuery } from "./machine/types.js";
 import { splitOptions } from "./query-options.js";
 import type { QueryOptions, ReplicaRole, RunQuery, Submit, SubmitOptions } from "./replica-api.js";
+import { checkSignal } from "./signals.js";
 import type { Submissions, WaitOptions } from "./submit/submissions.js";
 
 /** As long as an HTTP header's customary idempotency keys; kept in the replicated state, so bounded. */
@@ -90,8 +91,8 @@ export class Requests<S> {
   }
 
   #wait({ timeoutMs = this.#parts.limits.answerTimeoutMs, signal }: SubmitOptions): WaitOptions {
+    checkSignal(signal);
     if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw new LockstepError("INVALID_INPUT", `timeoutMs must be a positive number of milliseconds, not ${String(timeoutMs)}`);
-    if (signal !== undefined && !isSignal(signal)) throw new LockstepError("INVALID_INPUT", "signal must be an AbortSignal");
     return { deadlineMs: this.#parts.clock.monotonicMs() + timeoutMs, signal };
   }
 
@@ -121,11 +122,6 @@ export class Requests<S> {
 function isLinearizable({ consistency = "sequential" }: QueryOptions): boolean {
   if (consistency === "sequential" || consistency === "linearizable") return consistency === "linearizable";
   throw new LockstepError("INVALID_INPUT", `consistency must be "sequential" or "linearizable", not ${JSON.stringify(consistency)}`);
-}
-
-/** Also one of another realm. */
-function isSignal(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "aborted" in value && "addEventListener" in value && typeof value.addEventListener === "function";
 }
 
 /** JavaScript may give anything: what is no string, no replica could read, and the commands that travel with it would be lost with it. */

@@ -1,9 +1,9 @@
-/** What JavaScript may give to submit(), whatever the types say: refused in the promise, with nothing else disturbed. */
+/** What JavaScript may give to a replica, whatever the types say: refused in the promise, with nothing else disturbed. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createReplica } from "../src/create-replica.js";
 import { defineMachine } from "../src/machine/define-machine.js";
-import type { SubmitOptions } from "../src/replica-api.js";
+import type { QueryOptions, SubmitOptions } from "../src/replica-api.js";
 import { memory } from "../src/transport/memory/index.js";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -28,6 +28,7 @@ async function open(validate: (input: unknown) => unknown = (value) => ({ value 
     name: "keeper", version: 1,
     initialState: () => ({ inputs: [] as unknown[] }),
     commands: (command) => ({ keep: command(schema, (draft, input) => draft.inputs.push(input)) }),
+    queries: { count: (state) => state.inputs.length },
   });
   const logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
   const replica = await createReplica(machine, { group: "keeper", transport: memory(), logger });
@@ -52,6 +53,29 @@ describe("a request id that is no string", () => {
   it("and options that are none are refused in the promise", async () => {
     const replica = await open();
     await expect(replica.submit.keep("a", null as unknown as SubmitOptions)).rejects.toMatchObject({ code: "INVALID_INPUT", outcome: "none" });
+  });
+});
+
+describe("a signal that is none", () => {
+  it.each([["an object", {}], ["null", null], ["true", true], ["what only tells", { aborted: false }], ["what only listens", { aborted: false, addEventListener: () => undefined }]])("as %s is refused wherever one can be given, and the replica goes on", async (_what, given) => {
+    const replica = await open();
+    const signal = given as unknown as AbortSignal;
+    const refused = { code: "INVALID_INPUT", message: expect.stringContaining("signal must be an AbortSignal") as string };
+    await expect(replica.submit.keep("a", { signal })).rejects.toMatchObject(refused);
+    await expect(replica.query.count({ consistency: "linearizable", signal })).rejects.toMatchObject(refused);
+    await expect(replica.ready({ signal })).rejects.toMatchObject(refused);
+    const events = replica.events({ signal });
+    await expect(events.next()).rejects.toMatchObject(refused);
+    expect(await replica.submit.keep("b")).toBe(1);
+    expect([replica.role, replica.state.inputs]).toEqual(["active", ["b"]]);
+  });
+});
+
+describe("a consistency that there is not", () => {
+  it.each(["linearisable", "Linearizable", "", null, true])("as %j is refused, and nothing is read from the past in its place", async (consistency) => {
+    const replica = await open();
+    await expect(replica.query.count({ consistency } as unknown as QueryOptions)).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining("consistency must be") as string });
+    expect(await replica.query.count({ consistency: "sequential" })).toBe(0);
   });
 });
 
@@ -81,24 +105,5 @@ describe("a schema", () => {
     const replica = await open(() => given);
     await expect(replica.submit.keep("a")).rejects.toMatchObject({ code: "INVALID_INPUT", message: "keep: the schema failed: it gave neither a value nor issues" });
     expect(replica.state.inputs).toEqual([]);
-  });
-});
-
-describe("options that are none", () => {
-  it("are refused: a consistency that is misspelt is not taken for the weaker one, nor any object for a signal", async () => {
-    const machine = defineMachine({ name: "reader", version: 1, initialState: () => ({ n: 0 }), commands: (command) => ({ add: command((draft) => ++draft.n) }), queries: { n: (state) => state.n } });
-    const replica = await createReplica(machine, { group: "reader", transport: memory() });
-    stops.push(() => replica.stop());
-    await replica.ready();
-    const read = replica.query.n as (options: unknown) => Promise<number>;
-    await expect(read({ consistency: "linearisable" })).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining("\"sequential\" or \"linearizable\", not \"linearisable\"") as string });
-    await expect(read({ consistency: null })).rejects.toMatchObject({ code: "INVALID_INPUT" });
-    for (const signal of [5, null, {}, new EventTarget()]) {
-      await expect(read({ consistency: "linearizable", signal }), typeof signal).rejects.toMatchObject({ code: "INVALID_INPUT", message: "signal must be an AbortSignal" });
-      await expect(replica.submit.add(undefined, { signal } as unknown as SubmitOptions), typeof signal).rejects.toMatchObject({ code: "INVALID_INPUT", outcome: "none", message: "signal must be an AbortSignal" });
-    }
-    expect(await read({ consistency: "sequential" })).toBe(0);
-    expect(await read({ consistency: "linearizable", signal: new AbortController().signal })).toBe(0);
-    expect(replica.inspect().totals.submitted).toBe(0);
   });
 });

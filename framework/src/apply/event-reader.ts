@@ -3,6 +3,7 @@
  * after the next() that waits, and begin only with the first next().
  */
 import type { ReplicaEvent } from "../replica-api.js";
+import { checkSignal } from "../signals.js";
 
 /** What it reads. */
 export interface EventSource {
@@ -42,6 +43,7 @@ export class EventReader implements AsyncIterableIterator<ReplicaEvent, undefine
 
   next(): Promise<IteratorResult<ReplicaEvent, undefined>> {
     return new Promise((resolve, reject) => {
+      checkSignal(this.#signal);
       this.#calls.push({ resolve, reject });
       this.#answer();
     });
