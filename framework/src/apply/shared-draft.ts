@@ -16,6 +16,14 @@ import { closeDraft, openDraft } from "./run-handler.js";
 /** What was done to a draft since the last look: nothing; something that cannot show; something that could. */
 export type Change = "nothing" | "values" | "parts";
 
+function isChanged(part: unknown): boolean {
+  try {
+    return current(part) !== original(part);
+  } catch {
+    return true; // it was stored in itself: current() has no end, and the draft cannot be closed either
+  }
+}
+
 type Properties = Record<PropertyKey, unknown>;
 
 /** What the proxy stands before: an empty object, because for each property of the one behind it, it has to ask there too. */
@@ -44,7 +52,7 @@ export class SharedDraft<S> implements ProxyHandler<Properties> {
   look(): Change {
     let change = this.#stored;
     if (change === "nothing" && this.#tableWrites !== tableWrites()) change = "values";
-    if (this.#parts.length > 0 && this.#parts.some((part) => current(part) !== original(part))) change = "parts";
+    if (this.#parts.length > 0 && this.#parts.some(isChanged)) change = "parts";
     this.#stored = "nothing";
     this.#tableWrites = tableWrites();
     return change;

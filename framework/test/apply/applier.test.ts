@@ -103,6 +103,41 @@ describe("commands", () => {
     expect(apart.applier.state.alias).toEqual(together.applier.state.alias);
   });
 
+  it.each([["list"], ["map"], ["record"], ["self"]])("that store a part of the state in itself are refused, whatever comes with them in an entry: %s", (where) => {
+    interface Cyclic {
+      list: unknown[];
+      map: Map<string, unknown>;
+      record: Record<string, unknown>;
+      self?: unknown;
+      count: number;
+    }
+    const cyclic = defineMachine({
+      name: "cyclic",
+      version: 1,
+      initialState: (): Cyclic => ({ list: [], map: new Map(), record: {}, count: 0 }),
+      commands: (command) => ({
+        count: command((draft) => ++draft.count),
+        tie: command((draft, place: string) => {
+          if (place === "list") draft.list.push(draft.list);
+          else if (place === "map") draft.map.set("itself", draft.map);
+          else if (place === "record") draft.record["itself"] = { deep: draft.record };
+          else draft.self = draft;
+        }),
+        tieAndFail: command((draft) => {
+          draft.list.push(draft.list);
+          throw new Error("too late");
+        }),
+      }),
+    });
+    const applier = createApplier(cyclic);
+    const history = new History();
+    for (const names of [["tie"], ["tie", "count"], ["count", "tie"], ["count", "tie", "count"], ["count", "tieAndFail", "count"]]) {
+      const { commands } = applier.apply(history.entry(names.map((name) => ({ name, input: where }))));
+      expect(commands.map(({ outcome }) => (outcome.ok ? "ok" : outcome.code))).toEqual(names.map((name) => (name === "count" ? "ok" : "MACHINE_FAULT")));
+    }
+    expect(applier.state).toEqual({ list: [], map: new Map(), record: {}, count: 6 });
+  });
+
   it("get an input that cannot be changed, and an input that is not plain data is their failure alone", () => {
     const { applier, history } = start();
     const input = { key: "a", n: 1 };
