@@ -49,9 +49,14 @@ export function agreedPart(outcome: CommandOutcome): AgreedOutcome {
 /** An outcome as it was given the first time, apart from the message. */
 export function withMessage(command: string, agreed: AgreedOutcome): CommandOutcome {
   if (agreed.ok) return agreed;
-  const rejection = agreed.details as Rejection | undefined;
-  const message = agreed.code === "REJECTED" ? `The command was rejected: ${rejection?.code ?? "no code"}` : `${command} ended with ${agreed.code} before; see the log of the replica that answered first.`;
+  const message = agreed.code === "REJECTED" ? `The command was rejected: ${codeOf(agreed.details)}` : `${command} ended with ${agreed.code} before; see the log of the replica that answered first.`;
   return failed(agreed.code, message, agreed.details);
+}
+
+/** Of a rejection that was not made with reject(), they may be anything. */
+function codeOf(details: unknown): string {
+  const code = (details as Partial<Rejection> | null | undefined)?.code;
+  return typeof code === "string" ? code : "no code";
 }
 
 /** Not everything can be made a text: a symbol as name, no prototype, a proxy that throws. */

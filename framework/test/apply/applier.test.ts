@@ -1,5 +1,6 @@
 /** The applier: outcomes, isolation of commands, time, timers, members, request ids, skipped copies. */
 import { describe, expect, it } from "vitest";
+import { LockstepError } from "../../src/errors.js";
 import { createApplier } from "../../src/apply/applier.js";
 import type { Applier } from "../../src/apply/types.js";
 import { defineMachine } from "../../src/machine/define-machine.js";
@@ -223,6 +224,19 @@ describe("request ids", () => {
     const [again] = applier.apply(history.entry([call])).commands;
     expect(again).toMatchObject({ repeated: true, outcome: { ok: false, code: "REJECTED", details: { code: "absent", details: { key: "k" } } } });
     expect(again?.outcome).toEqual(first?.outcome);
+  });
+
+  it.each([[{ code: Object.create(null) as unknown }], [{ code: { toString: 1 } }], [{ code: 5 }], [null], ["text"], [undefined]])("return a first rejection again whose details are not of reject(): %j", (details) => {
+    const odd = defineMachine({
+      name: "odd", version: 1, initialState: () => ({}),
+      commands: (command) => ({ refuse: command(() => { throw new LockstepError("REJECTED", "no", { details }); }) }),
+    });
+    const applier = createApplier(odd);
+    const history = new History();
+    const [first, again] = [0, 1].map(() => applier.apply(history.entry([{ name: "refuse", input: null, requestId: "r" }])).commands[0]);
+    expect([first?.repeated, again?.repeated]).toEqual([false, true]);
+    for (const each of [first, again]) expect(each?.outcome).toMatchObject({ ok: false, code: "REJECTED", ...(details === undefined ? {} : { details }) });
+    expect(applier.answered("r")).toEqual(again?.outcome);
   });
 
   it("used for another command are refused", () => {
