@@ -9,7 +9,7 @@ import type { QuorumPolicy } from "./core/quorum-policy.js";
 import type { Limits } from "./limits.js";
 import { MemoryLog, type Log } from "./log/log.js";
 import type { OpenStore } from "./log/store.js";
-import type { Logger } from "./logger.js";
+import { checkLogger, harmless, type Logger } from "./logger.js";
 import { unobserved, type ProtocolObserver } from "./observer.js";
 import { systemScheduler, type Scheduler } from "./scheduler.js";
 import type { AnyMachine } from "./machine/types.js";
@@ -66,8 +66,9 @@ export interface Wiring {
   readonly provide: Provide;
 }
 
+/** @throws LockstepError CONFIGURATION_INVALID if the logger is none */
 export function wireParts(wiring: Wiring): ReplicaParts {
-  const { machine, checkDeterminism } = wiring;
+  const { machine, checkDeterminism, provide } = wiring;
   const container = root.createChildContainer();
   const defaults: Required<Provide> = {
     transport: () => wiring.transport,
@@ -82,7 +83,9 @@ export function wireParts(wiring: Wiring): ReplicaParts {
     observer: () => unobserved,
     newIncarnation: () => () => randomBytes(8).toString("hex"),
   };
-  for (const name of Object.keys(tokens) as PartName[]) register(container, name, wiring.provide[name] ?? defaults[name]);
+  for (const name of Object.keys(tokens) as PartName[]) register(container, name, provide[name] ?? defaults[name]);
+  const logger = container.resolve(tokens.logger);
+  checkLogger(logger);
   return {
     transport: container.resolve(tokens.transport),
     applier: container.resolve(tokens.applier),
@@ -90,7 +93,7 @@ export function wireParts(wiring: Wiring): ReplicaParts {
     openStore: container.resolve(tokens.openStore),
     policy: container.resolve(tokens.policy),
     limits: container.resolve(tokens.limits),
-    logger: container.resolve(tokens.logger),
+    logger: harmless(logger),
     clock: container.resolve(tokens.clock),
     scheduler: container.resolve(tokens.scheduler),
     observer: container.resolve(tokens.observer),

@@ -8,7 +8,7 @@ import { defaultLogger } from "./logger.js";
 import type { AnyCommand, AnyMachine, AnyQuery, Machine } from "./machine/types.js";
 import { ControlServer, type Controlled } from "./operate/control-server.js";
 import type { Replica } from "./replica-api.js";
-import { checkOptions, checkSlots, openStoreOf, policyOf, type ReplicaOptions } from "./replica-options.js";
+import { checkOptions, checkSlots, checkTransport, openStoreOf, policyOf, type ReplicaOptions } from "./replica-options.js";
 import { ReplicaNode } from "./replica.js";
 
 /**
@@ -32,6 +32,7 @@ export async function createReplica<
     logger: () => options.logger ?? defaultLogger(),
     provide: options.provide ?? {},
   });
+  checkTransport(parts.transport);
   const slots = checkSlots(options.slots ?? (await parts.transport.configuredNodes()));
   const store = await openStore(parts, { group: options.group, machine: machine.name, slots });
   const node = new ReplicaNode(machine, options.group, slots, parts, store);

@@ -59,9 +59,8 @@ export function checkOptions(machine: unknown, options: ReplicaOptions): void {
   check(hasFunctions(machine, ["initialState"]), "createReplica(machine, options) takes a machine made by defineMachine()");
   check(isObject(options), "createReplica(machine, options) takes an object of options: group and transport at least");
   noneOf(options, optionNames, "an option of createReplica()");
-  check(hasFunctions(options.transport, ["configuredNodes", "join", "multicast", "leave", "close"]), "transport must be a GroupTransport: corosync(), memory(), or one of your own");
+  checkTransport(options.transport);
   check(options.limits === undefined || isObject(options.limits), "limits must be an object: { tickMs: 20, … }");
-  check(options.logger === undefined || hasFunctions(options.logger, ["debug", "info", "warn", "error"]), "logger must have the functions debug, info, warn and error, as a pino logger has");
   const { provide = {} } = options;
   check(isObject(provide), "provide must be an object of functions: { clock: () => myClock, … }");
   noneOf(provide, tokens, "a part of a replica");
@@ -83,6 +82,12 @@ export function checkGroup(group: unknown): void {
   if (bytes === 0 || bytes > maxGroupBytes || group.includes("\0")) {
     throw new LockstepError("CONFIGURATION_INVALID", `group must be a name of 1 to ${maxGroupBytes} bytes without NUL, not ${JSON.stringify(group)}`);
   }
+}
+
+/** Also of one that was provided as a part. */
+export function checkTransport(transport: unknown): void {
+  if (hasFunctions(transport, ["configuredNodes", "join", "multicast", "leave", "close"])) return;
+  throw new LockstepError("CONFIGURATION_INVALID", "transport must be a GroupTransport: corosync(), memory(), or one of your own");
 }
 
 export function checkSlots(slots: readonly number[]): readonly number[] {

@@ -195,6 +195,8 @@ describe("limits and wrong use", () => {
       ["slots must be different node ids", counters(), { ...good, slots: 3 }], ["slots must be different node ids", counters(), { ...good, slots: "12" }],
       ["quorum must be", counters(), { ...good, quorum: null }], ["limits must be an object", counters(), { ...good, limits: null }],
       ["logger must have the functions", counters(), { ...good, logger: { info: () => undefined } }],
+      ["logger must have the functions", counters(), { ...good, provide: { logger: () => undefined } }],
+      ["transport must be a GroupTransport", counters(), { ...good, provide: { transport: () => ({}) } }],
       ["clokc is not a part of a replica; there are transport,", counters(), { ...good, provide: { clokc: () => undefined } }],
       ["provide.clock must be a function", counters(), { ...good, provide: { clock: { wallMs: () => 0 } } }], ["provide must be an object", counters(), { ...good, provide: 1 }],
     ];
@@ -519,6 +521,25 @@ describe("nets and parts", () => {
     await replica.submit.echo("x");
     expect(replica.inspect().now).toBeGreaterThanOrEqual(1_000_000);
     expect(replica.inspect().now).toBeLessThan(1_000_000 + 60_000);
+  });
+
+  it("works, and stops in order, although its logger throws at everything; the process is told once", async () => {
+    group = new TestGroup(3);
+    const warnings: string[] = [];
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation((warning) => void warnings.push(String(warning)));
+    try {
+      const fail = (): never => { throw new Error("its destination is closed"); };
+      const logger = { debug: fail, info: fail, warn: fail, error: fail };
+      const [first, second, third] = await Promise.all([group.start(1, { logger }), group.start(2), group.start(3)]);
+      await Promise.all([first, second, third].map((replica) => replica.ready()));
+      expect(await first.submit.add({ key: "x", by: 1 })).toBe(1);
+      await first.stop();
+      expect([first.role, await first.stopped]).toEqual(["stopped", undefined]);
+      expect(await second.submit.add({ key: "x", by: 1 })).toBe(2);
+    } finally {
+      warn.mockRestore();
+    }
+    expect(warnings.filter((warning) => warning.includes("its destination is closed"))).toHaveLength(1);
   });
 
   it("ends everything that waits when it is stopped, each exactly once and truthfully", async () => {

@@ -79,9 +79,9 @@ export function keysOf(collection: object): readonly string[] {
   }
   if ((collection instanceof Map || collection instanceof Set) && keys.length > 0) refuseMore("A Map or Set that has properties");
   for (const key of keys) {
-    const { enumerable, get, set } = Object.getOwnPropertyDescriptor(collection, key) ?? {};
-    if (get !== undefined || set !== undefined) refuseMore(`An object with a getter or setter (${key})`);
-    if (enumerable !== true) refuseMore(`An object with a property that is not enumerable (${key})`);
+    const property = Object.getOwnPropertyDescriptor(collection, key) ?? {};
+    if (!("value" in property)) refuseMore(`An object with a getter or setter (${key})`);
+    if (property.enumerable !== true) refuseMore(`An object with a property that is not enumerable (${key})`);
   }
   return keys;
 }

@@ -73,7 +73,7 @@ export function keyToStore<K extends TableKey>(key: K): K {
   // Of a class of its own, it could not be written; and only what was checked is stored.
   const copy: KeyPart[] = [];
   for (let i = 0; i < key.length; i++) copy.push(key[i] === 0 ? 0 : (key[i] as KeyPart));
-  return Object.freeze(checkKey(copy)) as readonly KeyPart[] as K;
+  return Object.freeze(checkKey(copy)) as K;
 }
 
 /** Also looks at what is not there, which every() does not. */
