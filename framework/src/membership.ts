@@ -265,6 +265,7 @@ export class Membership {
       case "proposeMembers":
         this.#proposer.announce(effect.members);
         return this.scheduleFlush();
+      case "proposeEntry": return this.#proposer.proposeTick();
       case "donate": return this.#transfers.donate(effect);
       case "stopDonating": return this.#transfers.stopDonating(effect.to);
       case "receiveTransfer": return this.#transfers.expect(effect);

@@ -141,7 +141,7 @@ function reportParts(report: StateReport): readonly unknown[] {
     report.durability, report.known,
     quorum === undefined ? null : [quorum.quorate, quorum.votes, quorum.deviceVotes, quorum.quorum, quorum.twoNode],
     time === undefined ? null : [time.stoodAtMs, ...(time.step === undefined ? [] : [ballotParts(time.step.view), time.step.runningMs, time.step.sure])],
-    report.unbroken,
+    report.unbroken, report.companions,
   ];
 }
 
@@ -152,8 +152,8 @@ function readReport(value: unknown): StateReport {
     verified: point(parts[4]), committed: point(parts[5]), k: natural(parts[6]), promised: ballot(parts[7]),
     machine: text(parts[8]), version: natural(parts[9]), slots: array(parts[10]).map(slotNumber), policy: text(parts[11]), yields: flag(parts[12]),
     durability: readDurability(parts[13]), known: array(parts[14]).map(slotNumber),
-    // Of a version that does not tell it: it may be broken.
-    unbroken: parts[17] === undefined ? false : flag(parts[17]),
+    // Of a version that does not tell it: others may have gone on.
+    unbroken: parts[17] === undefined ? false : flag(parts[17]), companions: parts[18] === undefined ? [] : array(parts[18]).map(slotNumber),
     ...(parts[15] === null ? {} : { quorum: readQuorum(parts[15]) }),
     ...(parts[16] === null ? {} : { time: readTime(parts[16]) }),
   };

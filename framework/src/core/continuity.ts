@@ -1,19 +1,40 @@
 /**
  * Whether the group can have gone on without this replica by a vote that remembers nothing: a quorum device's, or that of one of two nodes. Such
- * a vote was the other side's a moment ago, and says nothing of what was committed with it. So it decides only for members that know
- * that nobody else can have had it since they last counted in a primary view: votequorum has not said meanwhile that they are without quorum.
+ * a vote was perhaps the other side's a moment ago, and says nothing of what was committed with it. So it decides only for members that
+ * know that nobody else can have had it: since they last counted in a view votequorum has not said that they are without quorum, or all who
+ * counted with them are here again.
  */
 import type { RingId } from "../transport/group-transport.js";
 import { quorumOfRing, type CoreState } from "./state.js";
 
-/** From here on nothing is committed without this replica, until it is excluded or its partition is no longer quorate. */
-export function countsFromHere(state: CoreState): void {
-  state.unbroken = !quorumIsLost(state);
+/** A view is decided. Who holds its target counts from here on: nothing is committed without it, until it is excluded or its partition is not quorate. */
+export function viewDecided(state: CoreState, holders: readonly number[]): void {
+  const counts = holders.includes(state.config.slot);
+  state.unbroken = counts && !quorumIsLost(state);
+  state.companions = counts ? holders : [];
+  state.heardAt = undefined;
 }
 
-/** The view that was decided can commit without this replica. */
-export function countsNoMore(state: CoreState): void {
-  state.unbroken = false;
+/** From the delivery of a member's first acknowledgement on nothing is committed without it. */
+export function acknowledgementHeard(state: CoreState, slot: number): void {
+  if (slot === state.config.slot) state.heardAt ??= state.log.end;
+  else if (state.companions.length > 0 && !state.companions.includes(slot)) state.companions = [...state.companions, slot];
+}
+
+/**
+ * A member that was brought up to date knows that the others have heard it when they acknowledge something that was ordered behind its own
+ * acknowledgement. Before, they may have stepped over that, and over what it counts with, while their ring ended.
+ */
+export function committedFurther(state: CoreState): void {
+  const { view, heardAt, companions, committed } = state;
+  if (view === undefined || heardAt === undefined || companions.length > 0 || committed <= heardAt) return;
+  state.unbroken = !quorumIsLost(state);
+  state.companions = [...new Set([...view.holders, ...state.acks.keys()])];
+}
+
+/** Everything is committed, and nothing has shown yet that this member was heard: an entry would. */
+export function needsEntry({ config, view, heardAt, companions, committed, log }: CoreState): boolean {
+  return config.policy.needsVotes && view !== undefined && heardAt !== undefined && companions.length === 0 && committed === log.end;
 }
 
 export function loseQuorum(state: CoreState, ring: RingId): void {

@@ -75,6 +75,8 @@ export type Effect =
   }
   /** This replica is to multicast the view's Members entry. */
   | { readonly type: "proposeMembers"; readonly members: readonly ReplicaIdentity[] }
+  /** Any entry, if none is under way. */
+  | { readonly type: "proposeEntry" }
   /** Send a member what it lacks, up to `through`. */
   | { readonly type: "donate"; readonly to: number; readonly turn: number; readonly ballot: Ballot; readonly have: readonly LogPoint[]; readonly through: number }
   /** A member asks somebody, perhaps this replica again: what it is being sent is of no use any more. */

@@ -189,6 +189,7 @@ function stateReport(state: CoreState, quorum: QuorumReport | undefined): StateR
     yields: state.rivals.size > 0,
     lineage: state.lineage,
     unbroken: state.unbroken,
+    companions: state.companions,
     ...holds,
     // A disk remembers ballots of this ring from before the process was started in it.
     k: Math.max(state.k, isOfRing(state, state.promised) ? state.promised.k : 0),

@@ -2,7 +2,7 @@
 import { LockstepError, invariant } from "../errors.js";
 import { chainHash } from "../log/chain-hash.js";
 import { compareBallots, equalBallots, formatBallot, highestBallot } from "./ballot.js";
-import { countsFromHere, countsNoMore } from "./continuity.js";
+import { viewDecided } from "./continuity.js";
 import type { Decision } from "./decide.js";
 import { adoptOnDisk, ballotIsDurable, cutOnDisk } from "./disk.js";
 import type { Transfer } from "./events.js";
@@ -34,8 +34,7 @@ export function install(state: CoreState, decision: Decision): void {
   state.promised = ballot;
   state.lastCommitMs = state.nowMs;
   state.rejoin.atMs = undefined;
-  if (decision.holders.includes(state.config.slot)) countsFromHere(state);
-  else countsNoMore(state);
+  viewDecided(state, decision.holders);
   // Whoever was here before and has not spoken is left out: from now on this process is its slot's replica.
   state.rivals = new Set();
   if (state.disk === undefined) return enterView(state, decision);

@@ -1,5 +1,5 @@
 /** Who may decide: the two quorum policies. Pure functions of agreed data. */
-import { compareBallots, zeroBallot } from "./ballot.js";
+import { compareBallots, equalBallots, highestBallot, zeroBallot } from "./ballot.js";
 import type { QuorumReport, StateReport } from "./messages.js";
 
 export type Judgement =
@@ -131,12 +131,20 @@ function votesOfNodes(report: QuorumReport, slots: Iterable<number>): number {
 }
 
 /**
- * One of these knows that nobody else can have been quorate since it had all that was committed (continuity.ts); or so many votes are
- * their nodes' own that whoever was quorate meanwhile, with the device, had one of them.
+ * One of these knows that nobody else can have been quorate since it had all that was committed (continuity.ts); or all are here who
+ * counted in the latest view that they know; or so many votes are their nodes' own that whoever was quorate meanwhile, with the device, had one of them.
  */
 function rememberAll(report: QuorumReport, knowing: readonly StateReport[]): boolean {
+  if (knowing.some(({ unbroken }) => unbroken)) return true;
   const needed = report.twoNode ? 2 : report.quorum;
-  return knowing.some(({ unbroken }) => unbroken) || votesOfNodes(report, knowing.map(({ slot }) => slot)) >= needed;
+  return votesOfNodes(report, knowing.map(({ slot }) => slot)) >= needed || companionsAreHere(knowing);
+}
+
+/** All who counted in the latest view of these are here. Not if none of them knows who that was. */
+function companionsAreHere(knowing: readonly StateReport[]): boolean {
+  const latest = highestBallot(knowing.map(({ ballot }) => ballot));
+  const companions = knowing.filter(({ ballot }) => equalBallots(ballot, latest)).flatMap((report) => report.companions);
+  return companions.length > 0 && companions.every((slot) => knowing.some((report) => report.slot === slot));
 }
 
 /** Certainly: a slot whose votes are not known could be the one that makes it up. */

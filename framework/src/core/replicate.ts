@@ -3,7 +3,7 @@ import { invariant } from "../errors.js";
 import { chainHash } from "../log/chain-hash.js";
 import { endOf, type EntryRecord, type LogPoint } from "../log/log.js";
 import { equalBallots, type Ballot } from "./ballot.js";
-import { countsFromHere } from "./continuity.js";
+import { acknowledgementHeard, committedFurther } from "./continuity.js";
 import { ballotIsDurable, durableEnd } from "./disk.js";
 import type { AckMessage, BatchMessage, Claim } from "./messages.js";
 import { quorumOfRing, type CoreState, type Joining } from "./state.js";
@@ -154,8 +154,7 @@ function claimReceived(state: CoreState, slot: number, claim: Claim): void {
     return;
   }
   if (position > state.verified) state.verified = position;
-  // All others count it from here on as well, for they get it in the same place.
-  if (slot === state.config.slot) countsFromHere(state);
+  acknowledgementHeard(state, slot);
   const others = recordAck(state, slot, claim.ack);
   if (others) advanceCommit(state);
   acknowledgeOwn(state);
@@ -191,6 +190,7 @@ export function advanceCommit(state: CoreState): void {
   let done = 0;
   while (done < state.pending.length && (state.pending[done]?.position ?? Number.POSITIVE_INFINITY) <= position) done++;
   if (done > 0) state.pending = state.pending.slice(done);
+  committedFurther(state);
   state.effects.push({ type: "committed", through: position });
 }
 

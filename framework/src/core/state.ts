@@ -133,6 +133,10 @@ export interface CoreState {
   lineage: boolean;
   /** See StateReport. */
   unbroken: boolean;
+  /** Slots that counted in the last view in which this replica did, itself included: only they can have gone on since. Empty: not known. */
+  companions: readonly number[];
+  /** The log's end when this replica first heard its own acknowledgement in the view. */
+  heardAt: number | undefined;
   /** The latest ring in which votequorum said that there is no quorum. */
   quorumLostIn: RingId | undefined;
   /** The applied state is known to be wrong: only a snapshot mends it. */
@@ -191,6 +195,8 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
     known: [],
     lineage: false,
     unbroken: false,
+    companions: [],
+    heardAt: undefined,
     quorumLostIn: undefined,
     replaceState: false,
     ballot: zeroBallot,
@@ -214,9 +220,9 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
  * must not claim to remember, for what it acknowledged might be committed and missing here.
  */
 export function resumedCore(config: CoreConfig, previous: CoreState): CoreState {
-  const { log, ballot, promised, verified, committed, replaceState, disk, diskFails, known } = previous;
+  const { log, ballot, promised, verified, committed, replaceState, disk, diskFails, known, companions } = previous;
   const lineage = previous.lineage && previous.acknowledged <= previous.verified;
-  return { ...initialCore(config, log), lineage, ballot, promised, verified, committed, replaceState, disk, diskFails, known };
+  return { ...initialCore(config, log), lineage, companions, ballot, promised, verified, committed, replaceState, disk, diskFails, known };
 }
 
 /**

@@ -1,9 +1,10 @@
 /** What happens when nothing does: the watchdogs, driven by ticks. */
 import { equalBallots } from "./ballot.js";
+import { needsEntry } from "./continuity.js";
 import { askRejoin, askRejoinLater, attemptKey, multicastState, staysSilent } from "./exchange.js";
 import { retryTransfer } from "./install.js";
 import type { ChunkMessage } from "./messages.js";
-import { acknowledgeNow } from "./replicate.js";
+import { acknowledgeNow, canPropose } from "./replicate.js";
 import { silentForMs } from "./silence.js";
 import { addressKey, quorumOfRing, type CoreState, type Joining } from "./state.js";
 
@@ -17,6 +18,7 @@ export function ticked(state: CoreState, nowMs: number): void {
   watchTransfer(state);
   watchCommits(state);
   acknowledgeNow(state);
+  if (needsEntry(state) && canPropose(state)) state.effects.push({ type: "proposeEntry" });
 }
 
 function watchExchange(state: CoreState): void {

@@ -91,6 +91,7 @@ export function formatEffect(effect: Effect): string {
     case "phase": return `${effect.phase}${effect.reason === undefined ? "" : `: ${effect.reason}`}`;
     case "viewInstalled": return `view ${formatBallot(effect.ballot)} of ${effect.members.map(({ slot }) => slot).join(" ")}${effect.loud === undefined ? "" : ` (${effect.loud})`}`;
     case "proposeMembers": return "to propose the members entry";
+    case "proposeEntry": return "to propose an entry";
     case "stopDonating": return `donate to ${effect.to} no more`;
     case "donate": return `donate to ${effect.to}, turn ${effect.turn}, through ${effect.through}`;
     case "receiveTransfer": return `expect a transfer, turn ${effect.turn}`;

@@ -26,7 +26,7 @@ function pointOf(log: MemoryLog, position: number): LogPoint {
 
 function report(slot: number, verified: LogPoint, more: Partial<StateReport> = {}): StateReport {
   return {
-    slot, incarnation: String(slot).padStart(16, "0"), yields: false, lineage: true, unbroken: true, ballot, verified, committed: genesis, k: 0, promised: ballot,
+    slot, incarnation: String(slot).padStart(16, "0"), yields: false, lineage: true, unbroken: true, companions: [], ballot, verified, committed: genesis, k: 0, promised: ballot,
     machine: "m", version: 1, slots, durability: "memory", known: [], policy: "majority", ...more,
   };
 }

@@ -12,7 +12,7 @@ const later: Ballot = { ...ballot, k: 3 };
 
 function report(slot: number, more: Partial<StateReport> = {}): StateReport {
   return {
-    slot, incarnation: String(slot).padStart(16, "0"), yields: false, lineage: true, unbroken: true, ballot, verified: genesis, committed: genesis, k: 0, promised: zeroBallot,
+    slot, incarnation: String(slot).padStart(16, "0"), yields: false, lineage: true, unbroken: true, companions: [], ballot, verified: genesis, committed: genesis, k: 0, promised: zeroBallot,
     machine: "m", version: 1, slots, durability: "memory", known: [], policy: "majority", ...more,
   };
 }

@@ -7,7 +7,7 @@ import { genesis } from "../../src/core/state.js";
 
 function report(slot: number, lineage: boolean, quorum?: QuorumReport): StateReport {
   return {
-    slot, lineage, unbroken: lineage, yields: false, incarnation: "00000000000000aa", ballot: lineage ? { ...zeroBallot, ringSeq: 4n } : zeroBallot, verified: genesis, committed: genesis, k: 0,
+    slot, lineage, unbroken: lineage, companions: [], yields: false, incarnation: "00000000000000aa", ballot: lineage ? { ...zeroBallot, ringSeq: 4n } : zeroBallot, verified: genesis, committed: genesis, k: 0,
     promised: zeroBallot, machine: "m", version: 1, slots: [], durability: "memory", known: [], policy: "p", ...(quorum === undefined ? {} : { quorum }),
   };
 }

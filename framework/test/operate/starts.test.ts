@@ -15,7 +15,7 @@ function report(slot: number, ballot: Ballot, more: Partial<StateReport> = {}): 
   const blank = compareBallots(ballot, zeroBallot) === 0;
   const verified = { position: blank ? 0 : 10, hash: blank ? "0".repeat(32) : String(startOf(ballot) % 10).repeat(32) };
   return {
-    slot, incarnation: String(slot).padStart(16, "0"), yields: false, lineage: !blank, unbroken: !blank, ballot, verified, committed: { position: 0, hash: "0".repeat(32) }, k: 0, promised: ballot,
+    slot, incarnation: String(slot).padStart(16, "0"), yields: false, lineage: !blank, unbroken: !blank, companions: [], ballot, verified, committed: { position: 0, hash: "0".repeat(32) }, k: 0, promised: ballot,
     machine: "m", version: 1, slots, durability: "disk", known: blank ? [] : [slot], policy: "majority", ...more,
   };
 }

@@ -240,6 +240,9 @@ export class SimReplica {
       case "proposeMembers":
         this.#membersNotice.send(effect.members);
         return;
+      case "proposeEntry":
+        if (this.core.log.end === this.core.committed && inFlight(this.core) === 0) this.queued.push("nothing");
+        return;
       case "donate": return this.#transfers.donate(effect);
       case "stopDonating": return this.#transfers.stopDonating(effect.to);
       case "receiveTransfer": return this.#transfers.expect(effect);

@@ -25,9 +25,9 @@ const times: fc.Arbitrary<TimeReport> = fc.record({
 }, { requiredKeys: ["stoodAtMs"] });
 
 const reports: fc.Arbitrary<StateReport> = fc.record({
-  slot: u32, incarnation: hex(16), lineage: fc.boolean(), unbroken: fc.boolean(), ballot: ballots, verified: points, committed: points, k: natural, promised: ballots,
+  slot: u32, incarnation: hex(16), lineage: fc.boolean(), unbroken: fc.boolean(), companions: fc.array(u32, { maxLength: 3 }), ballot: ballots, verified: points, committed: points, k: natural, promised: ballots,
   machine: fc.string(), version: natural, slots: fc.array(u32, { maxLength: 5 }), policy: fc.string(), yields: fc.boolean(), durability: fc.constantFrom("memory" as const, "disk" as const), known: fc.array(u32, { maxLength: 5 }), quorum: quorums, time: times,
-}, { requiredKeys: ["slot", "incarnation", "lineage", "unbroken", "ballot", "verified", "committed", "k", "promised", "machine", "version", "slots", "policy", "yields", "durability", "known"] });
+}, { requiredKeys: ["slot", "incarnation", "lineage", "unbroken", "companions", "ballot", "verified", "committed", "k", "promised", "machine", "version", "slots", "policy", "yields", "durability", "known"] });
 
 const claim = { ballot: ballots, point: points, ack: natural };
 

@@ -110,7 +110,7 @@ export const quorum: readonly Mutation[] = [
     id: "counts-before-the-others-have-heard-it",
     rule: "Who took over what it lacked counts from the delivery of its first acknowledgement on: before that the others commit without it.",
     section: "Quorum policies, corosync",
-    edits: [{ file: "core/install.ts", find: "  else countsNoMore(state);", replace: "  else countsFromHere(state);" }],
+    edits: [{ file: "core/install.ts", find: "viewDecided(state, decision.holders);", replace: "viewDecided(state, decision.members.map(({ slot }) => slot));" }],
     caught: byScenario("corosync-policy-a-member-counts-once-it-is-heard"),
   },
   {
@@ -119,5 +119,19 @@ export const quorum: readonly Mutation[] = [
     section: "Quorum policies, corosync",
     edits: [{ file: "core/continuity.ts", find: "  return lost.seq > ring.seq || ", replace: "  return lost.seq === ring.seq && " }],
     caught: byScenario("corosync-policy-quorum-was-lost-before-the-ring-is-known"),
+  },
+  {
+    id: "takes-its-own-hearing-for-that-of-the-others",
+    rule: "A member that was brought up to date counts when the others have acknowledged something behind its own acknowledgement: that alone they may have stepped over.",
+    section: "Quorum policies, corosync",
+    edits: [{ file: "core/continuity.ts", find: " || companions.length > 0 || committed <= heardAt) return;", replace: " || companions.length > 0) return;" }, { file: "core/replicate.ts", find: "  acknowledgementHeard(state, slot);\n", replace: "  acknowledgementHeard(state, slot);\n  committedFurther(state);\n" }],
+    caught: byScenario("corosync-policy-what-only-the-member-itself-has-heard"),
+  },
+  {
+    id: "forgets-who-counted-with-it",
+    rule: "Who was without quorum goes on with the device's vote only if all who counted with it are there again.",
+    section: "Quorum policies, corosync",
+    edits: [{ file, find: "return companions.length > 0 && companions.every(", replace: "return companions.length > 0 && companions.some(" }],
+    caught: byCoreHistories,
   },
 ];
