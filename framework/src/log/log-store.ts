@@ -26,6 +26,14 @@ const sweptAtOnce = 256;
 
 type Snapshot = Omit<BaseRecord, "since">;
 
+/** The record that says whose it is; undefined: nothing was ever written. @throws LockstepError STORE_DAMAGED */
+export function identityIn(backend: Backend): Uint8Array | undefined {
+  const record = backend.get(keys.identity);
+  if (record !== undefined) return record;
+  const [key] = backend.keys("", past, 1);
+  return key === undefined ? undefined : damaged(`it has ${key}, and does not say whose it is`);
+}
+
 export function openLogStore(backend: Backend, identity: StoreIdentity): Store {
   return new LogStore(backend, identity);
 }
@@ -107,11 +115,8 @@ class LogStore implements Store {
   }
 
   #checkIdentity(): void {
-    const record = this.#backend.get(keys.identity);
-    if (record === undefined) {
-      const [key] = this.#backend.keys("", past, 1);
-      return key === undefined ? undefined : damaged(`it has ${key}, and does not say whose it is`);
-    }
+    const record = identityIn(this.#backend);
+    if (record === undefined) return;
     const { group, slot, machine, slots, policy } = decodeIdentity(keys.identity, record);
     const own = this.#identity;
     const differences = [

@@ -9,8 +9,8 @@ import { journalFile } from "../log/journal.js";
 import { openBackend } from "../log/journaled-backend.js";
 import { databaseFile } from "../log/lmdb-backend.js";
 import type { LogPoint } from "../log/log.js";
-import { openLogStore } from "../log/log-store.js";
-import { damaged, decodeIdentity } from "../log/store-codec.js";
+import { identityIn, openLogStore } from "../log/log-store.js";
+import { decodeIdentity } from "../log/store-codec.js";
 import { keys } from "../log/store-keys.js";
 import type { Backend, Recovered, StoredEntry, StoreHead, StoreIdentity } from "../log/store.js";
 import { readSnapshot, type SnapshotContent } from "./snapshot-content.js";
@@ -55,7 +55,9 @@ export function inspectStore(directory: string): Promise<StoreReport> {
 }
 
 async function report(directory: string, backend: Backend): Promise<StoreReport> {
-  const record = backend.get(keys.identity) ?? damaged("it does not say whose it is");
+  const record = identityIn(backend);
+  // As a replica leaves it that was never part of the group: one that is started again begins blank.
+  if (record === undefined) throw new LockstepError("OPERATION_REFUSED", `${directory} holds no store yet: nothing was ever written to its ${databaseFile}. There is nothing to look at, nor to start from; a replica that is started with it begins blank.`);
   const identity = decodeIdentity(keys.identity, record);
   const recovered = openLogStore(backend, identity).recover();
   const log = recovered === undefined ? undefined : await readLog(recovered);

@@ -2,6 +2,7 @@
 import { appendFileSync, cpSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openBackend } from "../../src/log/journaled-backend.js";
+import { planNewStart } from "../../src/operate/new-start.js";
 import { inspectStore } from "../../src/operate/store-report.js";
 import { eventually } from "../support/eventually.js";
 import { addAll, Bed } from "./bed.js";
@@ -66,6 +67,14 @@ describe("a look into a store", () => {
     await expect(inspectStore(bed.path("1"))).rejects.toMatchObject({ code: "STORE_DAMAGED" });
     writeFileSync(file, good);
     expect((await inspectStore(bed.path("1"))).log?.end.position).toBeGreaterThan(0);
+  });
+
+  it("does not take for damaged what a replica left that never was part of the group", async () => {
+    await bed.start(1);
+    await bed.stopAll();
+    await expect(inspectStore(bed.path("1"))).rejects.toMatchObject({ code: "OPERATION_REFUSED", message: expect.stringContaining("begins blank") as string });
+    await expect(planNewStart(bed.path("1"), undefined)).rejects.toMatchObject({ code: "OPERATION_REFUSED" });
+    await bed.startAll();
   });
 
   it("is refused where a replica runs, or where there is no store: nothing is made there", async () => {
