@@ -62,6 +62,23 @@ describe("simulate", { timeout: 60_000 }, () => {
     expect(failure.message).toContain("applied");
   });
 
+  function machineThatShows(row: () => number) {
+    return defineMachine({
+      name: "shows", version: 1, initialState: (): Log => ({ lines: new Table() }),
+      commands: (command) => ({ add: command((draft, { text }: { text: string }) => {
+        draft.lines.set(draft.lines.size, text);
+        return { text, shown: new Table<number, Table<string, number>>([[1, new Table([["row", row()]])]]) };
+      }) }),
+    });
+  }
+
+  it("takes Tables for results as replicas do, and looks into them", async () => {
+    expect((await simulate(machineThatShows(() => 1), { commands, histories: 3 })).histories).toBe(3);
+    let shown = 0;
+    const failure = await failureOf(simulate(machineThatShows(() => shown++), { commands }));
+    expect(failure.message).toContain("got another outcome");
+  });
+
   it("finds a state that its check refuses, and the same again from the seed", async () => {
     const check = ({ lines }: Log): void => { if (lines.size > 12) throw new Error(`${lines.size} lines are too many`); };
     const failure = await failureOf(simulate(machineOf((text) => text), { commands, check }));
