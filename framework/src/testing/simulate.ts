@@ -55,12 +55,14 @@ export class SimulationFailure extends Error {
 /**
  * Runs histories of several replicas of the machine: partitions, crashes, snapshots, clocks that disagree, clients that try again.
  * @throws SimulationFailure if replicas come to differ (a handler is not deterministic), the state fails `check`, an answer is lost, …
- * @throws LockstepError INVALID_INPUT if there is nothing to call.
+ * @throws LockstepError INVALID_INPUT if there is nothing to call, no history to run, or an option that does not exist.
  */
 export async function simulate<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extends Readonly<Record<string, AnyQuery<S>>>>(
   machine: Machine<S, C, Q>,
-  { commands, queries = {}, check = () => undefined, seed = 1, histories = 100, trace }: SimulateOptions<S, NoInfer<C>, NoInfer<Q>>,
+  options: SimulateOptions<S, NoInfer<C>, NoInfer<Q>>,
 ): Promise<SimulationSummary> {
+  const { commands, queries = {}, check = () => undefined, seed = 1, histories = 100, trace } = options;
+  checkOptions(options, seed, histories);
   const calls = { commands, queries, check } as unknown as MachineCalls;
   checkCalls(machine as unknown as SomeMachine, calls);
   const workload = (random: Random): MachineWorkload => new MachineWorkload(machine as unknown as SomeMachine, calls, random);
@@ -75,6 +77,17 @@ export async function simulate<S, C extends Readonly<Record<string, AnyCommand<S
   }
   const sum = (what: (result: HistoryResult) => number): number => results.reduce((total, result) => total + what(result), 0);
   return { histories, simulatedMs: sum(({ simulatedMs }) => simulatedMs), answered: sum(({ answered }) => answered), snapshots: sum(({ snapshots }) => snapshots), views: sum(({ views }) => views) };
+}
+
+const optionNames: Readonly<Record<keyof SimulateOptions<unknown, unknown, unknown>, true>> = { commands: true, queries: true, check: true, seed: true, histories: true, trace: true };
+
+/** What types do not keep JavaScript from giving: without a history, or its check, a simulation would find nothing wrong with anything. */
+function checkOptions(options: object, seed: unknown, histories: unknown): void {
+  const refuse = (why: string): never => { throw new LockstepError("INVALID_INPUT", `simulate: ${why}`); };
+  const unknown = Object.keys(options).filter((name) => !Object.hasOwn(optionNames, name));
+  if (unknown.length > 0) refuse(`${unknown.join(", ")} is not an option; there are ${Object.keys(optionNames).join(", ")}`);
+  if (!Number.isSafeInteger(seed)) refuse(`seed must be a whole number, not ${JSON.stringify(seed)}`);
+  if (!(Number.isSafeInteger(histories) && (histories as number) > 0)) refuse(`histories must be a whole number above 0, not ${JSON.stringify(histories)}`);
 }
 
 function checkCalls(machine: SomeMachine, { commands, queries }: MachineCalls): void {

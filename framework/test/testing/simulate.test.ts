@@ -87,6 +87,15 @@ describe("simulate", { timeout: 60_000 }, () => {
     expect(again.message).toBe(failure.message);
   });
 
+  it.each([
+    ["no histories", { histories: 0 }, "histories must be a whole number above 0, not 0"],
+    ["a number of histories that is none", { histories: "many" }, 'histories must be a whole number above 0, not "many"'],
+    ["a seed that is none", { seed: "7", histories: 1 }, 'seed must be a whole number, not "7"'],
+    ["a check that is misspelt", { chekc: () => { throw new Error("never called"); }, histories: 1 }, "chekc is not an option; there are commands, queries, check"],
+  ])("refuses %s, with which it would find nothing wrong with anything", async (_what, options, message) => {
+    await expect(simulate(machineOf((text) => text), { commands, ...(options as object) })).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining(message) as string });
+  });
+
   it("refuses calls that the machine does not have", async () => {
     await expect(simulate(machineOf((text) => text), { commands: { remove: () => 1 } as never })).rejects.toThrow("has no remove");
     await expect(simulate(machineOf((text) => text), { commands: {} })).rejects.toThrow("at least one command");
