@@ -65,6 +65,7 @@ export class Requests<S> {
       return Promise.reject(new LockstepError("INVALID_INPUT", `${name}: ${messages}`, { details: validated.issues }));
     }
     try {
+      checkNames(options);
       const requestId = requestIdOf(options);
       const bytes = encodeCommand({ name, input: validated.value, ...(requestId === undefined ? {} : { requestId }) });
       const promise = this.#parts.submissions.submit(bytes, requestId, this.#wait(options));
@@ -122,6 +123,15 @@ export class Requests<S> {
 function isLinearizable({ consistency = "sequential" }: QueryOptions): boolean {
   if (consistency === "sequential" || consistency === "linearizable") return consistency === "linearizable";
   throw new LockstepError("INVALID_INPUT", `consistency must be "sequential" or "linearizable", not ${JSON.stringify(consistency)}`);
+}
+
+const optionNames: Readonly<Record<keyof SubmitOptions, true>> = { requestId: true, signal: true, timeoutMs: true };
+
+/** Of a request id that is misspelt, every retry would take effect. */
+function checkNames(options: SubmitOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(optionNames, name)) throw new LockstepError("INVALID_INPUT", `${name} is not an option of submit; there are ${Object.keys(optionNames).join(", ")}`);
+  }
 }
 
 /** JavaScript may give anything: what is no string, no replica could read, and the commands that travel with it would be lost with it. */

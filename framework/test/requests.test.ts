@@ -79,6 +79,14 @@ describe("a consistency that there is not", () => {
   });
 });
 
+describe("an option of submit that is misspelt", () => {
+  it("is refused: with a request id left out, a retry would take effect again", async () => {
+    const replica = await open();
+    await expect(replica.submit.keep("a", { requestID: "order-17" } as SubmitOptions)).rejects.toMatchObject({ code: "INVALID_INPUT", outcome: "none", message: expect.stringContaining("requestID is not an option of submit; there are requestId") as string });
+    expect(replica.state.inputs).toEqual([]);
+  });
+});
+
 describe("a schema", () => {
   const cause = new Error("boom");
 
