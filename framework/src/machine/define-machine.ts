@@ -8,6 +8,10 @@ const defaultRetention: RequestRetention = { maxRequests: 100_000 };
 /** Names that would not work as properties of submit and query: a `then` makes an object look like a promise. */
 const reservedNames = new Set(["then", "constructor", "__proto__", "prototype", "toString", "toJSON", "valueOf"]);
 const maxNameLength = 100;
+/** A name that is misspelt would leave a part out without a word. */
+const partNames: Readonly<Record<keyof MachineDefinition<unknown, unknown, unknown>, true>> = {
+  name: true, version: true, initialState: true, commands: true, queries: true, onMembersChanged: true, requestRetention: true,
+};
 
 /**
  * Declares a replicated state machine. State, input and result types are inferred:
@@ -28,12 +32,15 @@ const maxNameLength = 100;
 export function defineMachine<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extends Readonly<Record<string, AnyQuery<S>>>>(
   definition: MachineDefinition<S, C, Q>,
 ): Machine<S, C, Q> {
+  check(isRecord(definition), `it takes an object: name, version, initialState and commands at least; not ${show(definition)}`);
+  for (const part of Object.keys(definition)) check(Object.hasOwn(partNames, part), `${part} is not a part of a machine; there are ${Object.keys(partNames).join(", ")}`);
   const { name, version, initialState, queries, onMembersChanged, requestRetention = defaultRetention } = definition;
   check(typeof name === "string" && name.length > 0 && name.length <= maxNameLength, `name must be a string of 1 to ${maxNameLength} characters, not ${show(name)}`);
   check(Number.isSafeInteger(version) && version >= 1, `version must be a positive integer, not ${show(version)}`);
   check(typeof initialState === "function", `initialState must be a function that returns the first state, not ${show(initialState)}`);
   check(typeof definition.commands === "function", `commands must be a function: commands: (command) => ({ … }), not ${show(definition.commands)}`);
   check(onMembersChanged === undefined || typeof onMembersChanged === "function", `onMembersChanged must be a function, not ${show(onMembersChanged)}`);
+  check(isRecord(requestRetention), `requestRetention must be an object: { maxRequests: 100_000 }, not ${show(requestRetention)}`);
   const { maxRequests } = requestRetention;
   check(Number.isSafeInteger(maxRequests) && maxRequests >= 1, `requestRetention.maxRequests must be a positive integer, not ${show(maxRequests)}`);
   const commands = definition.commands(makeCommand);

@@ -26,6 +26,8 @@ describe("defineMachine", () => {
   });
 
   it.each<[string, Loose, RegExp]>([
+    ["a part that is misspelt", { ...good, onMembersChange: () => {} }, /onMembersChange is not a part of a machine; there are name, .*onMembersChanged/],
+    ["a retention that is none", { ...good, requestRetention: null }, /requestRetention must be an object/],
     ["an empty name", { ...good, name: "" }, /name must be a string of 1 to 100 characters, not ""/],
     ["a version that is not a positive integer", { ...good, version: 1.5 }, /version must be a positive integer, not 1.5/],
     ["no initial state", { ...good, initialState: {} }, /initialState must be a function/],

@@ -27,6 +27,7 @@ export class MemoryNetwork {
 
   /** @throws LockstepError CONFIGURATION_INVALID */
   constructor(options: MemoryNetworkOptions = {}) {
+    checkNames(options, { nodes: true, limits: true }, "MemoryNetwork");
     this.nodes = nodeIds(options.nodes ?? 1);
     this.#fabric = new Fabric(this.nodes, completeLimits(options.limits ?? {}));
   }
@@ -118,12 +119,19 @@ export interface MemoryOptions {
  * @throws LockstepError CONFIGURATION_INVALID
  */
 export function memory(options: MemoryOptions = {}): GroupTransport {
+  checkNames(options, { network: true, nodeId: true }, "memory()");
   const network = options.network ?? new MemoryNetwork(options.nodeId === undefined ? {} : { nodes: [options.nodeId] });
   const nodeId = options.nodeId ?? (network.nodes.length === 1 ? network.nodes[0] : undefined);
   if (nodeId === undefined) {
     throw new LockstepError("CONFIGURATION_INVALID", `memory({ network }) needs nodeId: the network has the nodes ${network.nodes.join(", ")}.`);
   }
   return network.transport(nodeId);
+}
+
+/** A name that is misspelt would be taken for the default: a network of one node, a group of one's own. */
+function checkNames<T extends object>(options: T, known: Readonly<Record<keyof T, true>>, what: string): void {
+  const wrong = Object.keys(options).find((name) => !Object.hasOwn(known, name));
+  if (wrong !== undefined) throw new LockstepError("CONFIGURATION_INVALID", `${what} has no option "${wrong}"; it has ${Object.keys(known).join(", ")}.`);
 }
 
 function nodeIds(nodes: number | readonly number[]): readonly number[] {
