@@ -42,7 +42,7 @@ export const corosyncErrors = {
   SECURITY: { number: 100, meaning: "refused for security reasons", advice: "Check the daemon's configuration of users and keys." },
   EVICTED: { number: -1, meaning: "this process took messages too slowly: heldLimitBytes was reached, so it was taken out of the group", advice: "Open a new handle and join again. Keep the event loop free, or raise heldLimitBytes." },
   NOT_INSTALLED: { number: -2, meaning: "Corosync's client libraries are not installed", advice: "Install them and the daemon: apt-get install corosync (Debian, Ubuntu), dnf install corosync corosynclib (Fedora, RHEL)." },
-  NOT_BUILT: { number: -3, meaning: "the native addon is not built for this machine", advice: "Corosync needs Linux. There, install g++, make and python3, and run node native/build.mjs --required." },
+  NOT_BUILT: { number: -3, meaning: "the native addon is not built for this machine", advice: "Corosync needs Linux. There, install g++, make and python3, and run npm run build in Lockstep's directory." },
   TOO_OLD: { number: -4, meaning: "this Corosync can lose or damage messages at membership changes", advice: "Upgrade Corosync to 3.1.6 or later on every node, and restart it." },
   ABORTED: { number: -5, meaning: "the signal given to open() was aborted before it had opened", advice: "Open another when you want one." },
   TOO_MANY_MEMBERS: { number: -6, meaning: "the group has more than 128 members, whose list libcpg has no room for", advice: "Let fewer processes join one group: libcpg would overwrite this process' memory." },
