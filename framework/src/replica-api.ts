@@ -150,7 +150,7 @@ export interface Replica<S, C, Q> {
    * EVENTS_TRIMMED, with INVALID_INPUT if `from` is no position or `signal` no signal, and with the error that stopped the replica; return() and the signal end one that waits.
    */
   events(options?: { from?: number; signal?: AbortSignal }): AsyncIterableIterator<ReplicaEvent>;
-  /** Calls back at every change of role, in order; "stopped" is the last. What the listener throws is logged. Returns a function that ends it. */
+  /** Calls back at every change of role or of the reason for it, in order; "stopped" is the last. What the listener throws is logged. Returns a function that ends it. */
   onRoleChange(listener: (role: ReplicaRole, reason: string | undefined) => void): () => void;
   inspect(): Inspection;
   /**
