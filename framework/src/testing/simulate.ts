@@ -21,7 +21,7 @@ export interface SimulateOptions<S, C, Q> {
   readonly check?: (state: S) => void;
   /** The first history's. Default 1. */
   readonly seed?: number;
-  /** Default 100: a second or two with a small machine. */
+  /** Default 100: some seconds with a small machine. */
   readonly histories?: number;
   /** Gets a line for everything that happens; with `histories: 1`, to look into one. */
   readonly trace?: (line: string) => void;
