@@ -145,8 +145,8 @@ export class Membership {
   quorumChanged(quorate: boolean, ring: RingId, info: VoteInfo | undefined): void {
     if (info === undefined) return this.#dispatch({ type: "quorum", ring, report: { ...votesUnknown, quorate } });
     const votes = Array.from(info.votes).sort(([a], [b]) => a - b);
-    const { deviceVotes, quorum, twoNode } = info;
-    this.#dispatch({ type: "quorum", ring, report: { quorate, votes, deviceVotes, quorum, twoNode } });
+    const { deviceVotes, quorum, twoNode, shrinks = false } = info;
+    this.#dispatch({ type: "quorum", ring, report: { quorate, votes, deviceVotes, quorum, twoNode, shrinks } });
   }
 
   writable(): void {

@@ -1,4 +1,4 @@
-/** The quorum policy `corosync` on real votequorum: three nodes, and two nodes with and without fencing. */
+/** The quorum policy `corosync` on real votequorum: three nodes, two nodes with and without fencing, and five of which two may be left over. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { Cluster } from "./cluster.js";
 import { eventually } from "./eventually.js";
@@ -77,4 +77,36 @@ describe("the quorum policy corosync on two nodes with two_node", () => {
     expect(await back.call("timesOf", "both")).toBe(1);
     expect(await back.call("timesOf", "alone")).toBeGreaterThanOrEqual(1);
   }, testMs);
+});
+
+describe("the quorum policy corosync on five nodes with last_man_standing", () => {
+  const cluster = useCluster({ nodes: 5, totem: quickTotem, quorum: { last_man_standing: 1, last_man_standing_window: 500 } });
+
+  it("goes on with two that are left, and never with the other three, however quorate their nodes are", async () => {
+    const replicas = await start(cluster(), "corosync");
+    const [one, two, three, four, five] = replicas;
+    if (one === undefined || two === undefined || three === undefined || four === undefined || five === undefined) throw new Error("five replicas were started");
+    for (const replica of replicas) await replica.call("ready", patienceMs);
+    await cluster().separate([[1, 2, 3], [4, 5]]);
+    await eventually(async () => (await quorumTool(1)).includes("Quorum:           2"), { what: "two of the three to be enough", timeoutMs: patienceMs, details: () => quorumTool(1) });
+    await cluster().separate([[1, 2], [3], [4, 5]]);
+    await untilMinority(three);
+    await eventually(async () => (await one.call("note", "of two").catch(() => 0)) > 0, { what: "two nodes to go on", timeoutMs: patienceMs, details: async () => JSON.stringify(await one.call("inspect")) });
+    await cluster().separate([[1, 2], [3, 4, 5]]);
+    await eventually(async () => (await cluster().node(4).status()).quorate, { what: "the other three to be quorate", timeoutMs: patienceMs, details: () => quorumTool(4) });
+    const decided = await eventually(async () => {
+      const { role, reason } = await four.call("inspect");
+      return role === "active" || reason?.startsWith("quorate") === true ? `${role}: ${String(reason)}` : undefined;
+    }, { what: "the other three to decide", timeoutMs: patienceMs, details: async () => JSON.stringify(await four.call("inspect")) });
+    expect(decided).toMatch(/^minority: .*last_man_standing/);
+    expect(await two.call("note", "still of two")).toBe(1);
+    await cluster().heal();
+    for (const replica of replicas) await replica.call("ready", patienceMs);
+    expect(await five.call("timesOf", "of two")).toBeGreaterThanOrEqual(1);
+    expect(await five.call("timesOf", "still of two")).toBe(1);
+  }, testMs);
+
+  async function quorumTool(nodeId: number): Promise<string> {
+    return cluster().node(nodeId).namespace.run("corosync-quorumtool", ["-s"], { anyExitCode: true });
+  }
 });

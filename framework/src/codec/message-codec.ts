@@ -139,7 +139,7 @@ function reportParts(report: StateReport): readonly unknown[] {
     report.slot, report.incarnation, report.lineage, ballotParts(report.ballot), pointParts(report.verified), pointParts(report.committed),
     report.k, ballotParts(report.promised), report.machine, report.version, report.slots, report.policy, report.yields,
     report.durability, report.known,
-    quorum === undefined ? null : [quorum.quorate, quorum.votes, quorum.deviceVotes, quorum.quorum, quorum.twoNode],
+    quorum === undefined ? null : [quorum.quorate, quorum.votes, quorum.deviceVotes, quorum.quorum, quorum.twoNode, quorum.shrinks],
     time === undefined ? null : [time.stoodAtMs, ...(time.step === undefined ? [] : [ballotParts(time.step.view), time.step.runningMs, time.step.sure])],
     report.unbroken, report.companions,
   ];
@@ -169,7 +169,7 @@ function readDurability(value: unknown): Durability {
 }
 
 function readQuorum(value: unknown): QuorumReport {
-  const [quorate, votes, deviceVotes, quorum, twoNode] = array(value);
+  const [quorate, votes, deviceVotes, quorum, twoNode, shrinks] = array(value);
   return {
     quorate: flag(quorate),
     votes: array(votes).map((item) => {
@@ -177,6 +177,8 @@ function readQuorum(value: unknown): QuorumReport {
       return [slotNumber(node), natural(count)] as const;
     }),
     deviceVotes: natural(deviceVotes), quorum: natural(quorum), twoNode: flag(twoNode),
+    // A version that does not tell it takes no notice of it either.
+    shrinks: shrinks === undefined ? false : flag(shrinks),
   };
 }
 

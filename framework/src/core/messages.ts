@@ -30,6 +30,8 @@ export interface QuorumReport {
   readonly deviceVotes: number;
   readonly quorum: number;
   readonly twoNode: boolean;
+  /** The quorum becomes smaller as nodes go: two of them, one after the other, need not share a node. */
+  readonly shrinks: boolean;
 }
 
 /** Where acknowledged entries are kept: in the memory of more than half of the replicas, or on their disks. */

@@ -111,7 +111,7 @@ export const majorityPolicy: QuorumPolicy = {
 };
 
 /** votequorum cannot be read: nothing is decided by this. */
-export const votesUnknown: QuorumReport = { quorate: false, votes: [], deviceVotes: 0, quorum: 0, twoNode: false };
+export const votesUnknown: QuorumReport = { quorate: false, votes: [], deviceVotes: 0, quorum: 0, twoNode: false, shrinks: false };
 
 /** Without votes a report says nothing about quorum, whatever else is in it. */
 function tellsVotes(report: QuorumReport | undefined): report is QuorumReport {
@@ -132,12 +132,13 @@ function votesOfNodes(report: QuorumReport, slots: Iterable<number>): number {
 
 /**
  * One of these knows that nobody else can have been quorate since it had all that was committed (continuity.ts); or all are here who
- * counted in the latest view that they know; or so many votes are their nodes' own that whoever was quorate meanwhile, with the device, had one of them.
+ * counted in the latest view that they know; or so many votes are their nodes' own that whoever was quorate meanwhile, with the device, had one of
+ * them. Where the quorum shrinks there is no such number.
  */
 function rememberAll(report: QuorumReport, knowing: readonly StateReport[]): boolean {
-  if (knowing.some(({ unbroken }) => unbroken)) return true;
+  if (knowing.some(({ unbroken }) => unbroken) || companionsAreHere(knowing)) return true;
   const needed = report.twoNode ? 2 : report.quorum;
-  return votesOfNodes(report, knowing.map(({ slot }) => slot)) >= needed || companionsAreHere(knowing);
+  return !report.shrinks && votesOfNodes(report, knowing.map(({ slot }) => slot)) >= needed;
 }
 
 /** All who counted in the latest view of these are here. Not if none of them knows who that was. */
@@ -147,9 +148,9 @@ function companionsAreHere(knowing: readonly StateReport[]): boolean {
   return companions.length > 0 && companions.every((slot) => knowing.some((report) => report.slot === slot));
 }
 
-/** Certainly: a slot whose votes are not known could be the one that makes it up. */
+/** Certainly, now and before: a slot whose votes are not known could be the one that makes it up. */
 function lackQuorum(report: QuorumReport | undefined, slots: readonly number[]): boolean {
-  if (!tellsVotes(report)) return false;
+  if (!tellsVotes(report) || report.shrinks) return false;
   const known = new Set(report.votes.map(([slot]) => slot));
   return slots.every((slot) => known.has(slot)) && votesOf(report, slots) < report.quorum;
 }
@@ -179,7 +180,8 @@ export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): 
       const enough = knowing.length > 0 && votes >= quorum.quorum;
       if (enough && rememberAll(quorum, knowing)) return { primary: true, trusted: "lineage", loud: undefined };
       if (this.nobodyMissing(slots, reports)) return allPresent(slots, reports);
-      if (enough) return { primary: false, reason: `quorate, but not by the votes of nodes alone, and the members with the group's state were stopped or without quorum meanwhile: others may have gone on. Start the others${obstacles(reports)}` };
+      const doubt = quorum.shrinks ? "quorate, but with last_man_standing or allow_downscale fewer may have been" : "quorate, but not by the votes of nodes alone";
+      if (enough) return { primary: false, reason: `${doubt}, and the members with the group's state were stopped or without quorum meanwhile: others may have gone on. Start the others${obstacles(reports)}` };
       return { primary: false, reason: `quorate, but the members with the group's state have ${votes} votes of the ${quorum.quorum} needed${obstacles(reports)}` };
     },
 

@@ -49,6 +49,8 @@ export interface VoteInfo {
   readonly quorum: number;
   /** `quorum.two_node: 1` is set: one vote of two is enough, which is safe only with fencing. */
   readonly twoNode: boolean;
+  /** `quorum.last_man_standing: 1` or `quorum.allow_downscale: 1` is set: fewer nodes become enough as nodes go. Default false. */
+  readonly shrinks?: boolean;
 }
 
 /** Called in the order in which the group delivered; never re-entrantly, never from inside multicast(). */

@@ -47,7 +47,7 @@ describe("majority", () => {
 
 describe("corosync", () => {
   const policy = corosyncPolicy({ twoNodeIsFenced: false });
-  const votes: QuorumReport = { quorate: true, votes: [[1, 1], [2, 1], [3, 1]], deviceVotes: 0, quorum: 2, twoNode: false };
+  const votes: QuorumReport = { quorate: true, votes: [[1, 1], [2, 1], [3, 1]], deviceVotes: 0, quorum: 2, twoNode: false, shrinks: false };
 
   it("needs news from every member, and votes of members with lineage", () => {
     expect(policy.judge([1, 2, 3], [report(1, true, votes), report(2, true)])).toMatchObject({ primary: false, reason: expect.stringContaining("nodes 2") as string });
@@ -67,7 +67,7 @@ describe("corosync", () => {
     const four = { ...device, votes: [[1, 1], [2, 1], [3, 1]] as const, quorum: 3 };
     expect(policy.judge([1, 2, 3], [broken(1, four), broken(2, four)])).toMatchObject({ primary: false });
     expect(policy.judge([1, 2, 3], [broken(1, four), report(2, true, four)])).toMatchObject({ primary: true });
-    const two = { ...device, deviceVotes: 0, quorum: 1, twoNode: true };
+    const two = { ...device, deviceVotes: 0, quorum: 1, twoNode: true, shrinks: false };
     const fenced = corosyncPolicy({ twoNodeIsFenced: true });
     expect(fenced.judge([1, 2], [broken(1, two)])).toMatchObject({ primary: false });
     expect(fenced.judge([1, 2], [broken(1, two), broken(2, two)])).toMatchObject({ primary: true });
@@ -77,15 +77,26 @@ describe("corosync", () => {
     for (const count of [2, 3, 4, 5]) for (const deviceVotes of [0, 1, count - 1]) {
       const slots = slotsOf(count);
       const quorum = Math.floor((count + deviceVotes) / 2) + 1;
-      const told = { quorate: true, votes: slots.map((slot) => [slot, 1] as const), deviceVotes, quorum, twoNode: false };
+      const told = { quorate: true, votes: slots.map((slot) => [slot, 1] as const), deviceVotes, quorum, twoNode: false, shrinks: false };
       // Not all of them: then nobody is missing.
       const primary = (unbroken: boolean, quorate: typeof told): number[][] => subsets(slots).filter((set) => set.length > 0 && set.length < count && policy.judge(slots, set.map((slot) => ({ ...report(slot, true, quorate), unbroken }))).primary);
       for (const one of primary(false, told)) for (const other of primary(true, told)) expect(one.some((slot) => other.includes(slot)), `${String(one)} after ${String(other)}, ${deviceVotes} of the device`).toBe(true);
     }
   });
 
+  it("trusts no number of nodes where the quorum shrinks, only members that know that nobody else can have been quorate", () => {
+    const slots = slotsOf(5);
+    const shrinks: QuorumReport = { quorate: true, votes: slots.map((slot) => [slot, 1] as const), deviceVotes: 0, quorum: 2, twoNode: false, shrinks: true };
+    // 1 and 2 were left over of five, and enough, while 3 was alone, and 4 and 5 were.
+    const apart = (slot: number, known: readonly number[] = []): StateReport => ({ ...report(slot, known.length === 0 || slot > 2, shrinks), unbroken: false, known });
+    expect(policy.judge(slots, [3, 4, 5].map((slot) => apart(slot)))).toMatchObject({ primary: false, reason: expect.stringContaining("last_man_standing") as string });
+    expect(policy.judge(slots, [1, 2].map((slot) => report(slot, true, shrinks)))).toMatchObject({ primary: true });
+    expect(policy.judge(slots, slots.map((slot) => apart(slot)))).toMatchObject({ primary: true, trusted: "everyone" });
+    expect(policy.judge(slots, slots.map((slot) => apart(slot, slots))), "1 and 2 have lost their disks").toMatchObject({ primary: false });
+  });
+
   it("refuses two_node unless the nodes are fenced", () => {
-    const two: QuorumReport = { quorate: true, votes: [[1, 1], [2, 1]], deviceVotes: 0, quorum: 1, twoNode: true };
+    const two: QuorumReport = { quorate: true, votes: [[1, 1], [2, 1]], deviceVotes: 0, quorum: 1, twoNode: true, shrinks: false };
     expect(policy.judge([1, 2], [report(1, true, two)])).toMatchObject({ primary: false, reason: expect.stringContaining("two_node") as string });
     expect(corosyncPolicy({ twoNodeIsFenced: true }).judge([1, 2], [report(1, true, two)])).toMatchObject({ primary: true });
   });

@@ -235,7 +235,7 @@ export class Interpreter {
       replica.dispatch({
         type: "quorum", ring: options["of"] === undefined ? ring : { ...ring, seq: BigInt(options["of"]) },
         report: {
-          quorate: !words.includes("inquorate"), twoNode: words.includes("two-node"), votes,
+          quorate: !words.includes("inquorate"), twoNode: words.includes("two-node"), shrinks: false, votes,
           quorum: Number(options["quorum"] ?? 2), deviceVotes: Number(options["device"] ?? 0),
         },
       });

@@ -32,7 +32,7 @@ export class SimVotequorum<M> {
     const { id, nodes } = this.#group.node(node).ring;
     const deviceVotes = id === this.#deviceAt ? this.#deviceVotes : 0;
     const quorum = majorityOf(this.#slots.length + this.#deviceVotes);
-    return { type: "quorum", ring: id, report: { quorate: nodes.length + deviceVotes >= quorum, votes: nodes.map((one) => [one, 1] as const), deviceVotes, quorum, twoNode: false } };
+    return { type: "quorum", ring: id, report: { quorate: nodes.length + deviceVotes >= quorum, votes: nodes.map((one) => [one, 1] as const), deviceVotes, quorum, twoNode: false, shrinks: false } };
   }
 
   /** Rings have formed, and the device is with the ring of this node, or with none. */

@@ -17,7 +17,7 @@ export const records: fc.Arbitrary<EntryRecord> = fc
   .map(({ slot, incarnation, n, timeMs, inputs }) => encodeCommands({ origin: { slot, incarnation }, n, timeMs }, inputs.map((input) => encodeCommand({ name: "set", input }))));
 
 const quorums: fc.Arbitrary<QuorumReport> = fc.record({
-  quorate: fc.boolean(), votes: fc.array(fc.tuple(u32, natural), { maxLength: 4 }), deviceVotes: natural, quorum: natural, twoNode: fc.boolean(),
+  quorate: fc.boolean(), votes: fc.array(fc.tuple(u32, natural), { maxLength: 4 }), deviceVotes: natural, quorum: natural, twoNode: fc.boolean(), shrinks: fc.boolean(),
 });
 
 const times: fc.Arbitrary<TimeReport> = fc.record({

@@ -45,6 +45,6 @@ export class VoteReader {
       });
       if (known !== undefined) votes.set(node, known.votes);
     }
-    return { votes, deviceVotes: own.deviceCastsVote ? own.deviceVotes : 0, quorum: own.quorum, twoNode: own.twoNode };
+    return { votes, deviceVotes: own.deviceCastsVote ? own.deviceVotes : 0, quorum: own.quorum, twoNode: own.twoNode, shrinks: own.lastManStanding || own.allowDownscale };
   }
 }
