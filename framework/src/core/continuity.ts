@@ -2,17 +2,19 @@
  * Whether the group can have gone on without this replica by a vote that remembers nothing: a quorum device's, or that of one of two nodes. Such
  * a vote was perhaps the other side's a moment ago, and says nothing of what was committed with it. So it decides only for members that
  * know that nobody else can have had it: since they last counted in a view votequorum has not said that they are without quorum, or all who
- * counted with them are here again.
+ * counted with them are here again. Where the quorum shrinks the first is not enough: a daemon that stood still, and comes straight from one
+ * quorate ring to another, was never without.
  */
 import type { RingId } from "../transport/group-transport.js";
+import type { QuorumReport } from "./messages.js";
 import { quorumOfRing, type CoreState } from "./state.js";
 
 /** A view is decided. Who holds its target counts from here on: nothing is committed without it, until it is excluded or its partition is not quorate. */
 export function viewDecided(state: CoreState, holders: readonly number[]): void {
-  const counts = holders.includes(state.config.slot);
-  state.unbroken = counts && !quorumIsLost(state);
-  state.companions = counts ? holders : [];
+  state.unbroken = false;
+  state.companions = [];
   state.heardAt = undefined;
+  if (holders.includes(state.config.slot)) counts(state, holders);
 }
 
 /** From the delivery of a member's first acknowledgement on nothing is committed without it. */
@@ -28,8 +30,13 @@ export function acknowledgementHeard(state: CoreState, slot: number): void {
 export function committedFurther(state: CoreState): void {
   const { view, heardAt, companions, committed } = state;
   if (view === undefined || heardAt === undefined || companions.length > 0 || committed <= heardAt) return;
+  counts(state, [...new Set([...view.holders, ...state.acks.keys()])]);
+}
+
+function counts(state: CoreState, companions: readonly number[]): void {
   state.unbroken = !quorumIsLost(state);
-  state.companions = [...new Set([...view.holders, ...state.acks.keys()])];
+  state.companions = companions;
+  state.amongMost = true;
 }
 
 /** Everything is committed, and nothing has shown yet that this member was heard: an entry would. */
@@ -40,6 +47,17 @@ export function needsEntry({ config, view, heardAt, companions, committed, log }
 export function loseQuorum(state: CoreState, ring: RingId): void {
   state.quorumLostIn = ring;
   state.unbroken = false;
+}
+
+/** From one ring to the next. The nodes that this one no longer hears can have been quorate by themselves if they are half of the ring, or more. */
+export function nodesChange(state: CoreState, nodes: readonly number[]): void {
+  const stayed = nodes.filter((node) => state.ringNodes.has(node)).length;
+  if (2 * stayed <= state.ringNodes.size) state.amongMost = false;
+}
+
+/** @param quorum Of the present ring. */
+export function isUnbroken({ unbroken, amongMost }: CoreState, quorum: QuorumReport | undefined): boolean {
+  return unbroken && (amongMost || quorum?.shrinks !== true);
 }
 
 /** Votequorum's news may be ahead of the group's: of a ring that the group has yet to hear of. */

@@ -6,7 +6,7 @@
 import { invariant } from "../errors.js";
 import type { ConfigurationChange, MemberAddress, RingId } from "../transport/group-transport.js";
 import { equalRings, zeroBallot } from "./ballot.js";
-import { loseQuorum } from "./continuity.js";
+import { isUnbroken, loseQuorum, nodesChange } from "./continuity.js";
 import { decide } from "./decide.js";
 import { install, observe } from "./install.js";
 import type { LogPoint } from "../log/log.js";
@@ -34,6 +34,7 @@ export function ringChanged(state: CoreState, ring: RingId, nodes: readonly numb
     state.k = 0;
     state.newest = undefined;
   }
+  nodesChange(state, nodes);
   state.ring = ring;
   state.ringNodes = new Set(nodes);
   state.ringPending = false;
@@ -188,7 +189,7 @@ function stateReport(state: CoreState, quorum: QuorumReport | undefined): StateR
     incarnation: config.incarnation,
     yields: state.rivals.size > 0,
     lineage: state.lineage,
-    unbroken: state.unbroken,
+    unbroken: isUnbroken(state, quorum),
     companions: state.companions,
     ...holds,
     // A disk remembers ballots of this ring from before the process was started in it.

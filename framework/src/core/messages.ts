@@ -64,7 +64,7 @@ export interface StateReport {
   readonly yields: boolean;
   /** Its log and state come from a primary view, and it has not lost them since. */
   readonly lineage: boolean;
-  /** Since it last counted in a view it has been connected, and votequorum has not said that its partition has no quorum: no other can have had one. */
+  /** Since it last counted in a view it has been connected, and votequorum has not said that its partition has no quorum: no other can have had one (continuity.ts). */
   readonly unbroken: boolean;
   /** Slots that counted in that view, itself included: nobody else can have gone on since. Empty: not known. */
   readonly companions: readonly number[];

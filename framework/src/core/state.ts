@@ -131,12 +131,14 @@ export interface CoreState {
   /** Slots that were active in its views; only with a disk. */
   known: readonly number[];
   lineage: boolean;
-  /** See StateReport. */
+  /** See continuity.ts. */
   unbroken: boolean;
   /** Slots that counted in the last view in which this replica did, itself included: only they can have gone on since. Empty: not known. */
   companions: readonly number[];
   /** The log's end when this replica first heard its own acknowledgement in the view. */
   heardAt: number | undefined;
+  /** Since it was last known to be, each ring had more than half of the nodes of the one before. */
+  amongMost: boolean;
   /** The latest ring in which votequorum said that there is no quorum. */
   quorumLostIn: RingId | undefined;
   /** The applied state is known to be wrong: only a snapshot mends it. */
@@ -197,6 +199,7 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
     unbroken: false,
     companions: [],
     heardAt: undefined,
+    amongMost: false,
     quorumLostIn: undefined,
     replaceState: false,
     ballot: zeroBallot,

@@ -235,7 +235,7 @@ export class Interpreter {
       replica.dispatch({
         type: "quorum", ring: options["of"] === undefined ? ring : { ...ring, seq: BigInt(options["of"]) },
         report: {
-          quorate: !words.includes("inquorate"), twoNode: words.includes("two-node"), shrinks: false, votes,
+          quorate: !words.includes("inquorate"), twoNode: words.includes("two-node"), shrinks: words.includes("shrinks"), votes,
           quorum: Number(options["quorum"] ?? 2), deviceVotes: Number(options["device"] ?? 0),
         },
       });
@@ -254,7 +254,7 @@ function parse(words: readonly string[]): { numbers: number[]; options: Readonly
     const [node, count] = word.split("=");
     if (count !== undefined) votes.push([Number(node), Number(count)]);
     else if (/^\d+$/.test(word)) numbers.push(Number(word));
-    else if (word !== "two-node" && word !== "inquorate") options[word] = words[++at] ?? fail(`${word} what?`);
+    else if (word !== "two-node" && word !== "shrinks" && word !== "inquorate") options[word] = words[++at] ?? fail(`${word} what?`);
   }
   return { numbers, options, votes };
 }
