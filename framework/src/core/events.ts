@@ -81,8 +81,8 @@ export type Effect =
   | { readonly type: "donate"; readonly to: number; readonly turn: number; readonly ballot: Ballot; readonly have: readonly LogPoint[]; readonly through: number }
   /** A member asks somebody, perhaps this replica again: what it is being sent is of no use any more. */
   | { readonly type: "stopDonating"; readonly to: number }
-  /** Expect chunks of this turn; forget those of earlier ones. */
-  | { readonly type: "receiveTransfer"; readonly ballot: Ballot; readonly turn: number }
+  /** Expect chunks of this turn; forget those of earlier ones. `again`: why the one before came to nothing. */
+  | { readonly type: "receiveTransfer"; readonly ballot: Ballot; readonly turn: number; readonly again?: string }
   /** Replace the applied state with the staged one, which is of this position. */
   | { readonly type: "adoptState"; readonly position: number }
   /** Write this, and say when it is done; until then no other comes. A write that fails is tried again. */

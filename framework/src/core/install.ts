@@ -57,7 +57,7 @@ function enterView(state: CoreState, { ballot, target, members, holders, quorum,
   if (target.position < state.committed) return stop(state, wouldCutCommitted(state, target));
   if (state.log.hashAt(target.position) === target.hash && !state.replaceState) return takeBallot(state, state.view);
   if (state.config.policy.outdates) state.lineage = false;
-  state.joining = { turn: 0, lastProgressMs: state.nowMs, stalls: 0, reach: target, held: [], heldBytes: 0, restart: false };
+  state.joining = { turn: 0, lastProgressMs: state.nowMs, stalls: 0, reach: target, held: [], heldBytes: 0, restart: undefined };
   setPhase(state, "synchronising");
   requestTransfer(state, state.view);
 }
@@ -102,14 +102,14 @@ function resubmit(state: CoreState): void {
   for (const entry of state.pending) if (entry.position === undefined) sendBatch(state, entry.record);
 }
 
-function requestTransfer(state: CoreState, view: View): void {
+function requestTransfer(state: CoreState, view: View, again?: string): void {
   const { joining } = state;
   invariant(joining !== undefined, "a transfer is asked for by a member that synchronises");
   joining.lastProgressMs = state.nowMs;
   const { turn, reach } = joining;
   const have = state.replaceState ? [] : placesToGoOnFrom(state).filter(({ position }) => position <= view.target.position);
   state.effects.push(
-    { type: "receiveTransfer", ballot: view.ballot, turn },
+    { type: "receiveTransfer", ballot: view.ballot, turn, ...(again === undefined ? {} : { again }) },
     { type: "multicast", message: { type: "needSync", ballot: view.ballot, turn, have, reach: reach.position } },
   );
 }
@@ -128,11 +128,12 @@ function placesToGoOnFrom({ log, verified, committed }: CoreState): LogPoint[] {
   });
 }
 
-/** Asks the next donor. */
-export function retryTransfer(state: CoreState): void {
+/** Asks the next donor. @param why The transfer before came to nothing. */
+export function retryTransfer(state: CoreState, why: string): void {
   if (state.view === undefined || state.joining === undefined) return;
   state.joining.turn++;
-  requestTransfer(state, state.view);
+  state.joining.restart = undefined;
+  requestTransfer(state, state.view, why);
 }
 
 /** All alike choose the donor: a holder of the target, or who has become active since; another one at every turn. */
@@ -159,7 +160,7 @@ export function needSyncReceived(state: CoreState, needer: number, message: Need
 export function transferred(state: CoreState, transfer: Transfer): void {
   const { view, joining } = state;
   if (view === undefined || joining === undefined) return;
-  if (!transferFits(state, view, joining, transfer)) return retryTransfer(state);
+  if (!transferFits(state, view, joining, transfer)) return retryTransfer(state, joining.restart ?? "it did not lead to the group's log");
   const { from, entries, mode } = transfer;
   if (mode === "snapshot") adoptSnapshot(state, transfer);
   else cutAfter(state, from.position);

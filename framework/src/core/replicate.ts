@@ -204,7 +204,7 @@ function hold(joining: Joining, ballot: Ballot, slot: number, message: BatchMess
   joining.reach = pointAfterHeld(joining, ballot, Number.POSITIVE_INFINITY);
   joining.held = [];
   joining.heldBytes = 0;
-  joining.restart = true;
+  joining.restart = `more than ${state.config.heldBytes} bytes of new entries came meanwhile (limits.heldBytes)`;
 }
 
 /** The point that the held batches lead to, going no further than `through`. */

@@ -80,8 +80,8 @@ export interface Joining {
   /** Batches and Acks delivered since `reach`. */
   held: { readonly slot: number; readonly message: BatchMessage | AckMessage }[];
   heldBytes: number;
-  /** `reach` has moved: ask for another transfer. */
-  restart: boolean;
+  /** Why `reach` has moved: ask for another transfer. */
+  restart: string | undefined;
 }
 
 export interface CoreState {

@@ -52,7 +52,7 @@ function take(state: CoreState, event: CoreEvent): void {
     case "transferred": return transferred(state, event.transfer);
     case "transferProgress":
       return transferProgressed(state);
-    case "transferFailed": return retryTransfer(state);
+    case "transferFailed": return retryTransfer(state, event.reason);
     case "persisted":
       if (written(state, event.token)) flushed(state);
       return;

@@ -49,10 +49,8 @@ function isExcludedAndSilent(state: CoreState): boolean {
 function watchTransfer(state: CoreState): void {
   const { joining, config, nowMs } = state;
   if (joining === undefined) return;
-  if (joining.restart) {
-    joining.restart = false;
-    retryTransfer(state);
-  } else if (nowMs - joining.lastProgressMs > config.transferTimeoutMs) nextDonor(state, joining);
+  if (joining.restart !== undefined) retryTransfer(state, joining.restart);
+  else if (nowMs - joining.lastProgressMs > config.transferTimeoutMs) nextDonor(state, joining);
 }
 
 /** When every member that could give has been asked in vain (those that hold the log are frozen), the view must change. */
@@ -62,7 +60,7 @@ function nextDonor(state: CoreState, joining: Joining): void {
     joining.stalls = 0;
     askRejoinLater(state);
   }
-  retryTransfer(state);
+  retryTransfer(state, `nothing of it came for ${state.config.transferTimeoutMs} ms (limits.transferTimeoutMs)`);
 }
 
 /**

@@ -62,7 +62,8 @@ export class Transfers {
     this.#donations = this.#donations.filter((donation) => donation.to !== to);
   }
 
-  expect({ ballot, turn }: Extract<Effect, { type: "receiveTransfer" }>): void {
+  expect({ ballot, turn, again }: Extract<Effect, { type: "receiveTransfer" }>): void {
+    if (again !== undefined) this.#parts.logger.warn({ turn, why: again }, "the transfer to this replica came to nothing, and is asked for again");
     this.#reception = new Reception(ballot, turn, this.#parts.applier);
   }
 

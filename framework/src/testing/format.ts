@@ -94,7 +94,7 @@ export function formatEffect(effect: Effect): string {
     case "proposeEntry": return "to propose an entry";
     case "stopDonating": return `donate to ${effect.to} no more`;
     case "donate": return `donate to ${effect.to}, turn ${effect.turn}, through ${effect.through}`;
-    case "receiveTransfer": return `expect a transfer, turn ${effect.turn}`;
+    case "receiveTransfer": return `expect a transfer, turn ${effect.turn}${effect.again === undefined ? "" : `: ${effect.again}`}`;
     case "adoptState": return `adopt the state of position ${effect.position}`;
     case "persist": return `write ${effect.token}: ${formatWrite(effect.write)}`;
     case "storeSnapshot": return `store a snapshot at ${formatPoint(effect.point)}`;

@@ -52,8 +52,9 @@ class Notes implements Observer {
   effect(replica: SimReplica, effect: Effect): void {
     const control = effect.type === "multicast" && ["exclude", "rejoin", "needSync"].includes(effect.message.type);
     // Changing is what every view begins with, and applying what committing leads to.
-    const routine = effect.type === "suspended" || effect.type === "receiveTransfer" || effect.type === "committed" || effect.type === "proposeMembers" || effect.type === "acknowledgeLater" || effect.type === "persist" || effect.type === "storeSnapshot"
-      || (effect.type === "phase" && (effect.phase === "changing" || effect.phase === "joining" || effect.phase === "stopped")) || effect.type === "outcomesLost" || effect.type === "withdrawn";
+    const routine = effect.type === "suspended" || effect.type === "committed" || effect.type === "proposeMembers" || effect.type === "acknowledgeLater" || effect.type === "persist" || effect.type === "storeSnapshot"
+      || (effect.type === "phase" && (effect.phase === "changing" || effect.phase === "joining" || effect.phase === "stopped")) || effect.type === "outcomesLost" || effect.type === "withdrawn"
+      || (effect.type === "receiveTransfer" && effect.again === undefined);
     if (control || (effect.type !== "multicast" && !routine)) this.lines.push(`${nameOf(replica)} ${formatEffect(effect).replace(/ \[.*?\]/, "")}`);
     if (effect.type !== "stop") this.#checkers.effect(replica, effect);
   }

@@ -145,7 +145,9 @@ describe("transfers of a membership", () => {
     const send = (message: Message): void => { wire.push(message as ChunkMessage); };
     const limits = { snapshotSliceBytes: 60, incrementalBytes: 1_000_000, inFlightChunks };
     const totals = { transferBytesGiven: 0, transferBytesTaken: 0 };
-    const parts = { entriesBetween: () => undefined, logger: silentLogger, totals };
+    const warnings: Readonly<Record<string, unknown>>[] = [];
+    const logger = { ...silentLogger, warn: (fields: Readonly<Record<string, unknown>>) => { warnings.push(fields); } };
+    const parts = { entriesBetween: () => undefined, logger, totals };
     const giving = new Transfers({ ...from, ...parts, limits, incarnation, send, blocked: () => blocked, tellCore: () => undefined });
     const taking = new Transfers({ log: new MemoryLog(), applier: new ListApplier(), ...parts, limits, incarnation, send, blocked: () => false, tellCore: (event) => told.push(event) });
     const deliver = (): void => {
@@ -153,7 +155,7 @@ describe("transfers of a membership", () => {
       giving.delivered(true, false, chunk);
       taking.delivered(false, true, chunk);
     };
-    return { from, giving, taking, wire, told, deliver, block: (now: boolean) => { blocked = now; } };
+    return { from, giving, taking, wire, told, warnings, deliver, block: (now: boolean) => { blocked = now; } };
   }
 
   it("that a member asks for are broken off where they cannot be made, and not where an invariant does not hold: then the replica is to stop", () => {
@@ -198,6 +200,14 @@ describe("transfers of a membership", () => {
     wire[0] = { ...chunk, index: chunk.index + 1 };
     for (let left = 6; left > 0; left--) deliver();
     expect(told.map(({ type }) => type)).toEqual(["transferProgress", "transferFailed"]);
+  });
+
+  it("say why one is asked for again, and nothing of the first", () => {
+    const { taking, warnings } = pair(1);
+    taking.expect({ type: "receiveTransfer", ballot, turn: 0 });
+    expect(warnings).toEqual([]);
+    taking.expect({ type: "receiveTransfer", ballot, turn: 1, again: "too much came meanwhile" });
+    expect(warnings).toEqual([{ turn: 1, why: "too much came meanwhile" }]);
   });
 
   it("stop with their view, and begin again from the start when the member asks again", () => {
