@@ -134,4 +134,18 @@ export const quorum: readonly Mutation[] = [
     edits: [{ file, find: "return companions.length > 0 && companions.every(", replace: "return companions.length > 0 && companions.some(" }],
     caught: byCoreHistories,
   },
+  {
+    id: "trusts-votes-where-the-quorum-shrinks",
+    rule: "Where the quorum shrinks, no number of votes is enough by itself.",
+    section: "Quorum policies, corosync",
+    edits: [{ file: "core/quorum-policy.ts", find: "  return !report.shrinks && votesOfNodes", replace: "  return votesOfNodes" }],
+    caught: byScenario("corosync-policy-a-quorum-that-shrinks"),
+  },
+  {
+    id: "trusts-whoever-stood-still-where-the-quorum-shrinks",
+    rule: "Where the quorum shrinks, who comes to a ring in which half of the nodes of the one before are missing is unbroken no more.",
+    section: "Quorum policies, corosync",
+    edits: [{ file: "core/continuity.ts", find: "  if (2 * stayed <= state.ringNodes.size) state.amongMost = false;\n", replace: "  if (stayed < 0) state.amongMost = false;\n" }],
+    caught: byScenario("corosync-policy-a-quorum-that-shrinks"),
+  },
 ];

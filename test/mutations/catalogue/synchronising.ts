@@ -8,7 +8,7 @@ export const synchronising: readonly Mutation[] = [
     id: "takes-a-transfer-wherever-it-leads",
     rule: "A transfer is taken when it ends where it must, and thrown away otherwise.",
     section: "Synchronising, 6",
-    edits: [{ file: install, find: "  if (!transferFits(state, view, joining, transfer)) return retryTransfer(state);\n", replace: "  if (!transferFits(state, view, joining, transfer) && transfer.from.position < 0) return retryTransfer(state);\n" }],
+    edits: [{ file: install, find: "  if (!transferFits(state, view, joining, transfer)) return", replace: "  if (!transferFits(state, view, joining, transfer) && transfer.from.position < 0) return" }],
     caught: byCoreHistories,
   },
   {
