@@ -31,6 +31,14 @@ async function untilMinority(replica: ReplicaProcess): Promise<string> {
   }, { what: `replica ${replica.nodeId} to be in a minority`, timeoutMs: patienceMs, details: async () => JSON.stringify(await replica.call("inspect")) });
 }
 
+/** What becomes of the replica of a node that has become quorate. */
+async function decided(replica: ReplicaProcess): Promise<string> {
+  return eventually(async () => {
+    const { role, reason } = await replica.call("inspect");
+    return role === "active" || reason?.startsWith("quorate") === true ? `${role}: ${String(reason)}` : undefined;
+  }, { what: `replica ${replica.nodeId} to decide`, timeoutMs: patienceMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+}
+
 describe("the quorum policy corosync on three nodes", () => {
   const cluster = useCluster({ totem: quickTotem });
 
@@ -48,6 +56,22 @@ describe("the quorum policy corosync on three nodes", () => {
     await three.call("ready", patienceMs);
     expect(await three.call("timesOf", "meanwhile")).toBe(1);
     expect(await three.call("note", "after")).toBe(1);
+  }, testMs);
+
+  it("does not go on where an operator has said that one vote is enough, while the others go on", async () => {
+    const [one, two, three] = await start(cluster(), "corosync");
+    if (one === undefined || two === undefined || three === undefined) throw new Error("three replicas were started");
+    for (const replica of [one, two, three]) await replica.call("ready", patienceMs);
+    await cluster().separate([[1, 2], [3]]);
+    expect(await untilMinority(three)).toContain("not quorate");
+    await one.call("ready", patienceMs);
+    expect(await one.call("note", "meanwhile")).toBe(1);
+    await cluster().node(3).namespace.run("corosync-quorumtool", ["-e", "1"], { anyExitCode: true });
+    await eventually(async () => (await cluster().node(3).status()).quorate, { what: "node 3 to be quorate alone", timeoutMs: patienceMs });
+    expect(await decided(three)).toMatch(/^minority: .*fewer votes are enough than before/);
+    await cluster().heal();
+    await three.call("ready", patienceMs);
+    expect(await three.call("timesOf", "meanwhile")).toBe(1);
   }, testMs);
 });
 
@@ -94,11 +118,7 @@ describe("the quorum policy corosync on five nodes with last_man_standing", () =
     await eventually(async () => (await one.call("note", "of two").catch(() => 0)) > 0, { what: "two nodes to go on", timeoutMs: patienceMs, details: async () => JSON.stringify(await one.call("inspect")) });
     await cluster().separate([[1, 2], [3, 4, 5]]);
     await eventually(async () => (await cluster().node(4).status()).quorate, { what: "the other three to be quorate", timeoutMs: patienceMs, details: () => quorumTool(4) });
-    const decided = await eventually(async () => {
-      const { role, reason } = await four.call("inspect");
-      return role === "active" || reason?.startsWith("quorate") === true ? `${role}: ${String(reason)}` : undefined;
-    }, { what: "the other three to decide", timeoutMs: patienceMs, details: async () => JSON.stringify(await four.call("inspect")) });
-    expect(decided).toMatch(/^minority: .*last_man_standing/);
+    expect(await decided(four)).toMatch(/^minority: .*last_man_standing/);
     expect(await two.call("note", "still of two")).toBe(1);
     await cluster().heal();
     for (const replica of replicas) await replica.call("ready", patienceMs);

@@ -37,6 +37,7 @@ function counts(state: CoreState, companions: readonly number[]): void {
   state.unbroken = !quorumIsLost(state);
   state.companions = companions;
   state.amongMost = true;
+  state.countedQuorum = quorumOfRing(state)?.quorum ?? state.countedQuorum;
 }
 
 /** Everything is committed, and nothing has shown yet that this member was heard: an entry would. */
@@ -58,6 +59,11 @@ export function nodesChange(state: CoreState, nodes: readonly number[]): void {
 /** @param quorum Of the present ring. */
 export function isUnbroken({ unbroken, amongMost }: CoreState, quorum: QuorumReport | undefined): boolean {
   return unbroken && (amongMost || quorum?.shrinks !== true);
+}
+
+/** Somebody has said meanwhile that fewer votes are enough (corosync-quorumtool -e): whoever went on before that may have none of those that are enough now. */
+export function quorumToTell({ countedQuorum }: CoreState, quorum: QuorumReport): QuorumReport {
+  return { ...quorum, shrinks: quorum.shrinks || quorum.quorum < countedQuorum };
 }
 
 /** Votequorum's news may be ahead of the group's: of a ring that the group has yet to hear of. */

@@ -6,7 +6,7 @@
 import { invariant } from "../errors.js";
 import type { ConfigurationChange, MemberAddress, RingId } from "../transport/group-transport.js";
 import { equalRings, zeroBallot } from "./ballot.js";
-import { isUnbroken, loseQuorum, nodesChange } from "./continuity.js";
+import { isUnbroken, loseQuorum, nodesChange, quorumToTell } from "./continuity.js";
 import { decide } from "./decide.js";
 import { install, observe } from "./install.js";
 import type { LogPoint } from "../log/log.js";
@@ -201,7 +201,7 @@ function stateReport(state: CoreState, quorum: QuorumReport | undefined): StateR
     durability: config.durability,
     known: state.known,
     policy: config.policy.name,
-    ...(config.policy.needsVotes && quorum !== undefined ? { quorum } : {}),
+    ...(config.policy.needsVotes && quorum !== undefined ? { quorum: quorumToTell(state, quorum) } : {}),
   };
 }
 

@@ -30,7 +30,7 @@ export interface QuorumReport {
   readonly deviceVotes: number;
   readonly quorum: number;
   readonly twoNode: boolean;
-  /** The quorum becomes smaller as nodes go: two of them, one after the other, need not share a node. */
+  /** The quorum becomes smaller as nodes go, or has become so since the sender was last active: two of them, one after the other, need not share a node. */
   readonly shrinks: boolean;
 }
 

@@ -148,6 +148,12 @@ function companionsAreHere(knowing: readonly StateReport[]): boolean {
   return companions.length > 0 && companions.every((slot) => knowing.some((report) => report.slot === slot));
 }
 
+/** As the first one has it; that it shrinks counts whoever knows it. */
+function reportedBy(reports: readonly StateReport[]): QuorumReport | undefined {
+  const quorum = reports[0]?.quorum;
+  return quorum === undefined ? undefined : { ...quorum, shrinks: reports.some((report) => report.quorum?.shrinks === true) };
+}
+
 /** Certainly, now and before: a slot whose votes are not known could be the one that makes it up. */
 function lackQuorum(report: QuorumReport | undefined, slots: readonly number[]): boolean {
   if (!tellsVotes(report) || report.shrinks) return false;
@@ -170,7 +176,7 @@ export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): 
       if (silent.length > 0) return { primary: false, reason: `votequorum has not spoken about this ring on nodes ${silent.join(", ")}` };
       const unread = reports.filter((report) => !tellsVotes(report.quorum)).map((report) => report.slot);
       if (unread.length > 0) return { primary: false, reason: `votequorum's votes cannot be read on nodes ${unread.join(", ")}` };
-      const quorum = reports[0]?.quorum;
+      const quorum = reportedBy(reports);
       if (quorum === undefined || reports.some((report) => report.quorum?.quorate !== true)) return { primary: false, reason: "votequorum: not quorate" };
       if (quorum.twoNode && !options.twoNodeIsFenced) {
         return { primary: false, reason: "quorum.two_node is set: both nodes go on when they are cut apart, unless one is fenced. Say twoNode: \"fenced\" in the quorum option if it is, or add a quorum device" };
@@ -180,13 +186,13 @@ export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): 
       const enough = knowing.length > 0 && votes >= quorum.quorum;
       if (enough && rememberAll(quorum, knowing)) return { primary: true, trusted: "lineage", loud: undefined };
       if (this.nobodyMissing(slots, reports)) return allPresent(slots, reports);
-      const doubt = quorum.shrinks ? "quorate, but with last_man_standing or allow_downscale fewer may have been" : "quorate, but not by the votes of nodes alone";
+      const doubt = quorum.shrinks ? "quorate, but fewer votes are enough than before, or can be (last_man_standing, allow_downscale, corosync-quorumtool -e)" : "quorate, but not by the votes of nodes alone";
       if (enough) return { primary: false, reason: `${doubt}, and the members with the group's state were stopped or without quorum meanwhile: others may have gone on. Start the others${obstacles(reports)}` };
       return { primary: false, reason: `quorate, but the members with the group's state have ${votes} votes of the ${quorum.quorum} needed${obstacles(reports)}` };
     },
 
     nobodyMissing(slots, reports) {
-      const quorum = reports[0]?.quorum;
+      const quorum = reportedBy(reports);
       const lost = forgotten(reports);
       return everyoneSpeaks(slots, reports) && (lost.length === 0 || lackQuorum(quorum, lost));
     },

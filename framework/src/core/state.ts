@@ -139,6 +139,8 @@ export interface CoreState {
   heardAt: number | undefined;
   /** Since it was last known to be, each ring had more than half of the nodes of the one before. */
   amongMost: boolean;
+  /** The votes that were a quorum then; 0 if it never was. */
+  countedQuorum: number;
   /** The latest ring in which votequorum said that there is no quorum. */
   quorumLostIn: RingId | undefined;
   /** The applied state is known to be wrong: only a snapshot mends it. */
@@ -200,6 +202,7 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
     companions: [],
     heardAt: undefined,
     amongMost: false,
+    countedQuorum: 0,
     quorumLostIn: undefined,
     replaceState: false,
     ballot: zeroBallot,
@@ -223,9 +226,9 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
  * must not claim to remember, for what it acknowledged might be committed and missing here.
  */
 export function resumedCore(config: CoreConfig, previous: CoreState): CoreState {
-  const { log, ballot, promised, verified, committed, replaceState, disk, diskFails, known, companions } = previous;
+  const { log, ballot, promised, verified, committed, replaceState, disk, diskFails, known, companions, countedQuorum } = previous;
   const lineage = previous.lineage && previous.acknowledged <= previous.verified;
-  return { ...initialCore(config, log), lineage, companions, ballot, promised, verified, committed, replaceState, disk, diskFails, known };
+  return { ...initialCore(config, log), lineage, companions, countedQuorum, ballot, promised, verified, committed, replaceState, disk, diskFails, known };
 }
 
 /**

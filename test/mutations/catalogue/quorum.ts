@@ -142,6 +142,13 @@ export const quorum: readonly Mutation[] = [
     caught: byScenario("corosync-policy-a-quorum-that-shrinks"),
   },
   {
+    id: "trusts-a-quorum-that-was-lowered",
+    rule: "Where fewer votes are enough than when a member last counted, no number of votes is enough by itself.",
+    section: "Quorum policies, corosync",
+    edits: [{ file: "core/continuity.ts", find: "quorum.shrinks || quorum.quorum < countedQuorum", replace: "quorum.shrinks || quorum.quorum < 0" }],
+    caught: byScenario("corosync-policy-a-quorum-that-was-lowered-by-hand"),
+  },
+  {
     id: "trusts-whoever-stood-still-where-the-quorum-shrinks",
     rule: "Where the quorum shrinks, who comes to a ring in which half of the nodes of the one before are missing is unbroken no more.",
     section: "Quorum policies, corosync",
