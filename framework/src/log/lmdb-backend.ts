@@ -116,7 +116,9 @@ const sparePages = 64;
 function requireRoom(directory: string, values: Iterable<Uint8Array | undefined>): void {
   let pages = sparePages;
   for (const value of values) pages += 1 + Math.ceil((value?.byteLength ?? 0) / pageBytes);
-  const { bavail, bsize } = statfsSync(directory);
+  const { blocks, bavail, bsize } = statfsSync(directory);
+  // Of no blocks at all are file systems that do not say how large they are: ramfs, a tmpfs without a limit, many in user space.
+  if (blocks === 0) return;
   if (bavail * bsize < pages * pageBytes) throw new Error(`no space left on device for ${pages} pages`);
 }
 

@@ -132,3 +132,21 @@ describe.runIf(full !== undefined)("a store of large entries, when others have f
     expect({ said, code: child.exitCode }).toEqual({ said: ["STORE_FAILED", "STORE_FAILED", "STORE_FAILED", "it was taken"], code: 0 });
   }, 60_000);
 });
+
+describe.runIf(full !== undefined)("a store on a file system without a size,", () => {
+  // It says that it has no blocks, and that none of them are free.
+  it("takes what it is given", async () => {
+    const program = `
+      const store = await openLogStore(await openBackend(directory), log.identity);
+      store.recover();
+      const entries = log.entriesAfter(log.genesis, 3);
+      console.log(await store.write({ entries, head: log.head }).then(() => "it was taken", String));
+      await store.close();`;
+    const launcher = [...namespace, "sh", "-c", `mount -t tmpfs -o size=0 tmpfs ${directory} && mkdir ${directory}/store && exec "$@"`, "sh"];
+    const child = storeProcess(join(directory, "store"), program, launcher);
+    const said: string[] = [];
+    for await (const line of linesOf(child)) said.push(line);
+    await ended(child);
+    expect({ said, code: child.exitCode }).toEqual({ said: ["it was taken"], code: 0 });
+  }, 60_000);
+});
