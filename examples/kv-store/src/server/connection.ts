@@ -4,6 +4,9 @@
  *
  * Back-pressure: nothing more is sent to a peer, or read from it, while it does not take its replies; nor is more read while
  * too much of it is in flight.
+ *
+ * Turns: what takes long, such as many looks at all keys, is left after a while for a later turn of the loop, so that all others
+ * have theirs.
  */
 import type { Socket } from "node:net";
 import { error as errorLine } from "../resp/reply.js";
@@ -15,6 +18,9 @@ import type { Session } from "./session.js";
 
 /** Replies that are ready are written in pieces of about this many characters, which are bytes. */
 const writeChars = 1024 * 1024;
+
+/** A turn ends with the request, or the reply, that is being made then: enough for thousands that are quick. */
+const turnMs = 10;
 
 export class Connection {
   readonly #socket: Socket;
@@ -30,6 +36,9 @@ export class Connection {
   /** The socket holds replies that the peer does not take. */
   #stalled = false;
   #continueScheduled = false;
+  #turnEndsAtMs = 0;
+  /** Has the rest done; until then nothing is. */
+  #nextTurn: NodeJS.Immediate | undefined;
 
   constructor(socket: Socket, session: Session, service: Service) {
     this.#socket = socket;
@@ -42,7 +51,7 @@ export class Connection {
     socket.on("data", (chunk: Buffer) => this.#received(chunk));
     socket.on("end", () => {
       this.#peerEnded = true;
-      this.#flush();
+      this.#run();
     });
     socket.on("drain", () => {
       this.#stalled = false;
@@ -57,7 +66,7 @@ export class Connection {
   /** Takes no more commands; ends the connection when those taken have been answered. */
   finish(): void {
     this.#session.closing = true;
-    this.#flush();
+    this.#run();
   }
 
   destroy(): void {
@@ -73,19 +82,34 @@ export class Connection {
 
   /** Runs all requests that have arrived and may start, and sends what has been answered, which makes room for more of them. */
   #run(): void {
+    if (this.#nextTurn !== undefined) return;
+    this.#turnEndsAtMs = performance.now() + turnMs;
     do {
       this.#takeRequests();
       this.#executor.endTurn();
       this.#flush();
-    } while (this.#requestsWait && this.#mayTake());
+    } while (this.#requestsWait && this.#mayTake() && !this.#turnIsOver());
+    const over = this.#turnIsOver();
+    if (over) this.#scheduleTurn();
     if (this.#session.closing) return;
-    if (this.#mayTake()) this.#socket.resume();
+    if (this.#mayTake() && !over) this.#socket.resume();
     else this.#socket.pause();
+  }
+
+  #turnIsOver(): boolean {
+    return performance.now() >= this.#turnEndsAtMs;
+  }
+
+  #scheduleTurn(): void {
+    this.#nextTurn = setImmediate(() => {
+      this.#nextTurn = undefined;
+      this.#run();
+    });
   }
 
   #takeRequests(): void {
     try {
-      while (this.#mayTake()) {
+      while (this.#mayTake() && !this.#turnIsOver()) {
         const args = this.#parser.next();
         if (args === undefined) {
           this.#requestsWait = false;
@@ -125,10 +149,12 @@ export class Connection {
 
   #flush(): void {
     if (!this.#socket.writable) return;
+    const mayGoOn = (): boolean => !this.#turnIsOver();
     while (!this.#stalled) {
-      const text = this.#replies.take(writeChars);
+      const text = this.#replies.take(writeChars, mayGoOn);
       if (text === "") break;
       if (!this.#socket.write(text, "latin1")) this.#stall();
+      if (!mayGoOn()) break;
     }
     const answered = this.#replies.size === 0 && !this.#executor.blocked && !this.#stalled;
     const noMore = this.#session.closing || (this.#peerEnded && !this.#requestsWait);

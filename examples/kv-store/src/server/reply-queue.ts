@@ -47,8 +47,11 @@ export class ReplyQueue {
     return this.#ready.length;
   }
 
-  /** The next replies that are ready and in turn, as few as make up `chars`; empty if there are none. */
-  take(chars: number): string {
+  /**
+   * The next replies that are ready and in turn, as few as make up `chars`; empty if there are none. One is made at least, and another
+   * only while `mayGoOn`.
+   */
+  take(chars: number, mayGoOn: () => boolean): string {
     let text = this.#ready;
     this.#ready = "";
     while (this.#head < this.#slots.length && text.length < chars) {
@@ -57,6 +60,7 @@ export class ReplyQueue {
       this.#head += 1;
       this.#requestBytes -= next.requestBytes;
       text += made(next.reply);
+      if (!mayGoOn()) break;
     }
     this.#forgetTaken();
     return text;

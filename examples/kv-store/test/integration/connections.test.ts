@@ -55,6 +55,27 @@ describe.each(["linearizable", "sequential"] as const)("a pipeline that comes at
   });
 });
 
+describe.each(["linearizable", "sequential"] as const)("a pipeline of looks at all keys, with %s reads", { timeout: 60_000 }, (reads) => {
+  const looks = 100;
+
+  it.each([["", []], [" and a write behind them", [["SET", "k", "1"]]]])("holds up no other client until its end%s", async (_what, last) => {
+    const group = await start({}, reads);
+    const [busy, other] = [await connect(group), await connect(group)];
+    expect(await other.call("MSET", ...Array.from({ length: 20_000 }, (_, i) => [`key${i}`, ""]).flat())).toBe("+OK\r\n");
+    let answered = 0;
+    busy.write([...Array.from({ length: looks }, () => ["KEYS", "*none"]), ...last].map(encodeRequest).join(""));
+    const replies = Array.from({ length: looks + last.length }, async () => {
+      const reply = await busy.reply();
+      answered += 1;
+      return reply;
+    });
+    await replies[0];
+    expect(await other.call("PING")).toBe("+PONG\r\n");
+    expect(answered).toBeLessThan(looks);
+    expect(await Promise.all(replies)).toEqual([...Array.from({ length: looks }, () => "*0\r\n"), ...last.map(() => "+OK\r\n")]);
+  });
+});
+
 describe("a connection", { timeout: 60_000 }, () => {
   it("takes inline commands", async () => {
     const client = await connect(await start());

@@ -25,18 +25,20 @@ describe("replies", () => {
 });
 
 describe("ReplyQueue", () => {
+  const always = (): boolean => true;
+
   it("gives replies in the order of the commands, whichever is ready first", () => {
     const queue = new ReplyQueue();
     queue.add("1");
     const second = queue.open(10);
     queue.add("3");
     const fourth = queue.open(5);
-    expect(queue.take(100)).toBe("1");
+    expect(queue.take(100, always)).toBe("1");
     fourth.reply = "4";
-    expect(queue.take(100)).toBe("");
+    expect(queue.take(100, always)).toBe("");
     expect(queue.requestBytes).toBe(15);
     second.reply = "2";
-    expect(queue.take(100)).toBe("234");
+    expect(queue.take(100, always)).toBe("234");
     expect([queue.size, queue.requestBytes]).toEqual([0, 0]);
   });
 
@@ -45,10 +47,19 @@ describe("ReplyQueue", () => {
     const slots = Array.from({ length: 5000 }, () => queue.open(1));
     slots.forEach((slot, i) => { slot.reply = `${i};`; });
     let all = "";
-    for (let text = queue.take(50); text !== ""; text = queue.take(50)) {
+    for (let text = queue.take(50, always); text !== ""; text = queue.take(50, always)) {
       expect(text.length).toBeLessThan(60);
       all += text;
     }
     expect(all).toBe(slots.map((_, i) => `${i};`).join(""));
+  });
+
+  it("makes one reply at a time, in turn, when it may not go on", () => {
+    const queue = new ReplyQueue();
+    const made: string[] = [];
+    for (const text of ["1", "2", "3"]) queue.open(1).reply = () => { made.push(text); return text; };
+    expect([queue.take(100, () => false), made]).toEqual(["1", ["1"]]);
+    expect([queue.take(100, () => made.length < 2), made]).toEqual(["2", ["1", "2"]]);
+    expect(queue.take(100, always)).toBe("3");
   });
 });
