@@ -51,9 +51,9 @@ function clientFields({ sessions, limits }: Service): Fields {
   return { connected_clients: sessions.size, maxclients: limits.connections };
 }
 
-function memoryFields(): Fields {
+function memoryFields({ memory }: Service): Fields {
   const { rss, heapUsed } = process.memoryUsage();
-  return { used_memory: heapUsed, used_memory_rss: rss, maxmemory: 0 };
+  return { used_memory: heapUsed, used_memory_rss: rss, maxmemory: 0, mem_clients_normal: memory.heldBytes };
 }
 
 /** Clients such as ioredis wait while `loading` is 1. */
@@ -62,11 +62,12 @@ function persistenceFields({ standing: { role } }: Service): Fields {
   return loading ? { loading: 1, loading_eta_seconds: 1 } : { loading: 0 };
 }
 
-function statisticsFields({ statistics }: Service): Fields {
+function statisticsFields({ statistics, memory }: Service): Fields {
   return {
     total_connections_received: statistics.connectionsReceived,
     total_commands_processed: statistics.commandsProcessed,
     rejected_connections: statistics.connectionsRejected,
+    evicted_clients: memory.evicted,
     total_error_replies: statistics.errorReplies,
   };
 }

@@ -44,6 +44,12 @@ export class RequestParser {
     this.#limits = limits;
   }
 
+  /** Bytes of what has not been given as a request yet. */
+  get heldBytes(): number {
+    // What is announced of the argument that is coming is not there yet.
+    return this.#buffer.length - this.#offset + this.#laterBytes + this.#requestBytes - (this.#bulkBytes ?? 0);
+  }
+
   /** Takes bytes; the buffer must not be written to afterwards. */
   push(chunk: Buffer): void {
     if (this.#offset === this.#buffer.length && this.#laterBytes === 0) {

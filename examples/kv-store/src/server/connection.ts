@@ -11,6 +11,7 @@
 import type { Socket } from "node:net";
 import { error as errorLine } from "../resp/reply.js";
 import { ProtocolError, RequestParser } from "../resp/request-parser.js";
+import type { Holder } from "./client-memory.js";
 import { Executor } from "./executor.js";
 import { ReplyQueue } from "./reply-queue.js";
 import type { Service } from "./service.js";
@@ -22,7 +23,7 @@ const writeChars = 1024 * 1024;
 /** A turn ends with the request, or the reply, that is being made then: enough for thousands that are quick. */
 const turnMs = 10;
 
-export class Connection {
+export class Connection implements Holder {
   readonly #socket: Socket;
   readonly #service: Service;
   readonly #session: Session;
@@ -60,7 +61,10 @@ export class Connection {
     });
     socket.on("timeout", () => socket.destroy());
     // What was begun for a peer that is gone takes its course.
-    socket.on("close", () => this.#executor.abandon());
+    socket.on("close", () => {
+      this.#executor.abandon();
+      service.memory.forget(this);
+    });
   }
 
   /** Takes no more commands; ends the connection when those taken have been answered. */
@@ -71,6 +75,11 @@ export class Connection {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** Bytes of what is not whole, not answered, or not taken. */
+  get heldBytes(): number {
+    return this.#parser.heldBytes + this.#executor.waitingBytes + this.#replies.requestBytes + this.#replies.readyLength + this.#socket.writableLength;
   }
 
   #received(chunk: Buffer): void {
@@ -89,6 +98,7 @@ export class Connection {
       this.#executor.endTurn();
       this.#flush();
     } while (this.#requestsWait && this.#mayTake() && !this.#turnIsOver());
+    if (!this.#socket.destroyed) this.#service.memory.changed(this);
     const over = this.#turnIsOver();
     if (over) this.#scheduleTurn();
     if (this.#session.closing) return;

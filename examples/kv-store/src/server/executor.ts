@@ -19,6 +19,7 @@ import type { Session } from "./session.js";
 interface WaitingWrite {
   readonly spec: WriteCommand;
   readonly call: Call;
+  readonly bytes: number;
 }
 
 export class Executor {
@@ -45,6 +46,11 @@ export class Executor {
   /** A write waits for reads before it: nothing more may be taken. */
   get blocked(): boolean {
     return this.#waitingWrite !== undefined;
+  }
+
+  /** Bytes of the write that waits. */
+  get waitingBytes(): number {
+    return this.#waitingWrite?.bytes ?? 0;
   }
 
   /** Starts a command; its reply is added to the queue now or later. */
@@ -81,7 +87,7 @@ export class Executor {
   #start(spec: CommandSpec, call: Call): void {
     if (spec.kind === "local") this.#replies.add(spec.handler(call));
     else if (spec.kind === "read") this.#read(spec, call);
-    else if (this.#readsInFlight > 0) this.#waitingWrite = { spec, call };
+    else if (this.#readsInFlight > 0) this.#waitingWrite = { spec, call, bytes: bytesOf(call.args) };
     else this.#write(spec, call);
   }
 

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { commandTable } from "../commands/table.js";
 import type { KvReplica } from "../machine/machine.js";
 import { error as errorLine } from "../resp/reply.js";
+import { ClientMemory } from "./client-memory.js";
 import { Connection } from "./connection.js";
 import type { ServerLimits } from "./limits.js";
 import type { Listener } from "./listener.js";
@@ -42,6 +43,7 @@ export class KvServer {
       durable,
       limits,
       statistics: this.#statistics,
+      memory: new ClientMemory(limits.clientBytes),
       cursors: new ScanCursors(limits.scanCursors),
       sessions: this.#sessions,
       startedAtMs: Date.now(),

@@ -9,6 +9,8 @@ export interface ServerLimits {
   readonly pipelinedCommands: number;
   /** Bytes of these commands; beyond, nothing more is read either. */
   readonly pipelinedBytes: number;
+  /** Bytes that all connections together hold of requests and replies; beyond, those that hold most are closed. Redis: maxmemory-clients. */
+  readonly clientBytes: number;
   /** Keys or values in one reply; beyond, the command is refused. No connection holds many more bytes for its peer. */
   readonly replyBytes: number;
   /** A peer that takes none of its waiting replies for so long is closed. */
@@ -30,6 +32,8 @@ export const defaultServerLimits: ServerLimits = {
   pipelinedCommands: 1024,
   // As much as one request may have: while answers are long in coming, as when the group changes, one more is held at most.
   pipelinedBytes: 16 * 1024 * 1024,
+  // Four of the largest replies that nobody reads: more are a mistake, or an attack.
+  clientBytes: 1024 * 1024 * 1024,
   replyBytes: 256 * 1024 * 1024,
   stalledWriteTimeoutMs: 60_000,
   lingerMs: 1000,

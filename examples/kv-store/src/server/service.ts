@@ -1,6 +1,7 @@
 /** What command handlers may use of the server: the replica, how to read, and what INFO tells. No sockets. */
 import type { CommandTable } from "../commands/spec.js";
 import type { KvReplica } from "../machine/machine.js";
+import type { ClientMemory } from "./client-memory.js";
 import type { ServerLimits } from "./limits.js";
 import type { ScanCursors } from "./scan-cursors.js";
 import type { Session } from "./session.js";
@@ -29,6 +30,7 @@ export interface Service {
   readonly durable: boolean;
   readonly limits: ServerLimits;
   readonly statistics: ServiceStatistics;
+  readonly memory: ClientMemory;
   readonly cursors: ScanCursors;
   /** By id, in the order of connecting. */
   readonly sessions: ReadonlyMap<number, Session>;

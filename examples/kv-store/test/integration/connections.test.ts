@@ -211,6 +211,27 @@ describe("a connection", { timeout: 60_000 }, () => {
     expect(replies.slice(asked)).toEqual([bulk("after"), "+OK\r\n"]);
   });
 
+  it.each([
+    // Much more than the system takes for a peer that reads nothing.
+    ["a large reply that it does not read", (client: RespClient) => client.write(encodeRequest(["MGET", ...Array.from({ length: 40 }, () => "big")]))],
+    ["the beginning of a large request", (client: RespClient) => client.write(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$8000000\r\n${"x".repeat(7_000_000)}`)],
+  ])("that holds most is closed when all together hold too much, with %s", async (_what, hold) => {
+    const clientBytes = 30_000_000;
+    const group = await start({ clientBytes });
+    const other = await connect(group);
+    await other.call("SET", "big", "x".repeat(500_000));
+    const field = async (section: string, name: string): Promise<number> => Number(new RegExp(`${name}:(\\d+)`).exec(await other.call("INFO", section))?.[1]);
+    for (let i = 0; i < 10; i++) {
+      const greedy = await connect(group);
+      greedy.pause();
+      hold(greedy);
+    }
+    await eventually("some are closed", async () => (await field("stats", "evicted_clients")) >= 3);
+    expect(await field("memory", "mem_clients_normal")).toBeLessThan(clientBytes);
+    await eventually("they are gone", async () => (await field("clients", "connected_clients")) === 11 - (await field("stats", "evicted_clients")));
+    expect(await other.call("GET", "big")).toHaveLength(bulk("x".repeat(500_000)).length);
+  });
+
   it("that ends in the middle of a command does no harm", async () => {
     const group = await start();
     const [broken, other] = [await connect(group), await connect(group)];
