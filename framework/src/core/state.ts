@@ -131,18 +131,6 @@ export interface CoreState {
   /** Slots that were active in its views; only with a disk. */
   known: readonly number[];
   lineage: boolean;
-  /** See continuity.ts. */
-  unbroken: boolean;
-  /** Slots that counted in the last view in which this replica did, itself included: only they can have gone on since. Empty: not known. */
-  companions: readonly number[];
-  /** The log's end when this replica first heard its own acknowledgement in the view. */
-  heardAt: number | undefined;
-  /** Since it was last known to be, each ring had more than half of the nodes of the one before. */
-  amongMost: boolean;
-  /** The votes that were a quorum then; 0 if it never was. */
-  countedQuorum: number;
-  /** The latest ring in which votequorum said that there is no quorum. */
-  quorumLostIn: RingId | undefined;
   /** The applied state is known to be wrong: only a snapshot mends it. */
   replaceState: boolean;
   /** Of the log. */
@@ -162,6 +150,20 @@ export interface CoreState {
   acknowledged: number;
   /** By ascending n. */
   pending: PendingEntry[];
+
+  // Whether others can have gone on by a vote that remembers nothing: continuity.ts.
+  /** Since it last counted in a view nothing has told it that it is without quorum. */
+  unbroken: boolean;
+  /** Slots that counted in the last view in which this replica did, itself included: only they can have gone on since. Empty: not known. */
+  companions: readonly number[];
+  /** The log's end when this replica first heard its own acknowledgement in the view. */
+  heardAt: number | undefined;
+  /** Since it was last known to be, each ring had more than half of the nodes of the one before. */
+  amongMost: boolean;
+  /** The votes that were a quorum then; 0 if it never was. */
+  countedQuorum: number;
+  /** The latest ring in which votequorum said that there is no quorum. */
+  quorumLostIn: RingId | undefined;
 
   // Watchdogs.
   lastCommitMs: number;
