@@ -28,22 +28,26 @@ export class QuorumDevice {
   /** Starts what does not run, which is all at first; resolves when its vote counts on every node. */
   async start(): Promise<void> {
     if (!runs(this.#arbiter)) this.#arbiter = this.#cluster.spawnAtSwitch("corosync-qnetd", ["-f", "-s", "off", "-l", switchAddress], { stdio: "ignore" });
-    for (const nodeId of this.#cluster.nodeIds) {
-      // It ends with its node's daemon.
-      if (!runs(this.#asking.get(nodeId))) this.#asking.set(nodeId, this.#cluster.node(nodeId).spawn("corosync-qdevice", ["-f"], { stdio: "ignore" }));
-    }
-    await this.#untilVotes(true);
+    await this.#untilVotes(true, (nodeId) => { this.#ask(nodeId); });
+  }
+
+  /** What asks ends with its node's daemon, a moment later: so it is looked after until its vote counts. */
+  #ask(nodeId: number): void {
+    if (!runs(this.#asking.get(nodeId))) this.#asking.set(nodeId, this.#cluster.node(nodeId).spawn("corosync-qdevice", ["-f"], { stdio: "ignore" }));
   }
 
   /** The arbiter's host dies. Resolves when nobody counts its vote any more. */
   async killArbiter(): Promise<void> {
     this.#arbiter?.kill("SIGKILL");
-    await this.#untilVotes(false);
+    await this.#untilVotes(false, () => undefined);
   }
 
-  async #untilVotes(given: boolean): Promise<void> {
+  async #untilVotes(given: boolean, meanwhile: (nodeId: number) => void): Promise<void> {
     for (const nodeId of this.#cluster.nodeIds) {
-      const look = async (): Promise<string> => this.#cluster.node(nodeId).namespace.run("corosync-quorumtool", ["-s"], { anyExitCode: true });
+      const look = async (): Promise<string> => {
+        meanwhile(nodeId);
+        return this.#cluster.node(nodeId).namespace.run("corosync-quorumtool", ["-s"], { anyExitCode: true });
+      };
       await eventually(async () => votes(await look()) === given, { what: `the device's vote to be ${given ? "given to" : "missed by"} node ${String(nodeId)}`, timeoutMs: 30_000, details: look });
     }
   }

@@ -110,5 +110,5 @@ it("tells of quorum without votes while they cannot be read, and with them as so
       } });
     });
     await transport.close();
-  `)).toEqual(["true unknown", `true {"votes":[[1,1]],"deviceVotes":0,"quorum":1,"twoNode":false}`]);
+  `)).toEqual(["true unknown", `true {"votes":[[1,1]],"deviceVotes":0,"quorum":1,"twoNode":false,"shrinks":false}`]);
 }, testMs);
