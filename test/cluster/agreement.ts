@@ -20,6 +20,14 @@ export async function acknowledgedBy(replica: ReplicaProcess, more: number): Pro
   await eventually(async () => (await replica.call("acknowledged")) >= before + more, { what: `${more} more acknowledgements on node ${replica.nodeId}`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
 }
 
+/** Resolves with the reason that it gives. */
+export async function untilMinority(replica: ReplicaProcess): Promise<string> {
+  return eventually(async () => {
+    const { role, reason } = await replica.call("inspect");
+    return role === "minority" ? (reason ?? "no reason") : undefined;
+  }, { what: `replica ${replica.nodeId} to be in a minority`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+}
+
 /** All replicas hold, at one position, the same whole state; and in each of them every command of the loads is where it belongs. */
 export async function expectAgreement(all: readonly ReplicaProcess[], loads: readonly LoadResult[]): Promise<void> {
   await allReady(all);

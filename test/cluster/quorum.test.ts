@@ -1,5 +1,6 @@
 /** The quorum policy `corosync` on real votequorum: three nodes, two nodes with and without fencing, and five of which two may be left over. */
 import { afterEach, describe, expect, it } from "vitest";
+import { untilMinority } from "./agreement.js";
 import type { Cluster } from "./cluster.js";
 import { eventually } from "./eventually.js";
 import { ReplicaProcess } from "./replica-process.js";
@@ -23,13 +24,6 @@ async function start(cluster: Cluster, quorum: NonNullable<ReplicaSettings["quor
 afterEach(async () => {
   await Promise.all(open.splice(0).map((replica) => replica.kill()));
 });
-
-async function untilMinority(replica: ReplicaProcess): Promise<string> {
-  return eventually(async () => {
-    const { role, reason } = await replica.call("inspect");
-    return role === "minority" ? (reason ?? "no reason") : undefined;
-  }, { what: `replica ${replica.nodeId} to be in a minority`, timeoutMs: patienceMs, details: async () => JSON.stringify(await replica.call("inspect")) });
-}
 
 /** What becomes of the replica of a node that has become quorate. */
 async function decided(replica: ReplicaProcess): Promise<string> {

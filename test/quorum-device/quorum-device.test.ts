@@ -1,6 +1,6 @@
 /** The quorum policy `corosync` on two nodes and a real quorum device (corosync-qnetd): who goes on when they part, and that nothing answered is lost. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { acknowledgedBy, allReady, expectAgreement, readyMs } from "../cluster/agreement.js";
+import { acknowledgedBy, allReady, expectAgreement, readyMs, untilMinority } from "../cluster/agreement.js";
 import { quickTotem } from "../cluster/corosync-conf.js";
 import { eventually } from "../cluster/eventually.js";
 import { QuorumDevice } from "../cluster/quorum-device.js";
@@ -31,13 +31,6 @@ async function startGroup(): Promise<readonly [ReplicaProcess, ReplicaProcess]> 
 
 async function startLoad(replica: ReplicaProcess): Promise<void> {
   await replica.call("startLoad", `n${replica.nodeId}-${Math.random().toString(36).slice(2, 8)}`, 8);
-}
-
-async function untilMinority(replica: ReplicaProcess): Promise<string> {
-  return eventually(async () => {
-    const { role, reason } = await replica.call("inspect");
-    return role === "minority" ? (reason ?? "no reason") : undefined;
-  }, { what: `replica ${replica.nodeId} to be in a minority`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
 }
 
 /** What becomes of the replica of a node that is alone with the device's vote. */
