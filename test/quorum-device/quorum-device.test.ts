@@ -42,6 +42,20 @@ async function decided(replica: ReplicaProcess): Promise<string> {
   }, { what: `replica ${replica.nodeId} to decide`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
 }
 
+/** The replica goes on without the other, and answers a command. */
+async function untilAlone(replica: ReplicaProcess): Promise<void> {
+  await eventually(async () => (await replica.call("note", "alone").catch(() => 0)) > 0, { what: "the other to go on alone", timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+}
+
+/** Though it has the device's vote; then it takes over what the other has answered. */
+async function refusesUntilTheyMeet(replica: ReplicaProcess, both: readonly ReplicaProcess[]): Promise<void> {
+  expect(await decided(replica)).toMatch(/^minority/);
+  await cluster().heal();
+  await allReady(both);
+  expect(await replica.call("timesOf", "alone")).toBeGreaterThanOrEqual(1);
+  await expectAgreement(both, []);
+}
+
 async function stopLoads(loaded: readonly ReplicaProcess[]): Promise<LoadResult[]> {
   return Promise.all(loaded.map((replica) => replica.call("stopLoad")));
 }
@@ -121,15 +135,11 @@ describe("two replicas and a quorum device", () => {
     const [one, two] = started;
     two.process.kill("SIGSTOP");
     // Node 1 and the device have two votes of three.
-    await eventually(async () => (await one.call("note", "alone").catch(() => 0)) > 0, { what: "the other to go on alone", timeoutMs: readyMs, details: async () => JSON.stringify(await one.call("inspect")) });
+    await untilAlone(one);
     await cluster().cut(1);
     expect(await untilMinority(one)).toContain("not quorate");
     two.process.kill("SIGCONT");
-    expect(await decided(two)).toMatch(/^minority/);
-    await cluster().heal();
-    await allReady(started);
-    expect(await two.call("timesOf", "alone")).toBeGreaterThanOrEqual(1);
-    await expectAgreement(started, []);
+    await refusesUntilTheyMeet(two, started);
   }, testMs);
 
   it.each([["awake", false], ["frozen", true]] as const)("do not go on through one that was cut off, %s, while the other went on, though the device is with it and the other gone", async (_how, frozen) => {
@@ -138,17 +148,13 @@ describe("two replicas and a quorum device", () => {
     if (frozen) two.process.kill("SIGSTOP");
     await cluster().cut(2);
     await eventually(async () => !(await cluster().node(2).status()).quorate, { what: "node 2 to be without quorum", timeoutMs: readyMs });
-    await eventually(async () => (await one.call("note", "alone").catch(() => 0)) > 0, { what: "the other to go on alone", timeoutMs: readyMs, details: async () => JSON.stringify(await one.call("inspect")) });
+    await untilAlone(one);
     await cluster().cut(1);
     await untilMinority(one);
     await cluster().heal(2);
     await eventually(async () => (await cluster().node(2).status()).quorate, { what: "node 2 to be quorate with the device", timeoutMs: readyMs });
     // It hears at once that quorum was lost and is back.
     if (frozen) two.process.kill("SIGCONT");
-    expect(await decided(two)).toMatch(/^minority/);
-    await cluster().heal();
-    await allReady(started);
-    expect(await two.call("timesOf", "alone")).toBeGreaterThanOrEqual(1);
-    await expectAgreement(started, []);
+    await refusesUntilTheyMeet(two, started);
   }, testMs);
 });
