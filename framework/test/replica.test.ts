@@ -1,7 +1,9 @@
 /** Whole replicas on the in-process transport: what an application is promised. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createReplica } from "../src/create-replica.js";
+import type { CoreEvent } from "../src/core/events.js";
 import { majorityPolicy } from "../src/core/quorum-policy.js";
+import type { CoreState } from "../src/core/state.js";
 import { createApplier } from "../src/apply/applier.js";
 import type { Clock } from "../src/apply/cluster-clock.js";
 import type { Applier } from "../src/apply/types.js";
@@ -429,6 +431,23 @@ describe("votes that cannot be read", () => {
     listener.quorumChanged(true, ring, votes);
     await replica.ready();
     expect(await replica.submit.add({ key: "x", by: 1 })).toBe(2);
+  });
+
+  it("tell all the same whether quorum was lost: only then others can have gone on", async () => {
+    group = new TestGroup(1);
+    const { transport, news } = withNews(memory({ network: group.network, nodeId: 1 }));
+    const unbroken: boolean[] = [];
+    const observer = { stepped: (core: CoreState, { type }: CoreEvent): void => { if (type === "quorum") unbroken.push(core.unbroken); }, applied: (): void => undefined };
+    const replica = await group.start(1, { transport, quorum: "corosync", provide: { observer: () => observer } });
+    await eventually(() => news.length > 0, "quorum was told");
+    const [{ listener, ring, votes }] = news as [QuorumTold];
+    listener.quorumChanged(true, ring, votes);
+    await replica.ready();
+    unbroken.length = 0;
+    listener.quorumChanged(true, ring);
+    listener.quorumChanged(false, ring);
+    await eventually(() => unbroken.length === 2, "both were heard");
+    expect(unbroken).toEqual([true, false]);
   });
 });
 

@@ -25,6 +25,11 @@ describe("a replica that lost the group", () => {
     expect([after.log, after.disk]).toEqual([before.log, before.disk]);
   });
 
+  it("knows who counted with it, and how many votes were enough; but not that it was never without quorum", () => {
+    const before = { ...known(), unbroken: true, amongMost: true, companions: [1, 2], countedQuorum: 2 };
+    expect(resumedCore(config, before)).toMatchObject({ companions: [1, 2], countedQuorum: 2, unbroken: false, amongMost: false });
+  });
+
   it("has no lineage if it acknowledged more than it had verified, or had none", () => {
     expect(resumedCore(config, { ...known(), acknowledged: 1 }).lineage).toBe(false);
     expect(resumedCore(config, { ...known(), lineage: false }).lineage).toBe(false);
