@@ -128,7 +128,9 @@ export class Membership {
 
   // From the transport, in the group's order.
 
+  /** Somebody waits for what is to be acknowledged: that goes out first, and what is committed is applied afterwards. */
   deliver(messages: readonly Delivery[]): void {
+    this.#backlog.hold();
     for (const delivery of messages) this.#receive(delivery);
     this.flush();
     this.#dispatch({ type: "drained" });
@@ -222,6 +224,7 @@ export class Membership {
           // The application may stop the replica when it hears of an effect: then the others are of no use any more.
           if (this.#open) this.#perform(effect);
         }
+        if (event.type === "drained" && this.#open) this.#backlog.release();
       }
     } catch (error) {
       this.fail(error);

@@ -30,6 +30,7 @@ export class Backlog {
   #through = 0;
   /** Since the last slice. */
   #arrived = 0;
+  #held = false;
   #nextSlice: Cancel | undefined;
 
   constructor(parts: BacklogParts) {
@@ -39,7 +40,17 @@ export class Backlog {
   /** Entries up to here are committed. */
   commit(through: number): void {
     this.#through = Math.max(this.#through, through);
-    if (this.#nextSlice === undefined) this.#applySlice();
+    if (!this.#held && this.#nextSlice === undefined) this.#applySlice();
+  }
+
+  /** Until release(), what is committed waits. A slice that was to come does not. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
+    if (this.#nextSlice === undefined && this.#parts.applier.position < this.#through) this.#applySlice();
   }
 
   /** A batch was delivered in the view: more of them are applied than arrive, however long it takes, or they would pile up. */

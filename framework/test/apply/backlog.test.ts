@@ -77,6 +77,31 @@ describe("committed entries", () => {
     expect(slices).toEqual([1, 31, 32]);
   });
 
+  it("wait while they are held, and are applied together afterwards", () => {
+    const { backlog, slices, turn } = bed(10, { costMs: 1, applySliceMs: 10 });
+    backlog.hold();
+    backlog.commit(4);
+    backlog.commit(6);
+    expect([slices, turn()]).toEqual([[], false]);
+    backlog.release();
+    expect(slices).toEqual([6]);
+    backlog.commit(7);
+    backlog.hold();
+    backlog.release();
+    expect([slices, turn()]).toEqual([[6, 7], false]);
+  });
+
+  it("that wait for a slice are not applied earlier because others were held", () => {
+    const { backlog, slices, turn } = bed(30, { costMs: 1, applySliceMs: 10 });
+    backlog.commit(20);
+    backlog.hold();
+    backlog.commit(30);
+    backlog.release();
+    expect(slices).toEqual([10]);
+    while (turn());
+    expect(slices).toEqual([10, 20, 30]);
+  });
+
   it("that an earlier membership left are applied as well", () => {
     const { backlog, slices, turn } = bed(5, { costMs: 1, applySliceMs: 10 });
     backlog.resume(5);
