@@ -38,6 +38,8 @@ export interface Call {
   readonly attemptMs?: number;
   /** Not made again when it may have been done: doing it twice is not the same as once. */
   readonly once?: boolean;
+  /** An attempt had no answer: it may be done later, even after another one was answered. */
+  readonly unanswered?: () => void;
 }
 
 export interface Answer {
@@ -101,6 +103,7 @@ export class Endpoints {
       const tried = await this.#attempt(call, from);
       if (tried.answer !== undefined) return { ...tried.answer, firstSentAt };
       unknown ||= tried.unknown;
+      if (tried.unknown) call.unanswered?.();
       last = tried.error;
       until ??= clock.now() + patienceMs;
       this.#moveOn(from);

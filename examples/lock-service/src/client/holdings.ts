@@ -1,6 +1,6 @@
 /**
- * What a session holds, and what happens to it from outside: the session ends, an operator takes a lock, somebody waits for one. The latter two are heard through a
- * stream of events; where some were missed, the service is asked what the session holds still.
+ * What a session holds, and what happens to it from outside: the session ends, an operator takes a lock, somebody waits for one, a request that is over is granted
+ * once more. All but the first are heard through a stream of events; where some were missed, the service is asked what the session holds still.
  */
 import type { LockEvent } from "../machine/events.js";
 import type { RequestPage } from "../machine/view-types.js";
@@ -10,6 +10,7 @@ import { EventsTrimmedError, LockLostError } from "./errors.js";
 import { eventStream } from "./event-stream.js";
 import type { Grant } from "./grant.js";
 import type { Session } from "./session.js";
+import { Strays } from "./strays.js";
 
 const taken = "an operator has taken it";
 
@@ -20,11 +21,14 @@ export class Holdings {
   readonly #grants = new Map<string, Grant>();
   /** Requests that are unknown here, because the answer that they were granted comes after the news that they were taken. */
   readonly #takenEarly = new Set<string>();
+  readonly #strays: Strays;
 
-  constructor(session: Session, endpoints: Endpoints, clock: ClientClock) {
+  /** @param asked Requests whose answers the client waits for. */
+  constructor(session: Session, endpoints: Endpoints, clock: ClientClock, asked: ReadonlySet<string>) {
     this.session = session;
     this.#endpoints = endpoints;
     this.#clock = clock;
+    this.#strays = new Strays(session, clock, (request) => this.#grants.has(request) || asked.has(request));
     session.signal.addEventListener("abort", () => {
       for (const grant of this.#grants.values()) grant.lose(session.signal.reason as LockLostError);
     }, { once: true });
@@ -61,12 +65,13 @@ export class Holdings {
     }
   }
 
-  /** Events were missed: what is held here and not there was taken. Resolves to the revision from which on there are news again. */
+  /** Events were missed: what is held here and not there was taken, and the other way round is a stray. Resolves to the revision from which on there are news again. */
   async #look(): Promise<number> {
     const { revision } = (await this.#get(`/v1/events?session=${encodeURIComponent(this.session.id)}`)) as { readonly revision: number };
     const before = new Map(Array.from(new Set(this.#grants.values()), (grant) => [grant, grant.requests]));
     const there = await this.#granted();
     for (const [grant, requests] of before) if (![...requests, ...grant.requests].some((request) => there.has(request))) grant.lose(new LockLostError(taken));
+    for (const request of there) this.#strays.granted(request);
     return revision;
   }
 
@@ -84,6 +89,8 @@ export class Holdings {
   }
 
   #heard(event: LockEvent): void {
+    if (event.type === "granted") this.#strays.granted(event.request);
+    else if (event.type === "released") this.#strays.ended(event.request);
     if (event.type === "released" && event.reason === "forced") {
       const grant = this.#grants.get(event.request);
       if (grant === undefined) this.#takenEarly.add(event.request);

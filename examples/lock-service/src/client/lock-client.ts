@@ -1,7 +1,7 @@
 /** What an application holds: locks, semaphores, elections, at a service of several replicas, in one session that is kept alive. */
 import { randomUUID } from "node:crypto";
 import { systemClientClock, type ClientClock } from "./clock.js";
-import { Endpoints, type TlsSettings } from "./endpoints.js";
+import { Endpoints, type Call, type TlsSettings } from "./endpoints.js";
 import { LockDelayError, LockHeldError, LockServiceError, StaleTokenError } from "./errors.js";
 import type { LockEvent } from "../machine/events.js";
 import { eventStream } from "./event-stream.js";
@@ -83,6 +83,8 @@ export class LockClient {
   #session: Promise<Session> | undefined;
   /** Of the session that something was granted in last. */
   #holdings: Holdings | undefined;
+  /** Requests whose answers are waited for. */
+  readonly #asked = new Set<string>();
 
   /** Nothing is asked before it is needed. @throws LockServiceError INVALID_ENDPOINT */
   constructor({ endpoints, token, tls, name = "", ttlMs = 15_000, lockDelayMs = 0, bound = false, attemptMs = 5000, patienceMs = 30_000, clock = systemClientClock }: LockClientOptions) {
@@ -214,22 +216,34 @@ export class LockClient {
       const request = randomUUID();
       const leftMs = until === undefined ? null : Math.max(0, Math.round(until - this.#clock.now()));
       const body = { locks: wants, waitMs: leftMs, owner, ...(value === undefined ? {} : { value }) };
+      this.#asked.add(request);
       try {
-        const state = await settle(this.#endpoints, session, { method: "PUT", path: session.pathOf(request), body, signal });
+        const call: Call = { method: "PUT", path: session.pathOf(request), body, signal, unanswered: () => this.#mayComeLate(session) };
+        const state = await settle(this.#endpoints, session, call);
         const grant = new Grant({ request, state, endpoints: this.#endpoints, holdings: this.#holdingsOf(session) });
         if (grant.held) return grant;
       } catch (error) {
         // If the session was lost while the request waited, its place is lost with it.
         if (session.alive || signal?.aborted === true) {
-          if (!decided(error, signal)) void giveUp(session, request);
+          if (!decided(error, signal)) {
+            this.#mayComeLate(session);
+            void giveUp(session, request);
+          }
           throw error;
         }
+      } finally {
+        this.#asked.delete(request);
       }
     }
   }
 
+  /** An attempt that was not answered may be done when the request is over: its grant is heard of by who listens. */
+  #mayComeLate(session: Session): void {
+    if (session.alive) this.#holdingsOf(session);
+  }
+
   #holdingsOf(session: Session): Holdings {
-    if (this.#holdings?.session !== session) this.#holdings = new Holdings(session, this.#endpoints, this.#clock);
+    if (this.#holdings?.session !== session) this.#holdings = new Holdings(session, this.#endpoints, this.#clock, this.#asked);
     return this.#holdings;
   }
 

@@ -79,6 +79,19 @@ describe("when an answer is lost, a client", { timeout: 60_000 }, () => {
     expect((await later).token).toBe(grant.token + 1);
   });
 
+  it("keeps what it was granted, however long after the news of it the answer comes", async () => {
+    const client = onWay();
+    await client.acquire("w");
+    way.holding = '"status":"granted"';
+    const acquired = client.acquire("x");
+    await anAnswerIsHeld();
+    const since = performance.now();
+    await eventually("the news is old", () => performance.now() > since + 2000);
+    way.letGo();
+    const grant = await acquired;
+    expect((await lock("x")).holders).toMatchObject([{ token: grant.token }]);
+  });
+
   it("releases through another replica, and nobody waits longer than for that", async () => {
     const client = onWay({ attemptMs: 200 });
     const grant = await client.acquire("x");
@@ -140,6 +153,27 @@ describe("a request that was given up", { timeout: 60_000 }, () => {
     stop.abort(new Error("enough"));
     await expect(granted).rejects.toThrow("enough");
     await eventually("it is free", async () => (await lock("x")).holders.length === 0);
+  });
+
+  it.each(["was released", "was refused"])("is given back, when it comes again after the service has forgotten that it %s", async (how) => {
+    const limits = { ...machineLimits };
+    Object.assign(machineLimits, { answersPerSession: 1 });
+    try {
+      const holder = how === "was refused" ? await elsewhere().acquire("x") : undefined;
+      const client = onWay({ ttlMs: 5000 });
+      await client.tryLock("x").then((grant) => grant?.release());
+      const revision = (await group.call(3, "GET", "/v1/status")).body.revision as number;
+      way.delaying = everything;
+      expect((await client.tryLock("x").then((grant) => grant?.release().then(() => "was released"))) ?? "was refused").toBe(how);
+      for (let i = 0; i < 40; i++) await client.tryLock("x").then((grant) => grant?.release());
+      await holder?.release();
+      way.sendLate();
+      const granted = async (): Promise<readonly string[]> => ((await group.call(3, "GET", `/v1/events?prefix=x&after=${revision}`)).body.events as LockEvent[]).flatMap((event) => (event.type === "granted" ? event.request : []));
+      await eventually("one that is over is granted", async () => (await granted()).length === (how === "was refused" ? 1 : 42));
+      await eventually("it is free", async () => (await lock("x")).holders.length === 0);
+    } finally {
+      Object.assign(machineLimits, limits);
+    }
   });
 
   it("loses the lock with it, when it was a conversion, and that had been granted", async () => {

@@ -1,4 +1,4 @@
-/** A way to a replica on which answers can be held up. */
+/** A way to a replica on which answers can be held up, and requests until their client is gone. */
 import { createServer, connect, type AddressInfo, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 
@@ -8,9 +8,14 @@ export class SlowAnswers {
   readonly #held: (() => void)[] = [];
   /** Answers with this text are held. */
   holding: string | undefined;
+  readonly #lateRequests: Buffer[] = [];
+  readonly #replica: { readonly port: number; readonly host: string };
+  /** Requests with this text do not come to the replica before sendLate(). */
+  delaying: string | undefined;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, replica: { readonly port: number; readonly host: string }) {
     this.#server = server;
+    this.#replica = replica;
   }
 
   static async to(url: string): Promise<SlowAnswers> {
@@ -21,13 +26,16 @@ export class SlowAnswers {
         way.#sockets.add(socket);
         socket.on("error", () => other.destroy()).on("close", () => other.destroy());
       }
-      client.pipe(replica);
+      client.on("data", (bytes: Buffer) => {
+        if (way.delaying !== undefined && bytes.includes(way.delaying)) way.#lateRequests.push(bytes);
+        else replica.write(bytes);
+      });
       replica.on("data", (bytes: Buffer) => {
         if (way.holding !== undefined && bytes.includes(way.holding)) way.#held.push(() => client.write(bytes));
         else client.write(bytes);
       });
     });
-    const way = new SlowAnswers(server);
+    const way = new SlowAnswers(server, { port: Number(port), host: hostname });
     await once(server.listen(0, "127.0.0.1"), "listening");
     return way;
   }
@@ -43,6 +51,12 @@ export class SlowAnswers {
   letGo(): void {
     this.holding = undefined;
     for (const send of this.#held.splice(0)) send();
+  }
+
+  /** As a replica that stood still reads them: their clients have gone. */
+  sendLate(): void {
+    this.delaying = undefined;
+    for (const bytes of this.#lateRequests.splice(0)) connect(this.#replica).on("error", () => undefined).end(bytes).resume();
   }
 
   close(): void {
