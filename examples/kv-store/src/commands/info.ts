@@ -48,7 +48,8 @@ function serverFields({ startedAtMs, port }: Service): Fields {
 }
 
 function clientFields({ sessions, limits }: Service): Fields {
-  return { connected_clients: sessions.size, maxclients: limits.connections };
+  // No command blocks its client; redis-cli --stat shows nonsense for what is missing.
+  return { connected_clients: sessions.size, maxclients: limits.connections, blocked_clients: 0 };
 }
 
 function memoryFields({ memory }: Service): Fields {

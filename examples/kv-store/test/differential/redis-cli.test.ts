@@ -51,6 +51,18 @@ describe("redis-cli", { timeout: 60_000 }, () => {
     expect(await redisCli(2, ["--pipe"], commands)).toContain("errors: 0, replies: 1000");
   });
 
+  it("shows with --stat numbers alone, and those that there are", async () => {
+    const child = spawn("redis-cli", ["-p", String(group.servers[0]?.port), "--stat", "-i", "0.001"], { stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    for await (const text of child.stdout.setEncoding("utf8") as AsyncIterable<string>) {
+      output += text;
+      if (output.split("\n").length > 4) break;
+    }
+    child.kill("SIGKILL");
+    // Keys, memory, clients, those blocked, requests and their growth, connections.
+    expect(output.split("\n")[3]).toMatch(/^\d+ +[\d.]+M +\d+ +0 +\d+ \(\+\d+\) +\d+ *$/);
+  });
+
   it("reads the command table's documentation", async () => {
     expect(await redisCli(0, ["command", "docs", "get"])).toContain("Get the value of a key");
   });
