@@ -18,6 +18,8 @@ export const invalidExpire = (name: string): CommandError => new CommandError(`E
 /** Redis ends its line where the option's own ends. */
 export const unsupportedOption = (option: string): CommandError => new CommandError(`ERR Unsupported option ${cString(option).replace(/[\r\n]+$/, "")}`);
 
+export const unknownHelloOption = (option: string): CommandError => new CommandError(`ERR Syntax error in HELLO option '${cString(option)}'`);
+
 /** Redis shows at most 128 bytes of the name, and about as many of the arguments (server.c: rejectUnknownCommand). */
 export function unknownCommand(args: readonly string[]): CommandError {
   let shown = "";

@@ -3,7 +3,7 @@ import { bulk, integer, map, array, nil, ok, pong, simple, verbatim, type Protoc
 import type { Session } from "../server/session.js";
 import { redisVersion } from "../server/version.js";
 import { argument, integerArgument, smallIntegerArgument } from "./arguments.js";
-import { CommandError, wrongArity } from "./command-error.js";
+import { CommandError, unknownHelloOption, wrongArity } from "./command-error.js";
 import type { Call, CommandSpec } from "./spec.js";
 
 function ping({ args }: Call): Reply {
@@ -24,7 +24,7 @@ function hello({ args, protocol: current, session }: Call): Reply {
     } else if (option.toUpperCase() === "SETNAME" && left >= 1) {
       name = validName(argument(args, at + 1));
       at += 2;
-    } else throw new CommandError(`ERR Syntax error in HELLO option '${option}'`);
+    } else throw unknownHelloOption(option);
   }
   if (name !== undefined) session.name = name;
   session.protocol = protocol;

@@ -26,6 +26,7 @@ export const knownReplies: readonly (readonly [request: string, reply: string])[
   ["nosuch", "-ERR unknown command 'nosuch', with args beginning with: \r\n"],
   ["CONFIG NOSUCH", "-ERR unknown subcommand 'NOSUCH'. Try CONFIG HELP.\r\n"],
   ["CLIENT NOSUCH x", "-ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP.\r\n"],
+  ["hello 3 bad\0x", "-ERR Syntax error in HELLO option 'bad'\r\n"],
   // The number of arguments.
   ["GET", "-ERR wrong number of arguments for 'get' command\r\n"],
   ["GET a b", "-ERR wrong number of arguments for 'get' command\r\n"],
