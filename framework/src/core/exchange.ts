@@ -168,9 +168,10 @@ export function diskTroubleChanged(state: CoreState, failing: boolean): void {
  * Within the ring in which the log's ballot was taken, a State is a claim like a Batch's: it counts only if it is
  * delivered in this ring, and so all that the sender had received was hole-free. It must claim all of it, for its
  * acknowledgements are still under way, and who has stepped over the event that ended the view goes on counting them.
+ * An earlier incarnation's ring is another one, whatever it was called: that one may have ended with a hole.
  */
 function hasVerified(state: CoreState): number {
-  return isOfRing(state, state.ballot) && !state.holed ? state.log.end : state.verified;
+  return state.tookBallot && isOfRing(state, state.ballot) && !state.holed ? state.log.end : state.verified;
 }
 
 function stateReport(state: CoreState, quorum: QuorumReport | undefined): StateReport {

@@ -71,6 +71,7 @@ function takeBallot(state: CoreState, view: View): void {
   cutAfter(state, view.target.position);
   state.holed = false;
   state.ballot = view.ballot;
+  state.tookBallot = true;
   state.lineage = true;
   state.verified = view.target.position;
   state.entering = true;
@@ -166,6 +167,7 @@ export function transferred(state: CoreState, transfer: Transfer): void {
   else cutAfter(state, from.position);
   for (const { ballot, record } of entries) appendEntry(state, ballot, record);
   state.ballot = view.ballot;
+  state.tookBallot = true;
   state.lineage = true;
   state.replaceState = false;
   state.holed = false;

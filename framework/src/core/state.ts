@@ -135,6 +135,8 @@ export interface CoreState {
   replaceState: boolean;
   /** Of the log. */
   ballot: Ballot;
+  /** This incarnation took it: a ring of an earlier one may have had the name that the present ring has, if ring sequences began anew. */
+  tookBallot: boolean;
   promised: Ballot;
   verified: number;
   committed: number;
@@ -208,6 +210,7 @@ export function initialCore(config: CoreConfig, log: Log = new MemoryLog()): Cor
     quorumLostIn: undefined,
     replaceState: false,
     ballot: zeroBallot,
+    tookBallot: false,
     promised: zeroBallot,
     verified: 0,
     committed: 0,

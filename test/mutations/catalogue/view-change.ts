@@ -61,14 +61,14 @@ export const viewChange: readonly Mutation[] = [
     id: "claims-all-that-it-received",
     rule: "A State claims what is verified; the log above claims nothing, but within the ring of its ballot.",
     section: "View change, 2",
-    edits: [{ file: exchange, find: "  return isOfRing(state, state.ballot) && !state.holed ? state.log.end : state.verified;", replace: "  return state.log.end;" }],
+    edits: [{ file: exchange, find: "  return state.tookBallot && isOfRing(state, state.ballot) && !state.holed ? state.log.end : state.verified;", replace: "  return state.log.end;" }],
     caught: byCoreHistories,
   },
   {
     id: "claims-only-what-is-verified-within-the-ring",
     rule: "Within the ring in which the log's ballot was taken, a State claims the end of the log.",
     section: "View change, 2",
-    edits: [{ file: exchange, find: "  return isOfRing(state, state.ballot) && !state.holed ? state.log.end : state.verified;", replace: "  return state.verified;" }],
+    edits: [{ file: exchange, find: "  return state.tookBallot && isOfRing(state, state.ballot) && !state.holed ? state.log.end : state.verified;", replace: "  return state.verified;" }],
     caught: { by: "nothing", level: "core", why: "a decision without a member that may have committed follows an exclusion or a new ring, and States are sent again after it: by then the own acknowledgements have been delivered back, and between views they verify (verifies-nothing-between-views is the mistake that shows)" },
   },
   {
