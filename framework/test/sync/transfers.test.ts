@@ -7,8 +7,10 @@ import type { CoreEvent, Transfer } from "../../src/core/events.js";
 import type { ChunkMessage, Message } from "../../src/core/messages.js";
 import { genesis } from "../../src/core/state.js";
 import { LockstepError } from "../../src/errors.js";
+import { contentHash } from "../../src/log/chain-hash.js";
 import { MemoryLog, type LogEntry, type LogPoint } from "../../src/log/log.js";
-import { Donation, type DonorParts } from "../../src/sync/donation.js";
+import { decodeChunk, encodeChunk } from "../../src/sync/chunk.js";
+import { Donation, digestOf, type DonorParts } from "../../src/sync/donation.js";
 import { Reception } from "../../src/sync/reception.js";
 import { Transfers } from "../../src/sync/transfers.js";
 import { ListApplier } from "../simulation/list-applier.js";
@@ -128,6 +130,21 @@ describe("a transfer", () => {
     }), { numRuns: 300 });
   });
 
+  it("whose state is not of the place that its head says is thrown away, though each of its parts is whole", () => {
+    const chunks = give(donor(10, 6), [], 10, 1_000).map(({ payload }) => decodeChunk(payload));
+    const taking = (from: number) => () => {
+      const reception = new Reception(ballot, 3, new ListApplier());
+      const payloads: Uint8Array[] = [];
+      for (const chunk of chunks) {
+        const head = chunk.kind === "head" ? { ...chunk, from: { ...chunk.from, position: from } } : chunk;
+        payloads.push(encodeChunk(head.kind === "end" ? { ...head, digest: digestOf(payloads.map(contentHash)) } : head));
+      }
+      return payloads.map((payload, index) => reception.accept({ type: "chunk", ballot, to: 2, turn: 3, index, payload })).at(-1)?.kind;
+    };
+    expect(taking(6)()).toBe("whole");
+    expect(taking(7)).toThrow("the snapshot is of another position than announced");
+  });
+
   it("of another turn or ballot is none of the receiver's", () => {
     const [chunk] = give(donor(5, 5), [], 5, 100) as [ChunkMessage];
     expect(new Reception(ballot, 4, new ListApplier()).accept(chunk)).toEqual({ kind: "notMine" });
@@ -189,6 +206,20 @@ describe("transfers of a membership", () => {
     expect(whole.transfer.entries).toHaveLength(20);
     expect(taking.takeStaged()?.position).toBe(20);
     expect(taking.takeStaged()).toBeUndefined();
+  });
+
+  it("that a member asks for again are given up, whoever gives the next one; those to others go on", () => {
+    const { giving, wire, deliver } = pair(2);
+    for (const to of [2, 3]) giving.donate({ type: "donate", to, turn: 0, ballot, have: [], through: 40 });
+    expect(wire.map(({ to }) => to)).toEqual([2, 2]);
+    giving.stopDonating(2);
+    const later: number[] = [];
+    for (let underWay = wire.length; wire.length > 0; underWay = wire.length) {
+      deliver();
+      later.push(...wire.slice(underWay - 1).map(({ to }) => to));
+    }
+    expect(later.length).toBeGreaterThan(8);
+    expect(new Set(later)).toEqual(new Set([3]));
   });
 
   it("tell the core of damage once, and take nothing more of that transfer", () => {
