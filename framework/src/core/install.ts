@@ -144,7 +144,9 @@ export function needSyncReceived(state: CoreState, needer: number, message: Need
   const holds = state.phase === "active" || state.entering;
   if (view === undefined || !equalBallots(view.ballot, message.ballot) || !holds) return;
   if (message.turn > 0) state.effects.push({ type: "stopDonating", to: needer });
-  const donors = Array.from(new Set([...view.holders, ...state.acks.keys()])).filter((slot) => slot !== needer).sort((a, b) => a - b);
+  // The others do not know of this replica before they have heard it: they would choose another one, and both would give.
+  const active = Array.from(state.acks.keys()).filter((slot) => slot !== state.config.slot || state.heardAt !== undefined);
+  const donors = Array.from(new Set([...view.holders, ...active])).filter((slot) => slot !== needer).sort((a, b) => a - b);
   if (donors.length === 0) return;
   const rank = Math.max(0, view.members.findIndex((member) => member.slot === needer));
   if (donors[(rank + message.turn) % donors.length] !== state.config.slot) return;
