@@ -13,7 +13,7 @@ import { Floor, type CommitTimes } from "./floor.js";
 import { flushesPerSecond } from "./flush-floor.js";
 import type { LoadOrder, LoadReady } from "./load-worker.js";
 import { compare, median, type Report, type Result } from "./report.js";
-import { Servers, etcdMissing, etcdPort, kvPort } from "./servers.js";
+import { Servers, etcdPort, kvPort } from "./servers.js";
 
 const loadWorker = fileURLToPath(new URL("load-worker.js", import.meta.url));
 const commitWorker = fileURLToPath(new URL("commit-worker.js", import.meta.url));
@@ -36,11 +36,6 @@ type Load = (clients: number, leader: number) => Promise<Figures>;
 type System = "etcd" | "kv" | "framework";
 
 export async function benchEtcd(cluster: Cluster, report: Report): Promise<void> {
-  const missing = etcdMissing();
-  if (missing !== undefined) {
-    console.error(`Left out: etcd. ${missing}`);
-    return;
-  }
   using floor = new Floor(cluster);
   const processes: BenchProcess[] = [];
   const servers = [Servers.etcd(cluster), Servers.kv(cluster)];

@@ -101,9 +101,11 @@ interface Line {
   readonly p50Ms?: number;
 }
 
+/** @throws Error if the program failed: of several, the others' figures would be taken for those of all. */
 async function readLines(child: ChildProcess): Promise<Line[]> {
   const chunks: Buffer[] = [];
   child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
-  await once(child, "close");
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code !== 0) throw new Error(`${child.spawnargs.slice(-6).join(" ")} ended with ${String(code ?? child.signalCode)}`);
   return Buffer.concat(chunks).toString().split("\n").filter((text) => text.startsWith("{")).map((text) => JSON.parse(text) as Line);
 }

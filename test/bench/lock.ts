@@ -31,9 +31,9 @@ const rivals: readonly { readonly system: Rival; readonly missing: () => string 
 
 export async function benchLock(cluster: Cluster, report: Report): Promise<void> {
   const present = rivals.filter(({ system, missing }) => {
-    const reason = missing();
-    if (reason !== undefined) console.error(`Left out of lock: ${system}. ${reason}`);
-    return reason === undefined;
+    const why = missing();
+    if (why !== undefined) report.leaveOut({ what: `${system}, which lock is measured beside`, why });
+    return why === undefined;
   }).map(({ system }) => system);
   const systems: readonly System[] = [...present, "disk", "memory"];
   const servers: Servers[] = [];

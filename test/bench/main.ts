@@ -24,6 +24,7 @@ import { benchLock } from "./lock.js";
 import { benchMemory } from "./memory.js";
 import { Report } from "./report.js";
 import { benchRestart } from "./restart.js";
+import { etcdMissing } from "./servers.js";
 import { benchSnapshot } from "./snapshot.js";
 import { benchTable } from "./table.js";
 
@@ -68,35 +69,33 @@ async function main({ parts, totem, json, check }: Wanted): Promise<number> {
   const settings = Object.entries(totem).map(([key, value]) => `, ${key}=${value}`).join("");
   const report = new Report(`Corosync's transport: ${corosyncTransport(totem)}${settings}`);
   const obstacle = corosyncAvailable();
-  let leftOut = 0;
   let failed = 0;
   for (const name of parts) {
     try {
-      if (name === "table") await benchTable(report);
-      else if (obstacle === undefined) for (const nodes of nodeCounts(name)) await withCluster(nodes, totem, (cluster) => onCluster[name](cluster, report));
-      else {
-        console.error(`Left out: ${name}. ${obstacle}`);
-        leftOut++;
-      }
+      const why = name === "table" ? undefined : (obstacle ?? (name === "etcd" ? etcdMissing() : undefined));
+      if (why !== undefined) report.leaveOut({ what: name, why });
+      else if (name === "table") await benchTable(report);
+      else for (const nodes of nodeCounts(name)) await withCluster(nodes, totem, (cluster) => onCluster[name](cluster, report));
     } catch (error) {
       // What the others measured is worth having.
       console.error(`Failed: ${name}.`, error instanceof ClusterError ? error.message : error);
       failed++;
     }
+    // After each part: the next one may be interrupted.
+    if (!report.isEmpty) report.writeJson(json);
   }
   if (report.isEmpty) console.log(`Nothing was measured, so ${json} is as it was.`);
   else {
     report.print();
-    report.writeJson(json);
     console.log(`\nWritten to ${json}.`);
   }
   if (failed > 0) return 1;
-  return check ? checked(report, leftOut) : 0;
+  return check ? checked(report) : 0;
 }
 
-function checked({ missed }: Report, leftOut: number): number {
+function checked({ missed, leftOut }: Report): number {
   for (const { section, what } of missed) console.log(`Goal missed: ${section}: ${what}`);
-  return missed.length + leftOut === 0 ? 0 : 1;
+  return missed.length + leftOut.length === 0 ? 0 : 1;
 }
 
 function nodeCounts(name: keyof typeof onCluster): readonly number[] {

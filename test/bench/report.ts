@@ -16,9 +16,17 @@ export interface Result {
   readonly goal?: { readonly atLeast?: number; readonly atMost?: number };
 }
 
+/** What was asked for and cannot be measured here. */
+export interface LeftOut {
+  readonly what: string;
+  /** And what to do about it. */
+  readonly why: string;
+}
+
 export class Report {
   readonly #circumstances: string;
   readonly #results: Result[] = [];
+  readonly #leftOut: LeftOut[] = [];
 
   /** @param circumstances What all of its figures were taken under. */
   constructor(circumstances: string) {
@@ -28,6 +36,15 @@ export class Report {
   add(result: Result): void {
     this.#results.push(result);
     console.error(`  ${line(result)}`);
+  }
+
+  leaveOut(leftOut: LeftOut): void {
+    this.#leftOut.push(leftOut);
+    console.error(`Left out: ${leftOut.what}. ${leftOut.why}`);
+  }
+
+  get leftOut(): readonly LeftOut[] {
+    return this.#leftOut;
   }
 
   get isEmpty(): boolean {
@@ -50,7 +67,7 @@ export class Report {
 
   writeJson(file: string): void {
     const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryGb: Math.round(totalmem() / 2 ** 30), kernel: release(), node: process.version };
-    writeFileSync(file, `${JSON.stringify({ machine, circumstances: this.#circumstances, results: this.#results }, undefined, 2)}\n`);
+    writeFileSync(file, `${JSON.stringify({ machine, circumstances: this.#circumstances, leftOut: this.#leftOut, results: this.#results }, undefined, 2)}\n`);
   }
 }
 

@@ -23,3 +23,16 @@ it("says which part failed and why, exits with 1, and leaves the results of befo
     rmSync(place, { recursive: true, force: true });
   }
 });
+
+it("names what cannot be measured here, and says with --check that it was not", async () => {
+  const place = mkdtempSync(join(tmpdir(), "lockstep-bench-test-"));
+  try {
+    writeFileSync(join(place, "etcd"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+    const run = async (...more: readonly string[]) => runProgram(process.execPath, ["test/dist/bench/main.js", "etcd", "--json", join(place, "results.json"), ...more], { cwd: root, path: place });
+    const checked = await run("--check");
+    expect(checked.output).toMatch(/^Left out: etcd\. etcd is not installed\. [^\n]*apt-get install etcd-server$/m);
+    expect([checked.code, (await run()).code]).toEqual([1, 0]);
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+});
