@@ -47,6 +47,12 @@ describe("the log of faults", () => {
     for (let n = 0; n < 10; n++) apply(history.entry([{ name: "fail", input: `${n}` }]));
     after(1_000);
     apply(history.entry([{ name: "fail", input: "again" }]));
-    expect(lines).toMatchObject([{ position: 1 }, { position: 11, othersSince: 9 }]);
+    apply(history.entry([{ name: "fail", input: "and again" }]));
+    after(1_000);
+    apply(history.entry([{ name: "fail", input: "at last" }]));
+    after(1_000);
+    apply(history.entry([{ name: "fail", input: "alone" }]));
+    expect(lines).toMatchObject([{ position: 1 }, { position: 11, othersSince: 9 }, { position: 13, othersSince: 1 }, { position: 14 }]);
+    expect(lines[3]).not.toHaveProperty("othersSince");
   });
 });

@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeMessage } from "../../src/codec/message-codec.js";
+import { encodeCommands } from "../../src/codec/entry-codec.js";
 import { Reassembler } from "../../src/codec/fragments.js";
 import type { Message } from "../../src/core/messages.js";
 import { LockstepError } from "../../src/errors.js";
@@ -72,6 +73,29 @@ describe("the outbox", () => {
     room.left = 1_000;
     outbox.flush();
     expect(room.messages).toEqual(["ack 1", "rejoin 89", "rejoin 2", "ack 3"]);
+  });
+
+  it("withdraws every kind of message that means something in its view only", () => {
+    const room = new Room();
+    const outbox = new Outbox(room);
+    const record = encodeCommands({ origin: { slot: 1, incarnation: "00000001000000aa" }, n: 1, timeMs: 1 }, []);
+    const ofView: readonly Message[] = [
+      { type: "batch", ballot, point, ack: 1, record }, ack(1), { type: "chunk", ballot, to: 2, turn: 0, index: 0, payload: new Uint8Array(9) },
+      { type: "needSync", ballot, turn: 0, have: [point], reach: 1 }, { type: "askTime", view: ballot, question: 1 }, { type: "tellTime", view: ballot, to: 2, question: 1, timeMs: 1 },
+    ];
+    for (const message of ofView) outbox.send(message);
+    expect(outbox.blocked).toBe(true);
+    outbox.withdrawView();
+    expect(outbox.blocked).toBe(false);
+  });
+
+  it("asks a transport that is busy no more before that has said that it has room", () => {
+    let asked = 0;
+    const outbox = new Outbox({ maxMessageBytes: 100, multicast: () => { asked++; return "busy"; } });
+    for (let n = 0; n < 5; n++) outbox.send(ack(n));
+    expect(asked).toBe(1);
+    outbox.flush();
+    expect(asked).toBe(2);
   });
 
   it("is silent when the group is gone, and throws what is not about that", () => {

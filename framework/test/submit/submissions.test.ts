@@ -213,6 +213,14 @@ describe("submissions", () => {
     await read;
   });
 
+  it("that were refused are not waited for: only what came after them is to be sent", () => {
+    const { submissions } = make();
+    for (let n = 0; n < 3; n++) void submissions.submit(bytes(1), undefined, soon).catch(() => undefined);
+    submissions.refuseUnsent(new LockstepError("NOT_PRIMARY", "alone"));
+    void submissions.submit(bytes(1), undefined, soon);
+    expect([submissions.pressing(3), submissions.pressing(4)]).toEqual([false, true]);
+  });
+
   it("that are lost are answered from the table of request ids where it knows them, and unknown otherwise; reads wait on", async () => {
     const { submissions } = make();
     const [known, unknown] = [submissions.submit(bytes(1), "id", soon), submissions.submit(bytes(1), undefined, soon)].map(ending);

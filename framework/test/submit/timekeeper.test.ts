@@ -36,7 +36,8 @@ describe("the timekeeper", () => {
   it("asks when a view begins, and lets nothing go before an answer", () => {
     const asker = new Asker();
     asker.submitted = 3;
-    expect([asker.questions, asker.keeper.clear()]).toEqual([1, 0]);
+    // However often it is looked at what may go.
+    for (let look = 0; look < 3; look++) expect([asker.questions, asker.keeper.clear()]).toEqual([1, 0]);
   });
 
   it("is done with the first quick answer", () => {
