@@ -11,7 +11,7 @@ import { current, freeze, isDraft } from "immer";
 import { LockstepError } from "../errors.js";
 import { checkDepth, hasParts, keysOf, kindOf, maxDepth, maxWrittenDepth, refuse } from "../codec/plain.js";
 
-/** The method of a class of ours whose instances may be part of a state: returns itself, sealed. */
+/** The method of a class of ours whose instances may be part of a state: returns itself, sealed, or a sealed copy if somebody else has frozen it. */
 export const sealSelf: unique symbol = Symbol("lockstep.seal");
 
 /** What has more parts is remembered: to look at less is cheaper than to remember it. */
@@ -121,7 +121,7 @@ class Look {
       case "set":
         return isFrozen(part as object) ? this.levelsOf(part as object, depth + 1) : undefined;
       case "other":
-        return sealsItself(part) && Object.isFrozen(part) ? 0 : undefined;
+        return sealsItself(part) && part[sealSelf]() === part ? 0 : undefined;
       default:
         return 0;
     }

@@ -35,6 +35,8 @@ export function tableWrites(): number {
 
 /** Tables of a TableBuilder: sealed when they are finished, even if what they are part of is sealed before. */
 const unfinished = new WeakSet<object>();
+/** Tables that are sealed: that one is frozen does not tell, handlers may freeze things too. */
+const sealedTables = new WeakSet<object>();
 
 export class Table<K extends TableKey, V> {
   static readonly [immerable] = true;
@@ -158,12 +160,19 @@ export class Table<K extends TableKey, V> {
     return true;
   }
 
-  /** For seal.ts: from here on only drafts of it can be changed. @internal */
-  [sealSelf](): this {
-    if (Object.isFrozen(this) || unfinished.has(this)) return this;
+  /**
+   * For seal.ts: from here on only drafts of it can be changed. @internal
+   * @throws LockstepError INVALID_INPUT if there is more to it than its rows.
+   */
+  [sealSelf](): Table<K, V> {
+    if (sealedTables.has(this) || unfinished.has(this)) return this;
+    checkOnlyRows(this);
+    // Somebody else has frozen it: it stays theirs.
+    const table = Object.isFrozen(this) ? new Table<K, V>(this) : this;
     // Immer's current() copies a drafted Table with the tree that its draft goes on changing: part from it.
-    writeTree(this, treeOf(this).clone());
-    return Object.freeze(this);
+    if (table === this) writeTree(this, treeOf(this).clone());
+    sealedTables.add(table);
+    return Object.freeze(table);
   }
 }
 
@@ -175,6 +184,13 @@ function changeValue(value: unknown, change: (value: unknown) => unknown): unkno
     return changed === undefined ? copy : changed;
   }
   return drafts.produce(value, change);
+}
+
+/** Only rows are written: the rest would be lost where the state is taken over in a snapshot, and digests would not tell. */
+function checkOnlyRows(table: object): void {
+  if (Object.getPrototypeOf(table) !== Table.prototype) throw new LockstepError("INVALID_INPUT", "An instance of a class that extends Table cannot be replicated: use a Table, and functions that take one.");
+  const more = Reflect.ownKeys(table).find((key) => key !== treeKey);
+  if (more !== undefined) throw new LockstepError("INVALID_INPUT", `A Table with a property (${String(more)}) cannot be replicated: rows are set with set(), and read with get().`);
 }
 
 function treeOf<K extends TableKey, V>(table: Table<K, V>): BTree<K, V> {

@@ -1,4 +1,5 @@
 /** What handlers store, return and throw, however odd: it is sealed all through, or refused on every replica alike, and whatever was accepted can be written. */
+import { current } from "immer";
 import { describe, expect, it } from "vitest";
 import { createApplier } from "../../src/apply/applier.js";
 import { sameState } from "../../src/apply/same-state.js";
@@ -58,6 +59,9 @@ const more: Record<string, () => unknown> = {
   "a proxy": () => new Proxy({ value: 1 }, {}),
   "a Map with a property": () => Object.assign(new Map([[1, 2]]), { name: "more" }),
   "a Set with a property": () => Object.assign(new Set([1]), { name: "more" }),
+  "a Table with a property": () => Object.assign(new Table([["a", 1]]), { b: 2 }),
+  "a Table with a symbol for a property": () => Object.assign(new Table([["a", 1]]), { [Symbol("hidden")]: 2 }),
+  "a class of its own that extends Table": () => new (class Sums extends Table<string, number> {})([["a", 1]]),
 };
 const unfit: Record<string, () => unknown> = {
   ...Object.fromEntries(Object.entries(more).map(([what, make]) => [what, () => ({ deep: [make()] })])),
@@ -81,6 +85,10 @@ const machine = defineMachine({
     pushRow: command((draft) => void draft.table.set("head", { next: draft.table.get("head") ?? null })),
     keep: command((draft, kind: string) => void (draft.kept = (frozen[kind] ?? unfit[kind])?.(draft as State))),
     row: command((draft, kind: string) => void draft.table.set("row", (frozen[kind] ?? unfit[kind])?.(draft as State))),
+    giveTable: command((draft, key: string) => {
+      draft.table.set(key, 1);
+      return Object.freeze([Object.freeze(current(draft.table))]);
+    }),
     keepMore: command((draft, kind: string) => void (draft.kept = more[kind]?.())),
     rowMore: command((draft, kind: string) => void draft.table.set("row", more[kind]?.())),
     giveMore: command((_draft, kind: string) => more[kind]?.()),
@@ -192,6 +200,13 @@ describe("what a handler has frozen itself", () => {
     }
     expect(sameState([applier.state.kept, applier.state.table.get("row"), given], before)).toBe(true);
     expectWritable(applier);
+  });
+
+  it("is given as it is then where it is a Table that the next command of the entry changes", () => {
+    const applier = createApplier(machine);
+    const { commands } = applier.apply(new History().entry([{ name: "giveTable", input: "a" }, { name: "giveTable", input: "b" }]));
+    const given = commands.map(({ outcome }) => (outcome.ok ? [...(outcome.result as [Table<string, number>])[0].keys()] : outcome));
+    expect(given).toEqual([["a"], ["a", "b"]]);
   });
 
   it.each(Object.keys(unfit))("is refused with %s in it", (kind) => {
