@@ -79,6 +79,15 @@ describe("a consistency that there is not", () => {
   });
 });
 
+describe("an option of a query that there is not", () => {
+  it("is refused beside a consistency: taken for an argument, the read was from the past", async () => {
+    const replica = await open();
+    const options = { consistency: "linearizable", requestId: "order-17" } as const;
+    await expect(replica.query.count(options)).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining("requestId is not an option of a query") as string });
+    expect(await replica.query.count({ consistency: "linearizable", timeoutMs: 5_000 })).toBe(0);
+  });
+});
+
 describe("an option of submit that is misspelt", () => {
   it("is refused: with a request id left out, a retry would take effect again", async () => {
     const replica = await open();
