@@ -88,6 +88,13 @@ describe("an option of a query that there is not", () => {
   });
 });
 
+describe("events from null", () => {
+  it("are refused: what happened before was left out without a word", async () => {
+    const replica = await open();
+    await expect(replica.events({ from: null as unknown as number }).next()).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining("from position null") as string });
+  });
+});
+
 describe("an option of submit that is misspelt", () => {
   it("is refused: with a request id left out, a retry would take effect again", async () => {
     const replica = await open();

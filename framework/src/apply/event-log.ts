@@ -94,7 +94,7 @@ export class EventLog implements EventSource {
    * @returns Whose next() rejects with EVENTS_TRIMMED, at the start or when the reader falls behind; with INVALID_INPUT if there is no such position.
    */
   follow(from: number | undefined, signal: AbortSignal | undefined): EventReader {
-    return new EventReader(this, from ?? this.#position + 1, signal);
+    return new EventReader(this, from === undefined ? this.#position + 1 : from, signal);
   }
 
   eventsAt(position: number): Iterator<ReplicaEvent> | "ended" | undefined {
