@@ -57,7 +57,9 @@ function listen(name) {
 }
 
 function install() {
-  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).update(process.versions.modules).digest("hex");
+  // The compiler, the database and the tests' bundler are other packages on another system or processor: a clone may be seen by several, as from a container.
+  const { platform, arch, versions } = process;
+  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).update(`${platform} ${arch} ${versions.modules}`).digest("hex");
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === lock) return;
   console.error("Installing dependencies (npm ci) …");
   // What is half removed when this is killed must not pass for what it was.

@@ -99,6 +99,15 @@ it("compiles again what was removed", async () => {
   expect(compiled()).toContain('"first"');
 });
 
+it("installs again on another system or processor, as when a container sees the same clone", async () => {
+  await setUp();
+  // For the set-up alone, not for what it runs.
+  const pretend = 'data:text/javascript,Object.defineProperty(process, "arch", { value: "riscv64" })';
+  const { code, output } = await runProgram(process.execPath, ["--import", pretend, "setup.mjs"], { cwd: project });
+  expect(output).toContain("Installing dependencies");
+  expect(code).toBe(0);
+});
+
 it("installs again when package-lock.json was changed", async () => {
   await setUp();
   write("package-lock.json", JSON.stringify(lock, undefined, 2));
