@@ -6,7 +6,7 @@
 // Plain JavaScript on Node alone, because it runs before anything is installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -76,8 +76,24 @@ function buildNative() {
 }
 
 function compile() {
+  forgetBrokenOff();
   const projects = dev ? ["."] : ["examples/kv-store", "examples/lock-service"];
   run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-b", ...projects]);
+}
+
+/**
+ * A compiler that is ended has written some files, but not yet what it remembers of them: when their sources are put back as they were
+ * before, as by git, it would take them for compiled. Where anything is newer than what it remembers, it shall remember nothing.
+ */
+function forgetBrokenOff() {
+  const changedAt = (path) => statSync(path, { bigint: true }).mtimeNs;
+  for (const project of ["native", "framework", "examples/kv-store", "examples/lock-service", "test"]) {
+    const dist = join(root, project, "dist");
+    const memory = join(dist, "tsconfig.tsbuildinfo");
+    if (!existsSync(memory)) continue;
+    const finishedAt = changedAt(memory);
+    if (readdirSync(dist, { recursive: true }).some((path) => changedAt(join(dist, path)) > finishedAt)) rmSync(memory);
+  }
 }
 
 function run(command, args) {

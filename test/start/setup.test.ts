@@ -99,6 +99,16 @@ it("compiles again what was removed", async () => {
   expect(compiled()).toContain('"first"');
 });
 
+it("compiles again what a compiler has left that was killed, although its source is again what it was", async () => {
+  await setUp();
+  write("examples/kv-store/dist/main.js", 'export const says = "changed, and taken back";\n');
+  await setUp();
+  expect(compiled()).toContain('"first"');
+  const before = files();
+  await setUp();
+  expect(files()).toEqual(before);
+});
+
 it("installs again on another system or processor, as when a container sees the same clone", async () => {
   await setUp();
   // For the set-up alone, not for what it runs.
