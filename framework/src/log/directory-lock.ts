@@ -9,7 +9,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { closeSync, existsSync, openSync, readdirSync, rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { LockstepError } from "../errors.js";
 
@@ -91,14 +91,28 @@ function answers(directory: string, name: string): Promise<boolean> {
   }));
 }
 
-/** A socket's path has at most 107 bytes; a directory's may be longer. */
+/**
+ * A socket's path has at most 103 bytes, on Linux 107; a directory's may be longer. The system cuts longer ones off without a word.
+ *
+ * @throws LockstepError STORE_FAILED where there is no shorter one.
+ */
 export async function withShortPath<T>(directory: string, name: string, use: (path: string) => Promise<T>): Promise<T> {
   const path = join(directory, name);
-  if (Buffer.byteLength(path) < 100 || process.platform !== "linux") return use(path);
+  if (isShort(path)) return use(path);
+  if (process.platform !== "linux") return use(fromHere(path));
   const descriptor = openSync(directory, "r");
   try {
     return await use(`/proc/self/fd/${descriptor}/${name}`);
   } finally {
     closeSync(descriptor);
   }
+}
+
+const isShort = (path: string): boolean => Buffer.byteLength(path) < 100;
+
+/** Only Linux has other names for a directory. */
+function fromHere(path: string): string {
+  const short = relative(process.cwd(), path);
+  if (isShort(short)) return short;
+  throw new LockstepError("STORE_FAILED", `The path of the directory ${dirname(path)} is too long for a socket in it, which its lock is: name one with a shorter path, or start in a directory closer to it.`);
 }

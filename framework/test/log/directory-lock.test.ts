@@ -1,5 +1,5 @@
 /** Processes that want one directory: never two have it, whoever dies when. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -56,6 +56,22 @@ describe("the lock of a directory", () => {
       expect(sockets()).toHaveLength(1);
       await lock.release();
     }
+  });
+
+  it("is had by one where paths are long and only Linux could shorten them, if the working directory is close enough; if not, it says so", async () => {
+    // As elsewhere, /proc is not used; sockets' paths are as short here.
+    const long = join(directory, "a".repeat(120), "data");
+    mkdirSync(long, { recursive: true });
+    const elsewhere = 'Object.defineProperty(process, "platform", { value: "darwin" });';
+    const holder = storeProcess(long, `${elsewhere} process.chdir(directory); await DirectoryLock.take(directory); console.log("has it"); setInterval(() => {}, 1000);`);
+    expect(await firstLine(holder)).toBe("has it");
+    expect(readdirSync(long)).toEqual([expect.stringMatching(/^lock-\d+-[0-9a-f]{16}$/)]);
+    await expect(DirectoryLock.take(long)).rejects.toMatchObject(locked);
+    holder.kill("SIGKILL");
+    await ended(holder);
+    const far = storeProcess(long, `${elsewhere} process.chdir("/"); console.log(await DirectoryLock.take(directory).catch((error) => error.code + ": " + error.message));`);
+    expect(await firstLine(far)).toMatch(/^STORE_FAILED: The path of the directory .+ is too long for a socket in it/);
+    await ended(far);
   });
 
   it("is not had by one whose name was taken away by another, who thought it dead", async () => {
