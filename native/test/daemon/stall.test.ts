@@ -1,9 +1,9 @@
 /** JavaScript that is busy, daemons that are frozen or dead: nothing hangs, nothing grows without bound, nothing is reordered. */
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
 import type { Client, Recording } from "../support/client.js";
 import { useDaemon } from "../support/use-daemon.js";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 /** Joins and keeps the recording for later calls. */
 function joinAs(client: Client, options: { group: string; stallMs?: number; heldLimitBytes?: number }): Promise<void> {
@@ -26,12 +26,23 @@ function flood(client: Client, options: { count: number; bytes: number }): Promi
   }, options);
 }
 
-/** Blocks the client's event loop. */
-function block(client: Client, ms: number): Promise<void> {
-  return client.run((_tools, ms) => {
-    const until = performance.now() + ms;
-    while (performance.now() < until);
-  }, ms);
+interface Blocked {
+  /** Resolves when its event loop turns again. */
+  readonly release: () => Promise<void>;
+}
+
+/** Blocks the client's event loop until it is released. A file tells it: nothing else reaches a process that does not turn. */
+function block(client: Client, directory: string): Blocked {
+  const path = join(directory, `release-${client.pid}`);
+  const blocked = client.run(({ fs }, path) => {
+    while (!fs.existsSync(path));
+  }, path);
+  return {
+    release: () => {
+      writeFileSync(path, "");
+      return blocked;
+    },
+  };
 }
 
 const numbers = (texts: string[]): number[] => texts.map((text) => Number(text.split(" ")[0]));
@@ -43,8 +54,7 @@ describe("a busy event loop", () => {
     const [busy, sender] = [fixture.client(), fixture.client()];
     await joinAs(busy, { group: "busy" });
     await joinAs(sender, { group: "busy" });
-    let blocked = true;
-    const blocking = block(busy, 4000).then(() => (blocked = false));
+    const blocked = block(busy, fixture.daemon.directory);
     await flood(sender, { count: 1500, bytes: 20_000 });
     // What the daemon itself says: so many events have left its memory for the ring buffer (1 MiB) that it shares with that process.
     await sender.run(async ({ corosync, until }, pid) => {
@@ -54,8 +64,7 @@ describe("a busy event loop", () => {
         return counters.some(({ value }) => Number(value) >= 1500);
       });
     }, busy.pid);
-    expect(blocked).toBe(true);
-    await blocking;
+    await blocked.release();
     const texts = await busy.run(async ({ kept, until }) => {
       const { texts } = kept["recording"] as Recording;
       await until(() => texts().length === 1500);
@@ -68,13 +77,13 @@ describe("a busy event loop", () => {
     const [busy, sender, visitor] = [fixture.client(), fixture.client(), fixture.client()];
     await joinAs(busy, { group: "interleaved" });
     await joinAs(sender, { group: "interleaved" });
-    const blocked = block(busy, 1500);
+    const blocked = block(busy, fixture.daemon.directory);
     await flood(sender, { count: 50, bytes: 100 });
     await joinAs(visitor, { group: "interleaved" });
     await flood(visitor, { count: 50, bytes: 100 });
     await visitor.kill();
     await flood(sender, { count: 50, bytes: 100 });
-    await blocked;
+    await blocked.release();
     const order = await busy.run(async ({ kept, until }) => {
       const { events, texts } = kept["recording"] as Recording;
       await until(() => texts().length === 150);
@@ -88,7 +97,7 @@ describe("a busy event loop", () => {
     const [busy, sender] = [fixture.client(), fixture.client()];
     await joinAs(busy, { group: "evicted", heldLimitBytes: 4 * 1024 * 1024 });
     await joinAs(sender, { group: "evicted" });
-    const blocked = block(busy, 2500);
+    const blocked = block(busy, fixture.daemon.directory);
     await flood(sender, { count: 1000, bytes: 20_000 });
     const left = await sender.run(async ({ kept, until }) => {
       const { events } = kept["recording"] as Recording;
@@ -97,7 +106,7 @@ describe("a busy event loop", () => {
       return left();
     });
     expect(left).toEqual([{ nodeId: 7, pid: busy.pid, reason: "procdown" }]);
-    await blocked;
+    await blocked.release();
     const { texts, last, code, closed } = await busy.run(async ({ kept, until, corosync }) => {
       const { events, texts, cpg } = kept["recording"] as Recording;
       await until(() => events.at(-1)?.kind === "ended");
