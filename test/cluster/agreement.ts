@@ -1,14 +1,12 @@
 /** What a group of replicas owes after all that is done to it: waited for, and compared with what the clients were told. */
 import { expect } from "vitest";
-import { eventually } from "./eventually.js";
+import { eventually, patienceMs } from "./eventually.js";
 import type { ReplicaProcess } from "./replica-process.js";
 import type { LoadResult } from "./serve-replica.js";
 
-export const readyMs = 20_000;
-
 /** What every replica knows goes into the failure's message. */
 export async function allReady(waited: readonly ReplicaProcess[]): Promise<void> {
-  const results = await Promise.allSettled(waited.map((replica) => replica.call("ready", readyMs)));
+  const results = await Promise.allSettled(waited.map((replica) => replica.call("ready", patienceMs)));
   const failed = results.find((result) => result.status === "rejected");
   if (failed === undefined) return;
   const inspections = await Promise.all(waited.map((replica) => replica.call("inspect")));
@@ -17,7 +15,7 @@ export async function allReady(waited: readonly ReplicaProcess[]): Promise<void>
 
 export async function acknowledgedBy(replica: ReplicaProcess, more: number): Promise<void> {
   const before = await replica.call("acknowledged");
-  await eventually(async () => (await replica.call("acknowledged")) >= before + more, { what: `${more} more acknowledgements on node ${replica.nodeId}`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+  await eventually(async () => (await replica.call("acknowledged")) >= before + more, { what: `${more} more acknowledgements on node ${replica.nodeId}`, details: async () => JSON.stringify(await replica.call("inspect")) });
 }
 
 /** Resolves with the reason that it gives. */
@@ -25,7 +23,7 @@ export async function untilMinority(replica: ReplicaProcess): Promise<string> {
   return eventually(async () => {
     const { role, reason } = await replica.call("inspect");
     return role === "minority" ? (reason ?? "no reason") : undefined;
-  }, { what: `replica ${replica.nodeId} to be in a minority`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+  }, { what: `replica ${replica.nodeId} to be in a minority`, details: async () => JSON.stringify(await replica.call("inspect")) });
 }
 
 /** All replicas hold, at one position, the same whole state; and in each of them every command of the loads is where it belongs. */
@@ -34,7 +32,7 @@ export async function expectAgreement(all: readonly ReplicaProcess[], loads: rea
   const holdings = await eventually(async () => {
     const now = await Promise.all(all.map((replica) => replica.call("holding")));
     return now.every(({ applied }) => applied === now[0]?.applied) ? now : undefined;
-  }, { what: "all replicas to have applied as much", timeoutMs: readyMs, details: async () => JSON.stringify(await Promise.all(all.map((replica) => replica.call("inspect")))) });
+  }, { what: "all replicas to have applied as much", details: async () => JSON.stringify(await Promise.all(all.map((replica) => replica.call("inspect")))) });
   expect(holdings, "the states, which are of one position").toEqual(all.map(() => holdings[0]));
   for (const replica of all) for (const load of loads) await expectEffects(replica, load);
 }

@@ -27,7 +27,7 @@ export interface ClusterOptions {
   readonly quorum?: Settings;
   /** Configures a quorum device, which is then to be started: see quorum-device.ts. Default false. */
   readonly device?: boolean;
-  /** For the first ring of all nodes. Default 30 s: it forms in about two on an idle machine. */
+  /** For the first ring of all nodes, which forms in about two seconds on an idle machine. Default: patienceMs. */
   readonly startTimeoutMs?: number;
   /** Keeps everything about the cluster here, and leaves it up when this process ends. Default: a new directory, and no. */
   readonly stayIn?: string;
@@ -88,7 +88,7 @@ export class Cluster {
     }
     const cluster = new Cluster(state);
     for (const node of cluster.#nodes) node.startDaemon();
-    await cluster.waitForRing(nodeIds, { timeoutMs: options.startTimeoutMs ?? 30_000 });
+    await cluster.waitForRing(nodeIds, options.startTimeoutMs === undefined ? {} : { timeoutMs: options.startTimeoutMs });
     return cluster;
   }
 
@@ -174,8 +174,8 @@ export class Cluster {
       const inOneRing = seen.every((status) => status.ring === ring && status.members.join(" ") === wanted);
       return inOneRing ? ring : seen.find((status) => status.daemon === "down");
     }, {
+      ...options,
       what: `nodes ${wanted} to form one ring`,
-      timeoutMs: options.timeoutMs ?? 30_000,
       details: () => nodes.map((node, index) => `${JSON.stringify(seen[index])}\n${node.logTail(5)}`).join("\n"),
     });
     if (typeof result === "string") return result;

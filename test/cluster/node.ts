@@ -66,13 +66,13 @@ export class ClusterNode {
   /** As a power cut: SIGKILL. Resolves when it is gone. */
   async killDaemon(): Promise<void> {
     signal(this.#running(), "SIGKILL");
-    await eventually(() => this.#daemonState() === "down", { what: `Corosync on node ${String(this.nodeId)} to be gone`, timeoutMs: 10_000, intervalMs: 5 });
+    await eventually(() => this.#daemonState() === "down", { what: `Corosync on node ${String(this.nodeId)} to be gone`, intervalMs: 5 });
   }
 
   /** Freezes the daemon (SIGSTOP): to the others it is gone after the token timeout. */
   async pauseDaemon(): Promise<void> {
     signal(this.#running(), "SIGSTOP");
-    await eventually(() => this.#daemonState() === "paused", { what: `Corosync on node ${String(this.nodeId)} to stand still`, timeoutMs: 10_000, intervalMs: 5 });
+    await eventually(() => this.#daemonState() === "paused", { what: `Corosync on node ${String(this.nodeId)} to stand still`, intervalMs: 5 });
   }
 
   resumeDaemon(): void {

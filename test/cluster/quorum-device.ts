@@ -48,7 +48,7 @@ export class QuorumDevice {
         meanwhile(nodeId);
         return this.#cluster.node(nodeId).namespace.run("corosync-quorumtool", ["-s"], { anyExitCode: true });
       };
-      await eventually(async () => votes(await look()) === given, { what: `the device's vote to be ${given ? "given to" : "missed by"} node ${String(nodeId)}`, timeoutMs: 30_000, details: look });
+      await eventually(async () => votes(await look()) === given, { what: `the device's vote to be ${given ? "given to" : "missed by"} node ${String(nodeId)}`, details: look });
     }
   }
 }

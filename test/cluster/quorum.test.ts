@@ -2,14 +2,12 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { untilMinority } from "./agreement.js";
 import type { Cluster } from "./cluster.js";
-import { eventually } from "./eventually.js";
+import { eventually, patienceMs } from "./eventually.js";
 import { ReplicaProcess } from "./replica-process.js";
 import type { ReplicaSettings } from "./serve-replica.js";
 import { quickTotem } from "./corosync-conf.js";
 import { useCluster } from "./use-cluster.js";
 
-const patienceMs = 20_000;
-const testMs = 60_000;
 const open: ReplicaProcess[] = [];
 let groups = 0;
 
@@ -30,7 +28,7 @@ async function decided(replica: ReplicaProcess): Promise<string> {
   return eventually(async () => {
     const { role, reason } = await replica.call("inspect");
     return role === "active" || reason?.startsWith("quorate") === true ? `${role}: ${String(reason)}` : undefined;
-  }, { what: `replica ${replica.nodeId} to decide`, timeoutMs: patienceMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+  }, { what: `replica ${replica.nodeId} to decide`, details: async () => JSON.stringify(await replica.call("inspect")) });
 }
 
 describe("the quorum policy corosync on three nodes", () => {
@@ -50,7 +48,7 @@ describe("the quorum policy corosync on three nodes", () => {
     await three.call("ready", patienceMs);
     expect(await three.call("timesOf", "meanwhile")).toBe(1);
     expect(await three.call("note", "after")).toBe(1);
-  }, testMs);
+  });
 
   it("does not go on where an operator has said that one vote is enough, while the others go on", async () => {
     const [one, two, three] = await start(cluster(), "corosync");
@@ -61,12 +59,12 @@ describe("the quorum policy corosync on three nodes", () => {
     await one.call("ready", patienceMs);
     expect(await one.call("note", "meanwhile")).toBe(1);
     await cluster().node(3).namespace.run("corosync-quorumtool", ["-e", "1"], { anyExitCode: true });
-    await eventually(async () => (await cluster().node(3).status()).quorate, { what: "node 3 to be quorate alone", timeoutMs: patienceMs });
+    await eventually(async () => (await cluster().node(3).status()).quorate, { what: "node 3 to be quorate alone" });
     expect(await decided(three)).toMatch(/^minority: .*fewer votes are enough than before/);
     await cluster().heal();
     await three.call("ready", patienceMs);
     expect(await three.call("timesOf", "meanwhile")).toBe(1);
-  }, testMs);
+  });
 });
 
 describe("the quorum policy corosync on two nodes with two_node", () => {
@@ -76,7 +74,7 @@ describe("the quorum policy corosync on two nodes with two_node", () => {
     const [one] = await start(cluster(), "corosync");
     if (one === undefined) throw new Error("two replicas were started");
     expect(await untilMinority(one)).toMatch(/two_node.*fenced/);
-  }, testMs);
+  });
 
   it("goes on with one node where the other is fenced, and brings that up to date when it is back", async () => {
     const [one, two] = await start(cluster(), { policy: "corosync", twoNode: "fenced" });
@@ -86,7 +84,7 @@ describe("the quorum policy corosync on two nodes with two_node", () => {
     // What fencing does to a node: power off, then on.
     await two.kill();
     await cluster().node(2).killDaemon();
-    await eventually(async () => (await one.call("note", "alone").catch(() => 0)) > 0, { what: "the surviving node to commit alone", timeoutMs: patienceMs, details: async () => JSON.stringify(await one.call("inspect")) });
+    await eventually(async () => (await one.call("note", "alone").catch(() => 0)) > 0, { what: "the surviving node to commit alone", details: async () => JSON.stringify(await one.call("inspect")) });
     cluster().node(2).startDaemon();
     await cluster().waitForRing([1, 2]);
     const back = await ReplicaProcess.open(cluster(), 2, { group: (await one.call("inspect")).group, quorum: { policy: "corosync", twoNode: "fenced" } });
@@ -94,7 +92,7 @@ describe("the quorum policy corosync on two nodes with two_node", () => {
     await back.call("ready", patienceMs);
     expect(await back.call("timesOf", "both")).toBe(1);
     expect(await back.call("timesOf", "alone")).toBeGreaterThanOrEqual(1);
-  }, testMs);
+  });
 });
 
 describe("the quorum policy corosync on five nodes with last_man_standing", () => {
@@ -106,19 +104,19 @@ describe("the quorum policy corosync on five nodes with last_man_standing", () =
     if (one === undefined || two === undefined || three === undefined || four === undefined || five === undefined) throw new Error("five replicas were started");
     for (const replica of replicas) await replica.call("ready", patienceMs);
     await cluster().separate([[1, 2, 3], [4, 5]]);
-    await eventually(async () => (await quorumTool(1)).includes("Quorum:           2"), { what: "two of the three to be enough", timeoutMs: patienceMs, details: () => quorumTool(1) });
+    await eventually(async () => (await quorumTool(1)).includes("Quorum:           2"), { what: "two of the three to be enough", details: () => quorumTool(1) });
     await cluster().separate([[1, 2], [3], [4, 5]]);
     await untilMinority(three);
-    await eventually(async () => (await one.call("note", "of two").catch(() => 0)) > 0, { what: "two nodes to go on", timeoutMs: patienceMs, details: async () => JSON.stringify(await one.call("inspect")) });
+    await eventually(async () => (await one.call("note", "of two").catch(() => 0)) > 0, { what: "two nodes to go on", details: async () => JSON.stringify(await one.call("inspect")) });
     await cluster().separate([[1, 2], [3, 4, 5]]);
-    await eventually(async () => (await cluster().node(4).status()).quorate, { what: "the other three to be quorate", timeoutMs: patienceMs, details: () => quorumTool(4) });
+    await eventually(async () => (await cluster().node(4).status()).quorate, { what: "the other three to be quorate", details: () => quorumTool(4) });
     expect(await decided(four)).toMatch(/^minority: .*last_man_standing/);
     expect(await two.call("note", "still of two")).toBe(1);
     await cluster().heal();
     for (const replica of replicas) await replica.call("ready", patienceMs);
     expect(await five.call("timesOf", "of two")).toBeGreaterThanOrEqual(1);
     expect(await five.call("timesOf", "still of two")).toBe(1);
-  }, testMs);
+  });
 
   async function quorumTool(nodeId: number): Promise<string> {
     return cluster().node(nodeId).namespace.run("corosync-quorumtool", ["-s"], { anyExitCode: true });

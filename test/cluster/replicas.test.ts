@@ -3,14 +3,13 @@
  * the same state, every acknowledged command is in it once, every unknown one at most once, every refused one not.
  */
 import { afterEach, describe, expect, it } from "vitest";
-import { acknowledgedBy, allReady, expectAgreement, readyMs } from "./agreement.js";
-import { eventually } from "./eventually.js";
+import { acknowledgedBy, allReady, expectAgreement } from "./agreement.js";
+import { eventually, patienceMs } from "./eventually.js";
 import { ReplicaProcess } from "./replica-process.js";
 import type { LoadResult, ReplicaSettings } from "./serve-replica.js";
 import { quickTotem } from "./corosync-conf.js";
 import { useCluster } from "./use-cluster.js";
 
-const testMs = 90_000;
 const nodes = [1, 2, 3] as const;
 const cluster = useCluster({ totem: quickTotem });
 let replicas = new Map<number, ReplicaProcess>();
@@ -50,7 +49,7 @@ describe("three replicas on three Corosync nodes", () => {
     await startLoads(16);
     for (const replica of started) await acknowledgedBy(replica, 500);
     await expectAgreement(Array.from(replicas.values()), await stopLoads());
-  }, testMs);
+  });
 
   it("answer typed commands, refusals and repeated requests alike through every replica", async () => {
     const [one, two, three] = await startGroup();
@@ -59,7 +58,7 @@ describe("three replicas on three Corosync nodes", () => {
     expect(await three?.call("timesOf", "a")).toBe(1);
     expect(await three?.call("refuse", "because")).toEqual({ code: "REJECTED", details: { code: "refused", details: { why: "because" } } });
     await expectAgreement(Array.from(replicas.values()), []);
-  }, testMs);
+  });
 
   it("bring a joiner up to a state of 50 MB by snapshot while three clients write", async () => {
     const [one, two, three] = await startGroup({ logRetentionBytes: 1 });
@@ -71,15 +70,13 @@ describe("three replicas on three Corosync nodes", () => {
     if (one === undefined || two === undefined) throw new Error("three replicas were started");
     await acknowledgedBy(one, 50);
     const joiner = await startReplica(3);
-    const during = acknowledgedBy(two, 100);
-    await joiner.call("ready", 60_000);
-    await during;
+    await Promise.all([joiner.call("ready", 3 * patienceMs), acknowledgedBy(two, 100)]);
     const loads = await Promise.all([one.call("stopLoad"), two.call("stopLoad")]);
     await expectAgreement(Array.from(replicas.values()), loads);
     expect((await joiner.call("holding")).ballast).toBe(50_000);
     // Replayed, the commands that made it are a few kilobytes.
     expect((await joiner.call("inspect")).totals.transferBytesTaken).toBeGreaterThan(50_000_000);
-  }, testMs);
+  });
 
   it("lose nothing when a replica is killed, and take it back", async () => {
     const [one, two, three] = await startGroup();
@@ -90,10 +87,10 @@ describe("three replicas on three Corosync nodes", () => {
     replicas.delete(3);
     await acknowledgedBy(one, 200);
     await startReplica(3);
-    await replicas.get(3)?.call("ready", readyMs);
+    await replicas.get(3)?.call("ready", patienceMs);
     await acknowledgedBy(two, 200);
     await expectAgreement(Array.from(replicas.values()), await Promise.all([one.call("stopLoad"), two.call("stopLoad")]));
-  }, testMs);
+  });
 
   it("lose nothing when a daemon is killed; its replica comes back by itself with the daemon", async () => {
     const [one, , three] = await startGroup();
@@ -104,10 +101,10 @@ describe("three replicas on three Corosync nodes", () => {
     await acknowledgedBy(one, 200);
     cluster().node(3).startDaemon();
     await cluster().waitForRing(nodes);
-    await three.call("ready", readyMs);
+    await three.call("ready", patienceMs);
     await acknowledgedBy(three, 50);
     await expectAgreement(Array.from(replicas.values()), await stopLoads());
-  }, testMs);
+  });
 
   it("lose nothing when a minority is cut off: it refuses, the majority goes on, and it catches up when it is back", async () => {
     const [one, , three] = await startGroup();
@@ -116,14 +113,14 @@ describe("three replicas on three Corosync nodes", () => {
       await startLoads();
       await acknowledgedBy(three, 100);
       await cluster().cut(3);
-      await eventually(async () => (await three.call("inspect")).role === "minority", { what: "the cut replica to know that it is in a minority", timeoutMs: readyMs });
+      await eventually(async () => (await three.call("inspect")).role === "minority", { what: "the cut replica to know that it is in a minority" });
       await acknowledgedBy(one, 100);
       await cluster().heal(3);
-      await three.call("ready", readyMs);
+      await three.call("ready", patienceMs);
       await acknowledgedBy(three, 50);
       await expectAgreement(Array.from(replicas.values()), await stopLoads());
     }
-  }, testMs);
+  });
 
   it("lose nothing when all are cut from each other: nobody writes until two are together", async () => {
     const [one] = await startGroup();
@@ -132,10 +129,10 @@ describe("three replicas on three Corosync nodes", () => {
     await acknowledgedBy(one, 100);
     await cluster().separate([[1], [2], [3]]);
     for (const replica of replicas.values()) {
-      await eventually(async () => (await replica.call("inspect")).role === "minority", { what: `replica ${replica.nodeId} to be in a minority`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+      await eventually(async () => (await replica.call("inspect")).role === "minority", { what: `replica ${replica.nodeId} to be in a minority`, details: async () => JSON.stringify(await replica.call("inspect")) });
     }
     await cluster().heal();
     await acknowledgedBy(one, 100);
     await expectAgreement(Array.from(replicas.values()), await stopLoads());
-  }, testMs);
+  });
 });

@@ -3,23 +3,20 @@ import { afterAll, afterEach, beforeAll } from "vitest";
 import { Cluster } from "./cluster.js";
 import type { ClusterOptions } from "./cluster.js";
 
-/** Starting daemons on a machine that is busy with other tests. */
-const hookTimeoutMs = 60_000;
-
 export function useCluster(options: ClusterOptions = {}): () => Cluster {
   let cluster: Cluster | undefined;
   let failed = false;
   beforeAll(async () => {
     cluster = await Cluster.start(options);
-  }, hookTimeoutMs);
+  });
   afterEach(async ({ task }) => {
     failed ||= task.result?.state === "fail";
     await cluster?.mend();
-  }, hookTimeoutMs);
+  });
   afterAll(async () => {
     if (failed) console.error(`Corosync's logs of the failed tests are in ${String(cluster?.directory)}`);
     await cluster?.stop({ keepLogs: failed });
-  }, hookTimeoutMs);
+  });
   return () => {
     if (cluster === undefined) throw new Error("The cluster is there from beforeAll() on, not while tests are being declared.");
     return cluster;

@@ -1,14 +1,13 @@
 /** The quorum policy `corosync` on two nodes and a real quorum device (corosync-qnetd): who goes on when they part, and that nothing answered is lost. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { acknowledgedBy, allReady, expectAgreement, readyMs, untilMinority } from "../cluster/agreement.js";
+import { acknowledgedBy, allReady, expectAgreement, untilMinority } from "../cluster/agreement.js";
 import { quickTotem } from "../cluster/corosync-conf.js";
-import { eventually } from "../cluster/eventually.js";
+import { eventually, patienceMs } from "../cluster/eventually.js";
 import { QuorumDevice } from "../cluster/quorum-device.js";
 import { ReplicaProcess } from "../cluster/replica-process.js";
 import type { LoadResult } from "../cluster/serve-replica.js";
 import { useCluster } from "../cluster/use-cluster.js";
 
-const testMs = 90_000;
 const cluster = useCluster({ nodes: 2, totem: quickTotem, device: true });
 let device: QuorumDevice | undefined;
 let replicas = new Map<number, ReplicaProcess>();
@@ -35,16 +34,16 @@ async function startLoad(replica: ReplicaProcess): Promise<void> {
 
 /** What becomes of the replica of a node that is alone with the device's vote. */
 async function decided(replica: ReplicaProcess): Promise<string> {
-  await eventually(async () => (await cluster().node(replica.nodeId).status()).quorate, { what: `node ${replica.nodeId} to be quorate with the device`, timeoutMs: readyMs });
+  await eventually(async () => (await cluster().node(replica.nodeId).status()).quorate, { what: `node ${replica.nodeId} to be quorate with the device` });
   return eventually(async () => {
     const { role, reason } = await replica.call("inspect");
     return role === "active" || reason?.includes("group's state") === true ? `${role}: ${String(reason)}` : undefined;
-  }, { what: `replica ${replica.nodeId} to decide`, timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+  }, { what: `replica ${replica.nodeId} to decide`, details: async () => JSON.stringify(await replica.call("inspect")) });
 }
 
 /** The replica goes on without the other, and answers a command. */
 async function untilAlone(replica: ReplicaProcess): Promise<void> {
-  await eventually(async () => (await replica.call("note", "alone").catch(() => 0)) > 0, { what: "the other to go on alone", timeoutMs: readyMs, details: async () => JSON.stringify(await replica.call("inspect")) });
+  await eventually(async () => (await replica.call("note", "alone").catch(() => 0)) > 0, { what: "the other to go on alone", details: async () => JSON.stringify(await replica.call("inspect")) });
 }
 
 /** Though it has the device's vote; then it takes over what the other has answered. */
@@ -81,10 +80,10 @@ describe("two replicas and a quorum device", () => {
     expect(await untilMinority(going)).toContain("not quorate");
     await acknowledgedBy(staying, 100);
     await cluster().heal(goes);
-    await going.call("ready", readyMs);
+    await going.call("ready", patienceMs);
     await acknowledgedBy(going, 50);
     await expectAgreement(started, await stopLoads(started));
-  }, testMs);
+  });
 
   it("go on through the node which the device chooses, and only that, when they no longer hear each other", async () => {
     const started = await startGroup();
@@ -97,9 +96,9 @@ describe("two replicas and a quorum device", () => {
     await acknowledgedBy(one, 100);
     expect((await two.call("inspect")).role).toBe("minority");
     await cluster().heal();
-    await two.call("ready", readyMs);
+    await two.call("ready", patienceMs);
     await expectAgreement(started, await stopLoads(started));
-  }, testMs);
+  });
 
   it.each([[1, 2], [2, 1]] as const)("go on through node %i when node %i dies, and take it back", async (stays, dies) => {
     const started = await startGroup();
@@ -114,7 +113,7 @@ describe("two replicas and a quorum device", () => {
     await device?.start();
     await startReplica(dies);
     await expectAgreement(Array.from(replicas.values()), await stopLoads([staying]));
-  }, testMs);
+  });
 
   it("go on together without the device, and not alone", async () => {
     const started = await startGroup();
@@ -128,7 +127,7 @@ describe("two replicas and a quorum device", () => {
     expect(await untilMinority(two)).toContain("not quorate");
     await cluster().heal();
     await expectAgreement(started, await stopLoads(started));
-  }, testMs);
+  });
 
   it("do not go on through a replica that was frozen while the other went on without it, though the device is with it then", async () => {
     const started = await startGroup();
@@ -140,21 +139,21 @@ describe("two replicas and a quorum device", () => {
     expect(await untilMinority(one)).toContain("not quorate");
     two.process.kill("SIGCONT");
     await refusesUntilTheyMeet(two, started);
-  }, testMs);
+  });
 
   it.each([["awake", false], ["frozen", true]] as const)("do not go on through one that was cut off, %s, while the other went on, though the device is with it and the other gone", async (_how, frozen) => {
     const started = await startGroup();
     const [one, two] = started;
     if (frozen) two.process.kill("SIGSTOP");
     await cluster().cut(2);
-    await eventually(async () => !(await cluster().node(2).status()).quorate, { what: "node 2 to be without quorum", timeoutMs: readyMs });
+    await eventually(async () => !(await cluster().node(2).status()).quorate, { what: "node 2 to be without quorum" });
     await untilAlone(one);
     await cluster().cut(1);
     await untilMinority(one);
     await cluster().heal(2);
-    await eventually(async () => (await cluster().node(2).status()).quorate, { what: "node 2 to be quorate with the device", timeoutMs: readyMs });
+    await eventually(async () => (await cluster().node(2).status()).quorate, { what: "node 2 to be quorate with the device" });
     // It hears at once that quorum was lost and is back.
     if (frozen) two.process.kill("SIGCONT");
     await refusesUntilTheyMeet(two, started);
-  }, testMs);
+  });
 });

@@ -1,8 +1,6 @@
 /** Wrong arguments of calls on open handles: refused at once with a typed error that says what is expected, and nothing is done. */
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { useDaemon } from "../support/use-daemon.js";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 describe("wrong arguments", () => {
   const fixture = useDaemon();

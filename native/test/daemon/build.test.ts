@@ -41,5 +41,5 @@ describe("build.mjs with sources that do not compile", () => {
     expect(status).toBe(1);
     expect(stderr).toContain("broken on purpose");
     expect(stdout).toBe("corosync() will not be available: the addon did not compile (see above).\n");
-  }, 120_000);
+  });
 });

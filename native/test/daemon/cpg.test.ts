@@ -1,8 +1,6 @@
 /** What a group's members are told, and what they can say and ask. */
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { useDaemon } from "../support/use-daemon.js";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 describe("cpg", () => {
   const fixture = useDaemon();
@@ -209,5 +207,5 @@ describe("cpg", () => {
       return { during: during > 0, kept: kept.bytes.byteLength, answers: [...answers], allocated, after: mapped() };
     });
     expect(left).toEqual({ during: true, kept: 0, answers: ["BAD_HANDLE"], allocated: 100, after: 0 });
-  }, 40_000);
+  });
 });

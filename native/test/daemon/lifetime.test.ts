@@ -1,8 +1,6 @@
 /** Wrong use, and the ends of handles: closing, leaving, exits, garbage. */
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { useDaemon } from "../support/use-daemon.js";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 describe("a handle", () => {
   const fixture = useDaemon();

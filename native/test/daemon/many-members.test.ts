@@ -1,11 +1,9 @@
 /** More processes in one group than libcpg's lists have places for (CPG_MEMBERS_MAX, 128): it would write beyond them. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { Recording } from "../support/client.js";
 import { useDaemon } from "../support/use-daemon.js";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const fixture = useDaemon();
 /** CPG_MEMBERS_MAX */

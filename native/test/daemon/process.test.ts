@@ -1,9 +1,7 @@
 /** Processes and worker threads that end with open handles, and handles that nobody refers to any more. */
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Recording } from "../support/client.js";
 import { useDaemon } from "../support/use-daemon.js";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 describe("a process", () => {
   const fixture = useDaemon();

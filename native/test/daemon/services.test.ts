@@ -1,8 +1,6 @@
 /** The libraries beside libcpg: quorum, votes, configuration. Shutdown: shutdown.test.ts. */
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { useDaemon } from "../support/use-daemon.js";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 describe("on a quorate node", () => {
   const fixture = useDaemon();

@@ -1,9 +1,7 @@
 /** Who is asked before a daemon shuts down, and whose answer counts. Each test has a daemon to end. */
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { Client } from "../support/client.js";
 import { useDaemon } from "../support/use-daemon.js";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 /** Opens a handle that wants to be asked and answers so; resolves with its node's id. */
 function wantToBeAsked(service: Client, answer: "yes" | "no"): Promise<number> {

@@ -1,8 +1,6 @@
 /** A daemon that turns everybody away with TRY_AGAIN, because its ring is not formed. */
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { useDaemon } from "../support/use-daemon.js";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 describe("a daemon without a ring", () => {
   const fixture = useDaemon({ deaf: true });

@@ -4,11 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Recording } from "../support/client.js";
 import { useDaemon } from "../support/use-daemon.js";
 
-vi.setConfig({ testTimeout: 30_000 });
 const run = promisify(execFile);
 const packageUrl = new URL("../../dist/index.js", import.meta.url).href;
 

@@ -27,7 +27,7 @@ beforeAll(() => {
   const compiled = spawnSync(process.env["CXX"] ?? "g++", ["-x", "c++", "-o", program(), "-"], { input: source, encoding: "utf8" });
   expect(compiled.status, compiled.stderr).toBe(0);
   chmodSync(directory, 0o755);
-}, 30_000);
+});
 afterEach(async () => {
   running?.kill("SIGKILL");
   if (running !== undefined) await once(running, "exit");

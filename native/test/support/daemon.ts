@@ -24,6 +24,9 @@ export interface DaemonOptions {
   readonly deaf?: boolean;
 }
 
+/** Only a failure waits for it. */
+const patienceMs = 60_000;
+
 export class Daemon {
   readonly directory = mkdtempSync(join(tmpdir(), "lockstep-corosync-"));
   #holder: ChildProcess | undefined;
@@ -132,9 +135,9 @@ export class Daemon {
   }
 
   async #until(what: string, condition: () => boolean): Promise<void> {
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + patienceMs;
     while (!condition()) {
-      if (performance.now() > deadline) throw new Error(`waited 20 s for ${what}:\n${this.log()}`);
+      if (performance.now() > deadline) throw new Error(`waited ${patienceMs} ms for ${what}:\n${this.log()}`);
       await sleep(10);
     }
   }

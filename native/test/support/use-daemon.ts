@@ -14,7 +14,7 @@ export function useDaemon(options: DaemonOptions = {}): DaemonFixture {
   const clients: Client[] = [];
   beforeAll(async () => {
     daemon = await Daemon.start(options);
-  }, 30_000);
+  });
   afterEach(async () => {
     await Promise.all(clients.splice(0).map((client) => client.kill()));
   });
