@@ -1,9 +1,12 @@
 /** The test bed itself: real nodes, real faults, and nothing left behind. */
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { Cluster } from "./cluster.js";
 import { eventually } from "./eventually.js";
 import { parseQuorumTool } from "./node.js";
@@ -11,15 +14,25 @@ import { networkNamespace } from "./processes.js";
 import { quickTotem } from "./corosync-conf.js";
 import { useCluster } from "./use-cluster.js";
 
-vi.setConfig({ testTimeout: 60_000 });
 const options = { totem: quickTotem };
+/** The processes whose environment has this, and that are more than what is left of one that has ended. */
+function withEnvironment(assignment: string): string[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(assignment);
+    } catch {
+      return false;
+    }
+  });
+}
+
 const dist = (file: string): string => fileURLToPath(new URL(`../dist/cluster/${file}`, import.meta.url));
 
 describe("a cluster", () => {
   const cluster = useCluster(options);
   const ringOf = async (nodeId: number): Promise<string> => (await cluster().node(nodeId).status()).members.join(" ");
   const seen = async (nodeId: number, members: string): Promise<void> => {
-    await eventually(async () => await ringOf(nodeId) === members, { what: `node ${String(nodeId)} to see ${members}`, timeoutMs: 20_000 });
+    await eventually(async () => await ringOf(nodeId) === members, { what: `node ${String(nodeId)} to see ${members}` });
   };
 
   it("starts with all nodes in one quorate ring", async () => {
@@ -159,13 +172,31 @@ describe("the end of a cluster", () => {
     expect(inside).not.toContain(networkNamespace(process.pid));
     owner.kill(name);
     expect((await exited)[1]).toBe(name);
-    await eventually(() => holders.every((pid, index) => networkNamespace(pid) !== inside[index]), { what: "the holders to be gone", timeoutMs: 10_000 });
+    await eventually(() => holders.every((pid, index) => networkNamespace(pid) !== inside[index]), { what: "the holders to be gone" });
     expect(existsSync(directory)).toBe(true);
     // Nobody could remove the directory after SIGKILL: the next start does.
     const next = await Cluster.start({ ...options, nodes: 1 });
     await next.stop();
     if (name === "SIGKILL") expect(existsSync(directory)).toBe(false);
     else rmSync(directory, { recursive: true });
+  });
+
+  it("comes also when its process ends while a program is being started on a node", async () => {
+    const bin = mkdtempSync(join(tmpdir(), "lockstep-bin-"));
+    // Starts so slowly that its parent is dead before the kernel is told to kill it with its parent.
+    writeFileSync(join(bin, "setpriv"), `#!/bin/sh\nwhile kill -0 $PPID; do sleep 0.01; done\nPATH=$REAL_PATH exec setpriv "$@"\n`, { mode: 0o755 });
+    const mark = randomUUID();
+    const owner = spawn(process.execPath, ["--input-type=module", "-e", `
+      import { readFileSync } from "node:fs";
+      import { Namespace } from ${JSON.stringify(dist("namespace.js"))};
+      const namespace = await Namespace.create("owner");
+      const child = namespace.spawn("owner", "sleep", ["100"], { stdio: "ignore", env: { PATH: ${JSON.stringify(bin)}, REAL_PATH: process.env.PATH, MARK: ${JSON.stringify(mark)} } });
+      while (!readFileSync(\`/proc/\${child.pid}/cmdline\`, "utf8").startsWith("/bin/sh")) await new Promise(setImmediate);
+      process.kill(process.pid, "SIGKILL");
+    `], { stdio: ["ignore", "ignore", "inherit"] });
+    expect((await once(owner, "exit"))[1]).toBe("SIGKILL");
+    await eventually(() => withEnvironment(`MARK=${mark}`).length === 0, { what: "the program to be gone", details: () => `still there: ${withEnvironment(`MARK=${mark}`).join(" ")}` });
+    rmSync(bin, { recursive: true });
   });
 });
 

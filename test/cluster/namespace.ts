@@ -58,9 +58,9 @@ export class Namespace {
   }
 }
 
-/** The kernel kills the program when its parent ends, by whatever: PR_SET_PDEATHSIG in prctl(2). */
+/** The kernel kills the program when its parent ends, by whatever: PR_SET_PDEATHSIG in prctl(2). Of a parent that had ended before, nothing is told any more. */
 function tied(lifetime: Lifetime): string[] {
-  return lifetime === "owner" ? ["setpriv", "--pdeathsig", "KILL"] : [];
+  return lifetime === "owner" ? ["setpriv", "--pdeathsig", "KILL", "sh", "-c", `[ "$PPID" = "$0" ] && exec "$@"`, String(process.pid)] : [];
 }
 
 function toolEnvironment(): NodeJS.ProcessEnv {
