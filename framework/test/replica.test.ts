@@ -535,7 +535,8 @@ describe("nets and parts", () => {
     await third.ready();
     expect(errors).toEqual([["a transfer to a member was broken off", "no bytes for this"]]);
     expect(third.state.values.size).toBe(20);
-    expect([first.role, second.role]).toEqual(["active", "active"]);
+    // Neither has stopped. On a busy machine they may just be agreeing on another view.
+    await Promise.all([first.ready(), second.ready()]);
   });
 
   it("stops where what the group sends cannot be dealt with, and only there: the process and the other replicas go on", async () => {
