@@ -1,6 +1,6 @@
 /** docs/guide.md, run: its code is this code. Three replicas in this process, with the faults that a network can have. */
 import { MemoryNetwork, corosync, createReplica, defineMachine, isLockstepError, memory, rejectionOf, type Clock, type ReplicaEvent, type StateOf } from "@lockstep/framework";
-import { simulate } from "@lockstep/framework/testing";
+import { simulate, type Random } from "@lockstep/framework/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { stock } from "./examples/stock.js";
 
@@ -166,6 +166,26 @@ describe("the guide", () => {
       }),
     });
     await expect(simulate(careless, { commands: { touch: () => undefined } })).rejects.toThrow("is a handler not deterministic?");
+  });
+
+  it("simulates machines that a function makes, and finds what they forget", { timeout: 60_000 }, async () => {
+    const makeForgetful = () => {
+      const firstAt = new Map<string, number>();
+      return defineMachine({
+        name: "forgetful",
+        version: 1,
+        initialState: () => ({ calls: 0, sum: 0 }),
+        commands: (command) => ({
+          touch: command((draft, { what }: { what: string }) => {
+            draft.calls++;
+            if (!firstAt.has(what)) firstAt.set(what, draft.calls);
+            draft.sum += firstAt.get(what) ?? 0;
+          }),
+        }),
+      });
+    };
+    const commands = { touch: (random: Random) => ({ what: random.pick(["a", "b"]) ?? "a" }) };
+    await expect(simulate(makeForgetful, { commands })).rejects.toThrow("is a handler not deterministic?");
   });
 
   it("finds a replica whose handler does something else than the others', and gives it their state", async () => {

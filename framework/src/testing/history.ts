@@ -83,7 +83,8 @@ class History {
     this.#without = without;
     this.#random = random;
     this.#trace = trace;
-    this.#workload = workload(random);
+    const load = workload(random);
+    this.#workload = load;
     this.#watch = new Watch(trace, () => this.#world.elapsedMs, (entry, hash) => { this.#workload.applied?.(entry, hash, this.#world.elapsedMs); });
     const count = random.pick([1, 2, 3, 3, 3, 4, 5, 5, 6, 7]) ?? 3;
     this.#moments = random.between(30, maxMoments);
@@ -94,7 +95,7 @@ class History {
     // Some faults often, some never: a history of everything at once rarely gets anywhere.
     this.#weights = faultNames.map((name) => [name, random.chance(0.6) ? random.next() : 0] as const);
     this.#world = new World({
-      machine: this.#workload.machine,
+      get machine() { return load.machine; },
       slots: Array.from({ length: count }, (_, index) => index + 1),
       quorum: random.chance(0.7) ? "majority" : "corosync",
       durability: random.chance(0.5) ? "disk" : "memory",

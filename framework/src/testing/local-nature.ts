@@ -1,6 +1,6 @@
 /**
  * A machine whose handlers find another world on every replica: wall clocks that disagree, chance of its own. A handler that asks Date,
- * performance or Math.random instead of its context then does something else on each, and the checkers see it.
+ * performance or Math.random instead of its context then does something else on each, and the checkers see it; so does an initial state.
  */
 import type { AnyCommand } from "../machine/types.js";
 import type { Random } from "./random.js";
@@ -9,7 +9,7 @@ import type { SomeMachine } from "./simulated-process.js";
 
 export function withLocalNature(machine: SomeMachine, clock: SimulatedClock, random: Random): SomeMachine {
   const nature = { Date: dateOf(clock), now: () => clock.monotonicMs(), random: () => random.next() };
-  const { onMembersChanged } = machine;
+  const { onMembersChanged, initialState } = machine;
   const commands: Record<string, AnyCommand<unknown>> = {};
   for (const [name, command] of Object.entries(machine.commands)) {
     commands[name] = { ...command, handler: (draft, input, context) => within(nature, () => command.handler(draft, input, context)) };
@@ -17,6 +17,7 @@ export function withLocalNature(machine: SomeMachine, clock: SimulatedClock, ran
   return {
     ...machine,
     commands,
+    initialState: () => within(nature, initialState),
     onMembersChanged: onMembersChanged === undefined ? undefined : (draft, change, context) => within(nature, () => onMembersChanged(draft, change, context)),
   };
 }

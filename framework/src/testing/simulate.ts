@@ -53,19 +53,21 @@ export class SimulationFailure extends Error {
 }
 
 /**
- * Runs histories of several replicas of the machine: partitions, crashes, snapshots, clocks that disagree, clients that try again.
+ * Runs histories of several replicas of the machine, or of machines that a function makes, one for each process that starts: what they
+ * keep outside of the state is then each process' own, and gone when it ends. What happens to them: partitions, crashes, snapshots, clocks that disagree, clients that try again.
  * @throws SimulationFailure if replicas come to differ (a handler is not deterministic), the state fails `check`, an answer is lost, …
  * @throws LockstepError INVALID_INPUT if there is nothing to call, no history to run, or an option that does not exist.
  */
 export async function simulate<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extends Readonly<Record<string, AnyQuery<S>>>>(
-  machine: Machine<S, C, Q>,
+  machine: Machine<S, C, Q> | (() => Machine<S, C, Q>),
   options: SimulateOptions<S, NoInfer<C>, NoInfer<Q>>,
 ): Promise<SimulationSummary> {
   const { commands, queries = {}, check = () => undefined, seed = 1, histories = 100, trace } = options;
   checkOptions(options, seed, histories);
   const calls = { commands, queries, check } as unknown as MachineCalls;
-  checkCalls(machine as unknown as SomeMachine, calls);
-  const workload = (random: Random): MachineWorkload => new MachineWorkload(machine as unknown as SomeMachine, calls, random);
+  const make = (): SomeMachine => (typeof machine === "function" ? machine() : machine) as unknown as SomeMachine;
+  checkCalls(make(), calls);
+  const workload = (random: Random): MachineWorkload => new MachineWorkload(make, calls, random);
   const results: HistoryResult[] = [];
   for (let at = seed; at < seed + histories; at++) {
     try {

@@ -12,6 +12,7 @@ import { SimulatedClock } from "./simulated-clock.js";
 import { SimulatedProcess, type SomeMachine } from "./simulated-process.js";
 
 export interface WorldOptions {
+  /** Asked for by each process that starts. */
   readonly machine: SomeMachine;
   readonly slots: readonly number[];
   readonly quorum: QuorumOption;

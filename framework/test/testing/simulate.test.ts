@@ -62,6 +62,34 @@ describe("simulate", { timeout: 60_000 }, () => {
     expect(failure.message).toContain("applied");
   });
 
+  it("finds an initial state that looks at the clock, and the same again from the seed", async () => {
+    const machine = defineMachine({
+      name: "log", version: 1, initialState: () => ({ since: Math.floor(Date.now() / 3_600_000), lines: 0 }),
+      commands: (command) => ({ add: command((draft, { text }: { text: string }) => { draft.lines += text.length; }) }),
+    });
+    const failure = await failureOf(simulate(machine, { commands }));
+    expect(failure.message).toContain("is a handler not deterministic?");
+    const again = await failureOf(simulate(machine, { commands, seed: failure.seed, histories: 1 }));
+    expect(again.message).toBe(failure.message);
+  });
+
+  it("finds what a restart forgets, when a function makes a machine for each process", async () => {
+    const make = () => {
+      const first = new Map<string, number>();
+      return defineMachine({
+        name: "log", version: 1, initialState: () => ({ lines: 0, sum: 0 }),
+        commands: (command) => ({ add: command((draft, { text }: { text: string }) => {
+          draft.lines++;
+          if (!first.has(text)) first.set(text, draft.lines);
+          draft.sum += first.get(text) ?? 0;
+        }) }),
+      });
+    };
+    // The first that finds it; those before it have no restart at the right time.
+    const failure = await failureOf(simulate(make, { commands, seed: 15 }));
+    expect(failure.message).toContain("is a handler not deterministic?");
+  });
+
   function machineThatShows(row: () => number) {
     return defineMachine({
       name: "shows", version: 1, initialState: (): Log => ({ lines: new Table() }),

@@ -14,15 +14,20 @@ export interface MachineCalls {
 }
 
 export class MachineWorkload implements Workload {
-  readonly machine: SomeMachine;
+  readonly #make: () => SomeMachine;
   readonly #calls: MachineCalls;
   readonly #identified: number;
   #requests = 0;
 
-  constructor(machine: SomeMachine, calls: MachineCalls, random: Random) {
-    this.machine = machine;
+  /** @param make Called for each process that starts. */
+  constructor(make: () => SomeMachine, calls: MachineCalls, random: Random) {
+    this.#make = make;
     this.#calls = calls;
     this.#identified = random.pick([0, 0.5, 1]) ?? 0.5;
+  }
+
+  get machine(): SomeMachine {
+    return this.#make();
   }
 
   next(random: Random): Call {

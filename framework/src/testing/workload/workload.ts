@@ -29,6 +29,7 @@ export interface CallRecord {
 }
 
 export interface Workload {
+  /** Asked for by each process that starts: may be another one each time, with variables of its own. */
   readonly machine: SomeMachine;
   next(random: Random): Call;
   /** A call has ended. */
