@@ -1,12 +1,12 @@
 /** The conformance suite finds transports that break their promises: each fault here is put into one that keeps them. */
 import { describe, expect, it, vi } from "vitest";
 import { conformanceCases, registerConformance, runConformanceCase } from "../../src/transport/conformance.js";
-import type { GroupListener, GroupTransport } from "../../src/transport/group-transport.js";
+import type { ConfigurationChange, Delivery, GroupListener, GroupTransport } from "../../src/transport/group-transport.js";
 import { MemoryNetwork } from "../../src/transport/memory/index.js";
 import { memoryBed } from "./memory-bed.js";
 
-/** Long enough for a good transport in this process (milliseconds), short enough to wait for what never comes. */
-const patienceMs = 300;
+/** Long enough for a transport in this process where other processes have the cores, short enough to wait for what never comes. */
+const patienceMs = 2_000;
 
 /** A transport that passes everything through, for a fault to be put into. */
 function passing(inner: GroupTransport): GroupTransport {
@@ -39,6 +39,39 @@ function doing(inner: GroupTransport, change: Partial<GroupTransport>): GroupTra
   return { ...passing(inner), ...change };
 }
 
+/** Keeps the last message of each batch until something follows; `fate` says what becomes of it when that is a change. */
+function holding(inner: GroupTransport, fate: (held: Delivery, change: ConfigurationChange) => "told" | "lost" | "late"): GroupTransport {
+  return telling(inner, (listener) => {
+    let held: Delivery | undefined;
+    const release = (): void => {
+      if (held === undefined) return;
+      const message = held;
+      held = undefined;
+      listener.deliver([message]);
+    };
+    return {
+      deliver: (messages) => {
+        release();
+        if (messages.length > 1) listener.deliver(messages.slice(0, -1));
+        const last = messages.at(-1);
+        held = last;
+        // When nothing comes it is told all the same: only changes show the fault.
+        setTimeout(() => { if (held === last) release(); }, 3);
+      },
+      configurationChanged: (change) => {
+        const what = held === undefined ? "told" : fate(held, change);
+        if (what === "told") release();
+        if (what === "lost") held = undefined;
+        listener.configurationChanged(change);
+        release();
+      },
+      ringChanged: (ring, nodes) => { release(); listener.ringChanged(ring, nodes); },
+      writable: () => { release(); listener.writable(); },
+      closed: (error) => { release(); listener.closed(error); },
+    };
+  });
+}
+
 interface Fault {
   readonly what: string;
   readonly broken: (inner: GroupTransport, nodeId: number) => GroupTransport;
@@ -49,7 +82,80 @@ interface Fault {
 
 const underLoad = "while all send at once";
 
+const comesAndGoes = "while a member comes and goes under load";
+/** Those whose transport is closed, and that hear on. */
+const eavesdroppers: GroupListener[] = [];
+/** How often a node's transport was opened. */
+const openings = new Map<number, number>();
+
 const faults: readonly Fault[] = [
+  {
+    what: "loses the last message before others leave",
+    broken: (inner) => holding(inner, (_, { left }) => left.length > 0 ? "lost" : "told"),
+    foundBy: comesAndGoes, saying: /different things|messages of the load are missing/,
+  },
+  {
+    what: "loses the last message before others join",
+    broken: (inner, nodeId) => holding(inner, (held, { joined }) => joined.length > 0 && held.sender.nodeId !== nodeId ? "lost" : "told"),
+    foundBy: comesAndGoes, saying: /different things|messages of the load are missing/,
+  },
+  {
+    what: "loses the last message before a process is known to be killed",
+    broken: (inner) => holding(inner, (_, { left }) => left.some(({ reason }) => reason === "procdown") ? "lost" : "told"),
+    foundBy: "while processes are killed under load", saying: /different things|messages of the load are missing/,
+  },
+  {
+    what: "delivers a member's own messages late, behind a change that came after them",
+    broken: (inner, nodeId) => holding(inner, ({ sender }, { left }) => left.length > 0 && sender.nodeId === nodeId ? "late" : "told"),
+    foundBy: comesAndGoes, saying: /different things/,
+  },
+  {
+    what: "delivers others' messages in the next configuration",
+    broken: (inner, nodeId) => holding(inner, ({ sender }) => sender.nodeId !== nodeId ? "late" : "told"),
+    foundBy: comesAndGoes, saying: /different things|was not told what the others were told/,
+  },
+  {
+    what: "goes on delivering to who has closed it",
+    broken: (inner) => {
+      let own: GroupListener | undefined;
+      const tapped = telling(inner, (listener) => {
+        own = listener;
+        return { deliver: (messages) => { listener.deliver(messages); for (const eavesdropper of eavesdroppers) if (eavesdropper !== listener) eavesdropper.deliver(messages); } };
+      });
+      return { ...tapped, close: async () => { await inner.close(); if (own !== undefined) eavesdroppers.push(own); } };
+    },
+    foundBy: "close() leaves, can be repeated", saying: /deliver\(\) came after closed\(\)/,
+  },
+  {
+    what: "counts the rings of a node anew when it starts again",
+    broken: (inner, nodeId) => {
+      const opening = (openings.get(nodeId) ?? 0) + 1;
+      openings.set(nodeId, opening);
+      return telling(inner, (listener) => ({ ringChanged: (ring, nodes) => { listener.ringChanged(opening === 1 ? ring : { ...ring, seq: ring.seq - 1_000n }, nodes); } }));
+    },
+    foundBy: "when its node's group communication ends", saying: /only grow along the history/,
+  },
+  {
+    what: "calls writable() once, and never again",
+    broken: (inner) => telling(inner, (listener) => {
+      let called = false;
+      return { writable: () => { if (!called) listener.writable(); called = true; } };
+    }),
+    foundBy: "a full queue", saying: /writable\(\) after it/,
+  },
+  {
+    what: "uses the memory of large messages again",
+    broken: (inner) => {
+      const memory = new Uint8Array(inner.maxMessageBytes);
+      const lent = (message: Delivery): Delivery => {
+        if (message.data.byteLength < 100_000) return message;
+        memory.set(message.data);
+        return { ...message, data: memory.subarray(0, message.data.byteLength) };
+      };
+      return telling(inner, (listener) => ({ deliver: (messages) => { for (const message of messages) listener.deliver([lent(message)]); } }));
+    },
+    foundBy: "a message of maxMessageBytes", saying: /overwritten after it was delivered/,
+  },
   {
     what: "turns the order within a batch round on one node",
     broken: (inner, nodeId) => telling(inner, (listener) => nodeId === 3 ? { deliver: (messages) => { listener.deliver(messages.toReversed()); } } : {}),

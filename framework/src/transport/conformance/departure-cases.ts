@@ -4,6 +4,9 @@ import type { ChangeReason } from "../group-transport.js";
 import type { ConformanceCase } from "./conformance-case.js";
 import type { Actor, Scene } from "./scene.js";
 
+/** A transport may be wrong about one message now and then. */
+const comings = 3;
+
 export const departureCases: readonly ConformanceCase[] = [
   {
     name: "leave() is told to the others with the reason leave, behind all that the leaver had sent",
@@ -40,6 +43,8 @@ export const departureCases: readonly ConformanceCase[] = [
       await scene.within(closer.member.close(), "a third close() to resolve");
       await assertDeparture(scene, closer, others, "leave");
       await scene.refused(closer.member.multicast("too late", 0), ["TRANSPORT_CLOSED"], "multicast() after close()");
+      await others[0]?.member.multicast("without the closed one", 0);
+      await scene.until("the rest to get the next message", () => others.every((other) => other.texts().length === 1));
       assert.equal(closer.events.filter((event) => event.kind === "closed").length, 1);
     },
   },
@@ -79,6 +84,16 @@ export const departureCases: readonly ConformanceCase[] = [
       assert.deepEqual(first.texts(), []);
       assert.deepEqual(witness.changes().slice(1).map(({ left, joined }) => [...left, ...joined].map((member) => member.reason)), [["join"], ["leave"], ["join"]]);
     },
+  },
+  {
+    name: "while a member comes and goes under load, all are told the same messages and changes, in one order",
+    needs: [],
+    run: async (scene) => comeAndGo(scene, async (passer) => scene.within(passer.member.leave(), "leave() to resolve")),
+  },
+  {
+    name: "while processes are killed under load, all are told the same messages and changes, in one order",
+    needs: ["processes"],
+    run: async (scene) => comeAndGo(scene, async (passer) => scene.killProcess(passer)),
   },
   {
     name: "a killed process is told to the others as procdown",
@@ -124,7 +139,10 @@ export const departureCases: readonly ConformanceCase[] = [
       await scene.within(victim.member.close(), "close() to resolve");
       await scene.startNode(victim.nodeId);
       const next = await scene.join(victim.nodeId);
-      await scene.until("the member on the new node to be known", () => [...others, next].every((actor) => actor.memberNodes() === scene.bed.nodes.slice(0, 3).join(" ")));
+      await scene.until("the member on the new node to be known, and the ring", () => [...others, next].every((actor) => actor.memberNodes() === scene.bed.nodes.slice(0, 3).join(" ") && actor.ringNodes() === scene.bed.nodes.join(" ")));
+      const [before, after] = [victim, next].map((actor) => actor.rings().at(-1)?.id.seq ?? 0n);
+      assert.ok(before !== undefined && after !== undefined && after > before, `node ${String(victim.nodeId)} went from ring ${String(before)} to ring ${String(after)}: they only grow along the history of a node`);
+      for (const other of others) assert.deepEqual(other.rings().at(-1), next.rings().at(-1));
     },
   },
 ];
@@ -138,4 +156,44 @@ async function assertDeparture(scene: Scene, gone: Actor, others: readonly Actor
     const late = actor.events.slice(at).filter((event) => event.kind === "message" && event.sender.nodeId === gone.nodeId);
     assert.deepEqual(late, [], "messages came behind their sender's departure");
   }
+}
+
+/** Two members stay, and send all the time; others come on the third node, send something, and go. */
+async function comeAndGo(scene: Scene, go: (passer: Actor) => Promise<unknown>): Promise<void> {
+  const stayers = [await scene.join(scene.node(0)), await scene.join(scene.node(1))] as const;
+  const passers: Actor[] = [];
+  for (const stayer of stayers) await stayer.member.startLoad(String(stayer.nodeId), 300);
+  for (let coming = 1; coming <= comings; coming++) {
+    const passer = await scene.join(scene.node(2));
+    passers.push(passer);
+    await scene.within(passer.member.send({ label: `passer ${String(coming)}`, count: 20, bytes: 300 }), "the messages of the one that came to be taken");
+    await scene.until("all to hear the one that came, and that one the load", () => [passer, ...stayers].every((actor) => actor.texts(`passer ${String(coming)}:`).length === 20 && stayers.every(({ nodeId }) => actor.texts(`${String(nodeId)}:`).length > 10)));
+    await go(passer);
+    await scene.until("the others to be told that it went", () => stayers.every((stayer) => stayer.changes().filter(({ left }) => left.length > 0).length === coming));
+  }
+  for (const stayer of stayers) await scene.within(stayer.member.stopLoad(), "the load to end");
+  for (const stayer of stayers) await stayer.member.multicast(`end:${String(stayer.nodeId)}`, 0);
+  await scene.until("both to get the last messages", () => stayers.every((stayer) => stayer.texts("end").length === 2));
+  const told = inOrder(stayers[0], stayers[1]);
+  assert.deepEqual(inOrder(stayers[1], stayers[1]), told, "the two that stayed were told different things, or in different orders");
+  for (const passer of passers) {
+    const own = inOrder(passer, passer);
+    const at = told.indexOf(own[0] ?? "");
+    assert.deepEqual(own, told.slice(at, at + own.length), "one that came and went was not told what the others were told meanwhile");
+  }
+  for (const { nodeId } of stayers) {
+    const heard = stayers[0].texts(`${String(nodeId)}:`);
+    assert.deepEqual(heard, heard.map((_, index) => `${String(nodeId)}:${String(index)}`), "messages of the load are missing");
+  }
+}
+
+/** What a member was told from the coming of another on, or its own: messages and changes. */
+function inOrder({ events }: Actor, from: Actor): string[] {
+  const comes = (event: Actor["events"][number]): boolean => event.kind === "change" && event.joined.some(({ nodeId, pid }) => nodeId === from.address.nodeId && pid === from.address.pid);
+  return events.slice(events.findIndex(comes)).flatMap((event) => {
+    if (event.kind === "message") return `${event.text} from ${String(event.sender.nodeId)}/${String(event.sender.pid)}`;
+    if (event.kind !== "change") return [];
+    const members = event.members.map(({ nodeId, pid }) => `${String(nodeId)}/${String(pid)}`).sort();
+    return `members ${members.join(" ")}, left ${JSON.stringify(event.left)}, joined ${JSON.stringify(event.joined)}`;
+  });
 }
