@@ -7,11 +7,12 @@
  * other; then both go back, and try again after pauses that differ.
  */
 import { randomBytes, randomInt } from "node:crypto";
-import { closeSync, existsSync, openSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
-import { dirname, join, relative } from "node:path";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { LockstepError } from "../errors.js";
+import { listenIn, withSocketPath } from "./local-socket.js";
 
 /** So many, because others may try at the same moment; a holder is found in each. */
 const attempts = 5;
@@ -55,10 +56,7 @@ export class DirectoryLock {
     const server = createServer((connection) => connection.destroy());
     // It does not keep the process running.
     server.unref();
-    await withShortPath(directory, name, (path) => new Promise<void>((resolve, reject) => {
-      server.once("error", (cause) => reject(new LockstepError("STORE_FAILED", `The directory ${directory} takes no socket, which its lock is: ${cause.message}. It must be on a local file system, with room, and writable for this process.`, { cause })));
-      server.listen(path, resolve);
-    }));
+    await listenIn(directory, name, server);
     return new DirectoryLock(directory, name, server);
   }
 
@@ -81,7 +79,7 @@ export class DirectoryLock {
 
 /** Only what is certain counts as dead: nobody listens, or the socket is gone. A full queue, or no permission, is somebody. */
 function answers(directory: string, name: string): Promise<boolean> {
-  return withShortPath(directory, name, (path) => new Promise<boolean>((resolve) => {
+  return withSocketPath(directory, name, (path) => new Promise<boolean>((resolve) => {
     const connection = connect(path);
     connection.once("connect", () => {
       connection.destroy();
@@ -89,30 +87,4 @@ function answers(directory: string, name: string): Promise<boolean> {
     });
     connection.once("error", (error: NodeJS.ErrnoException) => resolve(error.code !== "ECONNREFUSED" && error.code !== "ENOENT"));
   }));
-}
-
-/**
- * A socket's path has at most 103 bytes, on Linux 107; a directory's may be longer. The system cuts longer ones off without a word.
- *
- * @throws LockstepError STORE_FAILED where there is no shorter one.
- */
-export async function withShortPath<T>(directory: string, name: string, use: (path: string) => Promise<T>): Promise<T> {
-  const path = join(directory, name);
-  if (isShort(path)) return use(path);
-  if (process.platform !== "linux") return use(fromHere(path));
-  const descriptor = openSync(directory, "r");
-  try {
-    return await use(`/proc/self/fd/${descriptor}/${name}`);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-const isShort = (path: string): boolean => Buffer.byteLength(path) < 100;
-
-/** Only Linux has other names for a directory. */
-function fromHere(path: string): string {
-  const short = relative(process.cwd(), path);
-  if (isShort(short)) return short;
-  throw new LockstepError("STORE_FAILED", `The path of the directory ${dirname(path)} is too long for a socket in it, which its lock is: name one with a shorter path, or start in a directory closer to it.`);
 }

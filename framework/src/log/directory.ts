@@ -14,9 +14,11 @@ export function makeDirectory(path: string): void {
   flush(parent);
 }
 
-/** A file's content, or a directory's names. */
+/** A file's content, or a directory's names. On Windows names cannot be flushed, and content only by who may write. */
 export function flush(path: string): void {
-  const descriptor = openSync(path, "r");
+  const isWindows = process.platform === "win32";
+  if (isWindows && statSync(path).isDirectory()) return;
+  const descriptor = openSync(path, isWindows ? "r+" : "r");
   try {
     fsyncSync(descriptor);
   } finally {

@@ -1,7 +1,7 @@
 /** The operator's end of `control`: asks the replica that runs on a directory. */
 import { connect } from "node:net";
 import { LockstepError, errorRegistry, type ErrorCode } from "../errors.js";
-import { withShortPath } from "../log/directory-lock.js";
+import { withSocketPath } from "../log/local-socket.js";
 import { parseAnswer, socketName, type ControlAnswers, type ControlRequest } from "./control.js";
 
 /** What needs no writing is answered at once by a process that lives. */
@@ -9,7 +9,7 @@ const patienceMs = 10_000;
 
 /** @throws LockstepError OPERATION_REFUSED if no replica runs there, and what the replica answers. */
 export async function askReplica<R extends ControlRequest>(directory: string, request: R): Promise<ControlAnswers[R["command"]]> {
-  const line = await withShortPath(directory, socketName, (path) => exchange(path, `${JSON.stringify(request)}\n`, request.command === "backup" ? 0 : patienceMs)).catch((error: unknown) => { throw unreachable(directory, error); });
+  const line = await withSocketPath(directory, socketName, (path) => exchange(path, `${JSON.stringify(request)}\n`, request.command === "backup" ? 0 : patienceMs)).catch((error: unknown) => { throw unreachable(directory, error); });
   const answer = parseAnswer(line);
   if (answer === undefined) throw new LockstepError("OPERATION_REFUSED", `The replica that runs on ${directory} stopped before it had answered. Look into its log${request.command === "backup" ? `, and whether ${request.to} is there: if it is, it is whole` : ""}.`);
   if ("ok" in answer) return answer.ok as ControlAnswers[R["command"]];

@@ -3,7 +3,7 @@ import { isAbsolute, join } from "node:path";
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { LockstepError } from "../errors.js";
-import { withShortPath } from "../log/directory-lock.js";
+import { listenIn } from "../log/local-socket.js";
 import type { BackupOptions, BackupPlan, BackupResult, Inspection } from "../replica-api.js";
 import { errorAnswer, longestRequestBytes, parseRequest, socketName, type ControlAnswer, type ControlRequest } from "./control.js";
 
@@ -38,10 +38,7 @@ export class ControlServer {
     const control = new ControlServer(directory, replica);
     const server = control.#server;
     rmSync(join(directory, socketName), { force: true });
-    await withShortPath(directory, socketName, (path) => new Promise<void>((resolve, reject) => {
-      server.once("error", (cause) => reject(new LockstepError("STORE_FAILED", `The directory ${directory} takes no socket: ${cause.message}. It must be on a local file system, with room, and writable for this process.`, { cause })));
-      server.listen(path, resolve);
-    }));
+    await listenIn(directory, socketName, server);
     chmodSync(join(directory, socketName), 0o600);
     server.on("error", () => undefined);
     return control;

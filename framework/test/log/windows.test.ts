@@ -1,0 +1,78 @@
+/** A store on Windows, as far as its rules can be had elsewhere: sockets that are in no directory, directories that cannot be opened, files that only who writes can flush. */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ended, firstLine, storeProcess } from "./store-process.js";
+
+let scratch: string;
+let directory: string;
+/** The processes' working directory: a pipe's name is, here, that of a socket in it. */
+let pipes: string;
+
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), "lockstep-windows-"));
+  [directory, pipes] = [join(scratch, "data"), join(scratch, "pipes")];
+  for (const made of [directory, pipes]) mkdirSync(made);
+});
+afterEach(() => { rmSync(scratch, { recursive: true, force: true }); });
+
+const rules = (): string => `
+  const { default: fs } = await import("node:fs");
+  const { syncBuiltinESMExports } = await import("node:module");
+  Object.defineProperty(process, "platform", { value: "win32" });
+  process.chdir(${JSON.stringify(pipes)});
+  const { openSync, fsyncSync } = fs;
+  const refuse = (what) => { throw Object.assign(new Error("EPERM: " + what), { code: "EPERM" }); };
+  const readOnly = new Set();
+  fs.openSync = (path, flags, ...rest) => {
+    if (fs.existsSync(path) && fs.statSync(path).isDirectory()) refuse("a directory is not opened: " + path);
+    const descriptor = openSync(path, flags, ...rest);
+    if (flags === "r") readOnly.add(descriptor); else readOnly.delete(descriptor);
+    return descriptor;
+  };
+  fs.fsyncSync = (descriptor) => readOnly.has(descriptor) ? refuse("only who writes flushes") : fsyncSync(descriptor);
+  syncBuiltinESMExports();`;
+
+const take = `console.log(await DirectoryLock.take(directory).then(() => "has it", (error) => error.code + ": " + error.message)); setInterval(() => {}, 1000);`;
+
+describe("on Windows, a store", () => {
+  it("is had by one process, by whatever path it is named, and by the next one when that is dead", async () => {
+    const holder = storeProcess(directory, rules() + take);
+    expect(await firstLine(holder)).toBe("has it");
+    expect(readdirSync(pipes)).toEqual([expect.stringMatching(/^\\\\\.\\pipe\\lockstep-[0-9a-f]{32}-lock-\d+-[0-9a-f]{16}$/)]);
+    expect(readdirSync(directory).map((name) => statSync(join(directory, name)).isFile())).toEqual([true]);
+    const link = join(scratch, "link");
+    symlinkSync(directory, link);
+    const second = storeProcess(link, rules() + take);
+    expect(await firstLine(second)).toMatch(new RegExp(`^STORE_LOCKED: Another process \\(pid ${holder.pid}\\)`));
+    for (const child of [holder, second]) {
+      child.kill("SIGKILL");
+      await ended(child);
+    }
+    const third = storeProcess(directory, rules() + take);
+    expect(await firstLine(third)).toBe("has it");
+    expect(readdirSync(directory)).toEqual([expect.stringContaining(`lock-${third.pid}-`)]);
+    third.kill("SIGKILL");
+    await ended(third);
+  });
+
+  it("keeps what was committed when its process is killed, and is closed in order", async () => {
+    const put = `const put = (key) => [{ type: "put", key, value: Buffer.from(key) }];`;
+    const first = storeProcess(directory, `${rules()} ${put}
+      const backend = await openBackend(directory);
+      for (const key of ["a", "b", "c"]) await backend.commit(put(key));
+      console.log("committed"); setInterval(() => {}, 1000);`);
+    expect(await firstLine(first)).toBe("committed");
+    first.kill("SIGKILL");
+    await ended(first);
+    const second = storeProcess(directory, `${rules()} ${put}
+      const backend = await openBackend(directory);
+      await backend.commit(put("d"));
+      console.log(backend.keys("", "~", 10).filter((key) => key !== "journal").join());
+      await backend.close();`);
+    expect(await firstLine(second)).toBe("a,b,c,d");
+    await ended(second);
+    expect(second.exitCode).toBe(0);
+  });
+});
