@@ -9,6 +9,9 @@ export const statusOk = 1;
 export const statusTryAgain = corosyncErrors.TRY_AGAIN.number;
 const statusBadHandle = corosyncErrors.BAD_HANDLE.number;
 
+/** When calls have returned after their connection was cut: libqb looks after it every two seconds. Those that have not never do. */
+const returnMs = 3000;
+
 export interface HandleOptions {
   /**
    * How long a call is repeated while the daemon answers TRY_AGAIN, in milliseconds. Default 30 000: forming a ring takes up to
@@ -37,6 +40,8 @@ export abstract class Handle {
   #closing: Promise<void> | undefined;
   /** Why the library ended this handle, if it did. */
   #ended: CorosyncError | undefined;
+  /** Ends the wait for each call that has not returned. */
+  #underWay = new Set<() => void>();
 
   /** `names`: of the options besides HandleOptions. @throws CorosyncError INVALID_PARAM */
   protected constructor(initialize: string, options: HandleOptions, names: readonly string[] = []) {
@@ -52,9 +57,10 @@ export abstract class Handle {
   }
 
   /**
-   * Releases everything. Resolves when the library has let go: at once, or after `closeMs` and up to two seconds more if the daemon
-   * does not answer; what still connects to such a daemon is let go of when it does. May be called at any time and any number of times,
-   * also from inside a listener, which is not called again.
+   * Releases everything. Resolves when the library has let go: at once, or after `closeMs` and up to three seconds more if the daemon
+   * does not answer; what still connects to such a daemon is let go of when it does, and a call that waits for the rest of a list of
+   * groups or members of such a daemon, never. May be called at any time and any number of times, also from inside a listener, which is
+   * not called again.
    */
   close(): Promise<void> {
     this.#closing ??= this.#finalize();
@@ -79,15 +85,34 @@ export abstract class Handle {
   async #finalize(): Promise<void> {
     let enough: NodeJS.Timeout | undefined;
     const gaveUp = new Promise<void>((resolve) => {
-      enough = setTimeout(() => {
-        if (!this.native.cut()) resolve();
-      }, this.closeMs);
+      const cut = (): void => {
+        if (this.native.cut()) enough = setTimeout(cut, returnMs);
+        else resolve(this.#forsake());
+      };
+      enough = setTimeout(cut, this.closeMs);
     });
     try {
       await Promise.race([this.native.close(), gaveUp]);
     } finally {
       clearTimeout(enough);
     }
+  }
+
+  /** Nothing makes the calls under way return any more: whoever waits for them is told why. */
+  #forsake(): void {
+    for (const end of this.#underWay) end();
+  }
+
+  #unlessForsaken<T>(call: string, answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => reject(this.#whyClosed(call));
+      this.#underWay.add(end);
+      answer.finally(() => this.#underWay.delete(end)).then(resolve, reject);
+    });
+  }
+
+  #whyClosed(call: string): CorosyncError {
+    return this.#ended === undefined ? new CorosyncError("BAD_HANDLE", call) : new CorosyncError(this.#ended.code, call, undefined, { cause: this.#ended });
   }
 
   /** The library has ended this handle. */
@@ -98,8 +123,7 @@ export abstract class Handle {
 
   /** @throws CorosyncError BAD_HANDLE, or what ended this handle */
   protected assertOpen(call: string): void {
-    if (this.#ended !== undefined) throw new CorosyncError(this.#ended.code, call, undefined, { cause: this.#ended });
-    if (this.#closing !== undefined) throw new CorosyncError("BAD_HANDLE", call);
+    if (this.#ended !== undefined || this.#closing !== undefined) throw this.#whyClosed(call);
   }
 
   /** Calls until the answer is not TRY_AGAIN, and returns its value. */
@@ -107,7 +131,7 @@ export abstract class Handle {
     const until = performance.now() + this.#tryAgainMs;
     for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
       this.assertOpen(call);
-      const [status, value] = await once();
+      const [status, value] = await this.#unlessForsaken(call, once());
       if (status === statusOk) return value;
       if (status === statusBadHandle || this.closed) this.assertOpen(call);
       if (status !== statusTryAgain || performance.now() >= until) throw CorosyncError.fromStatus(status, call);

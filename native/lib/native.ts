@@ -18,8 +18,8 @@ export interface NativeHandle {
   /** Finalizes, after the calls before it. */
   close(): Promise<Answer<undefined>>;
   /**
-   * Ends the connection at once, whatever the daemon does. False if there is none (yet): then close() does not resolve before the daemon
-   * has let open() go, and neither keeps the event loop alive any more.
+   * Ends the connection at once, whatever the daemon does. False if there is none (yet), or if this was not the first time: then nothing
+   * makes the calls under way return, close() among them, and they do not keep the event loop alive any more.
    */
   cut(): boolean;
   /** Whether this handle's events keep the event loop alive. */

@@ -72,8 +72,9 @@ class Connection {
   int daemonPid() const;
 
   // Ends the socket at once, from any thread: the daemon lets this member go, and a call that waits for the daemon returns
-  // kLibrary within two seconds (libqb's liveness interval). close() is still to be called. False if there is nothing to end: while the
-  // library connects, which takes as long as a daemon that stands still, only it knows the socket.
+  // kLibrary within two seconds (libqb's liveness interval); but not cpg_iteration_next, which waits without looking at the socket and
+  // then never returns (3.1.7, lib/cpg.c: qb_ipcc_recv with -1). close() is still to be called. False if there is nothing to end: while
+  // the library connects, which takes as long as a daemon that stands still, only it knows the socket.
   bool cut();
 
   // cut(), and from now on this is what send() answers: it knows better than the library why.

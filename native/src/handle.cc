@@ -106,11 +106,12 @@ Napi::Value Handle::close(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-// () to whether there was a connection to cut. If not, the calls under way end when the daemon lets them, and are not waited for.
+// () to whether the calls under way will end of it: there was a connection to cut, for the first time. If not, they are not waited for.
 Napi::Value Handle::cut(const Napi::CallbackInfo& info) {
-  const bool wasOpen = state_->connection.cut();
-  if (!wasOpen) forsakeCalls();
-  return Napi::Boolean::New(info.Env(), wasOpen);
+  const bool first = !std::exchange(wasCut_, true);
+  const bool willEnd = state_->connection.cut() && first;
+  if (!willEnd) forsakeCalls();
+  return Napi::Boolean::New(info.Env(), willEnd);
 }
 
 void Handle::holdLoop() {

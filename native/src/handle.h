@@ -108,6 +108,7 @@ class Handle {
   std::shared_ptr<Pump> pump_;
   int stallMs_ = 0;
   size_t callsUnderWay_ = 0;
+  bool wasCut_ = false;
   bool forsaken_ = false;
   bool ref_ = true;
   bool closing_ = false;
