@@ -46,6 +46,20 @@ export function checkSignal(call: string, value: AbortSignal): AbortSignal {
   throw wrong(call, `signal must be an AbortSignal, not ${show(value)}`);
 }
 
+/** Of a buffer that was transferred to another thread, or of zero-copy memory that was freed. */
+export function isDetached(piece: Uint8Array): boolean {
+  try {
+    return new Uint8Array(piece.buffer).byteLength < 0;
+  } catch {
+    return true;
+  }
+}
+
+/** Halves of surrogate pairs, each of which UTF-8 replaces by the same character. */
+export function hasHalfCharacters(text: string): boolean {
+  return /\p{Surrogate}/u.test(text);
+}
+
 export function wrong(call: string, detail: string): CorosyncError {
   return new CorosyncError("INVALID_PARAM", call, detail);
 }

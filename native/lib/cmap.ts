@@ -1,5 +1,5 @@
 /** The daemon's configuration and statistics: libcmap, reading only. Keys are listed in cmap_keys(7). */
-import { numberOf, wrong } from "./arguments.js";
+import { hasHalfCharacters, numberOf, wrong } from "./arguments.js";
 import { CorosyncError, isCorosyncError } from "./errors.js";
 import { Handle, type HandleOptions } from "./handle.js";
 import { loadNative, type NativeCmap } from "./native.js";
@@ -65,6 +65,7 @@ export class Cmap extends Handle {
 
 function checkKey(key: string, call: string): void {
   if (typeof key !== "string" || key.includes("\0")) throw wrong(call, "a key is a string without NUL");
+  if (hasHalfCharacters(key)) throw wrong(call, "a key is Unicode: it has half a character in it, which UTF-8 does not tell from others");
   if (Buffer.byteLength(key) > keyBytes) throw new CorosyncError("NAME_TOO_LONG", call, `${Buffer.byteLength(key)} bytes`);
 }
 

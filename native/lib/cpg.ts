@@ -4,7 +4,8 @@
  * Order is Corosync's: messages, configuration changes and ring changes reach the listener in one sequence, messages in batches.
  * "queued" is not "delivered": see multicast().
  */
-import { checkBoolean, checkListener, limit, numberOf, wrong } from "./arguments.js";
+import { isUint8Array } from "node:util/types";
+import { checkBoolean, checkListener, hasHalfCharacters, isDetached, limit, numberOf, wrong } from "./arguments.js";
 import { toAddresses, toChange, type CpgAddress, type CpgChangedAddress, type CpgConfigurationChange } from "./configuration-change.js";
 import { CorosyncError } from "./errors.js";
 import { Handle, statusOk, statusTryAgain, type HandleOptions } from "./handle.js";
@@ -160,11 +161,13 @@ export class Cpg extends Handle {
    */
   multicast(message: Uint8Array | readonly Uint8Array[], guarantee: CpgGuarantee = "agreed"): "queued" | "busy" {
     this.#assertJoined();
-    const pieces = message instanceof Uint8Array ? [message] : message;
-    if (!Array.isArray(pieces)) throw wrong("cpg_mcast_joined", "a message is a Uint8Array, or an array of them");
+    const whole = isUint8Array(message);
+    if (!whole && !Array.isArray(message)) throw wrong("cpg_mcast_joined", "a message is a Uint8Array, or an array of them");
+    // What is checked is what is sent: an array may answer otherwise the second time.
+    const pieces = whole ? [message] : Array.from(message as readonly Uint8Array[]);
     this.#checkMessage(pieces);
     const number = guaranteeNumber(guarantee);
-    const status = message instanceof Uint8Array ? this.native.mcast(number, message) : this.native.mcastGathered(number, message);
+    const status = whole ? this.native.mcast(number, message) : this.native.mcastGathered(number, pieces);
     if (status === statusOk) return "queued";
     if (status === statusTryAgain) return "busy";
     throw CorosyncError.fromStatus(status, "cpg_mcast_joined");
@@ -178,10 +181,12 @@ export class Cpg extends Handle {
     this.#assertJoined();
     if (!Array.isArray(messages)) throw wrong("cpg_mcast_joined", "messages must be an array, each a Uint8Array");
     limit("cpg_mcast_joined", "from", from, 0, messages.length);
-    for (let i = from; i < messages.length; i += 1) this.#checkMessage([messages[i] as Uint8Array]);
-    const [status, next] = this.native.mcastEach(guaranteeNumber(guarantee), messages, from);
+    const remaining: Uint8Array[] = [];
+    for (let i = from; i < messages.length; i += 1) remaining.push(messages[i] as Uint8Array);
+    for (const message of remaining) this.#checkMessage([message]);
+    const [status, sent] = this.native.mcastEach(guaranteeNumber(guarantee), remaining);
     if (status !== statusOk) throw CorosyncError.fromStatus(status, "cpg_mcast_joined");
-    return next;
+    return from + sent;
   }
 
   /**
@@ -247,7 +252,8 @@ export class Cpg extends Handle {
     if (pieces.length > 63) throw wrong("cpg_mcast_joined", `at most 63 pieces, not ${pieces.length}`);
     let bytes = 0;
     for (const piece of pieces) {
-      if (!(piece instanceof Uint8Array)) throw wrong("cpg_mcast_joined", "every message, and every piece of one, is a Uint8Array");
+      if (!isUint8Array(piece)) throw wrong("cpg_mcast_joined", "every message, and every piece of one, is a Uint8Array");
+      if (piece.byteLength === 0 && isDetached(piece)) throw wrong("cpg_mcast_joined", "the memory of this Uint8Array was given away, or taken back");
       bytes += piece.byteLength;
     }
     // Beyond it libcpg would send pieces one after the other, sleeping in between, on this thread.
@@ -294,6 +300,7 @@ function guaranteeNumber(guarantee: CpgGuarantee): number {
 function checkGroupName(group: string, call: string): void {
   if (typeof group !== "string" || group === "") throw wrong(call, "a group's name is a string that is not empty");
   if (group.includes("\0")) throw wrong(call, "a group's name has no NUL in it");
+  if (hasHalfCharacters(group)) throw wrong(call, "a group's name is Unicode: it has half a character in it, which UTF-8 does not tell from others");
   const bytes = Buffer.byteLength(group);
   if (bytes > groupNameBytes) throw new CorosyncError("NAME_TOO_LONG", call, `${bytes} bytes`);
 }

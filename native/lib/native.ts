@@ -53,8 +53,8 @@ export interface NativeCpg extends NativeHandle {
   flowControl(): Promise<Answer<number>>;
   mcast(guarantee: number, message: Uint8Array): Status;
   mcastGathered(guarantee: number, pieces: readonly Uint8Array[]): Status;
-  /** Each element a message, from index `from`; answers the first index that the daemon did not take now. */
-  mcastEach(guarantee: number, messages: readonly Uint8Array[], from: number): Answer<number>;
+  /** Each element a message; answers how many the daemon took now. */
+  mcastEach(guarantee: number, messages: readonly Uint8Array[]): Answer<number>;
   /** Undefined if the handle was closed meanwhile. */
   zcbAlloc(bytes: number): Promise<Answer<ArrayBuffer | undefined>>;
   zcbMcast(buffer: ArrayBuffer, guarantee: number, bytes: number): Promise<Answer<undefined>>;

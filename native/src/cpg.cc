@@ -193,27 +193,25 @@ Napi::Value Cpg::mcastGathered(const Napi::CallbackInfo& info) {
   return status(info.Env(), sendGathered(*guarantee, pieces, count));
 }
 
-// (guarantee, messages: Uint8Array[], from), each element a message, to [status, the first that was not sent]: beside each other, because
-// a status of ours is negative. kOk also where the daemon did not take all of them now.
+// (guarantee, messages: Uint8Array[]), each element a message, to [status, how many were sent]: beside each other, because a status of
+// ours is negative. kOk also where the daemon did not take all of them now.
 Napi::Value Cpg::mcastEach(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto guarantee = argument<int32_t>(info[0]);
-  const auto from = argument<uint32_t>(info[2]);
-  if (!guarantee || !from) return statusReply(abi::kInvalidParam)(env);
+  if (!guarantee) return statusReply(abi::kInvalidParam)(env);
   const Napi::Array array = info[1].As<Napi::Array>();
-  const uint32_t count = array.Length();
   // First all of JavaScript's part, then all of the daemon's: a daemon that is given the messages without a pause stays awake
   // between them, and its wake-ups cost more than the messages.
-  std::vector<iovec> pieces(count - std::min(*from, count));
+  std::vector<iovec> pieces(array.Length());
   for (size_t i = 0; i < pieces.size(); ++i) {
     const Napi::HandleScope scope(env);
-    if (!toIovec(array.Get(*from + static_cast<uint32_t>(i)), pieces[i])) return statusReply(abi::kInvalidParam)(env);
+    if (!toIovec(array.Get(static_cast<uint32_t>(i)), pieces[i])) return statusReply(abi::kInvalidParam)(env);
   }
   size_t sent = 0;
   const CancelOff cancelOff;
   const abi::Status result = connection().send([&](abi::Handle handle) { return library_->api.mcast(handle, *guarantee, &pieces[sent], 1); }, pieces.size(), sent);
-  const auto next = [next = static_cast<double>(*from + sent)](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, next); };
-  return valueReply(result == abi::kTryAgain ? abi::kOk : result, next)(env);
+  const auto count = [count = static_cast<double>(sent)](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, count); };
+  return valueReply(result == abi::kTryAgain ? abi::kOk : result, count)(env);
 }
 
 // (bytes) to [status, ArrayBuffer], or undefined if the handle was closed meanwhile.

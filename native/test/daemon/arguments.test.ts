@@ -8,6 +8,8 @@ describe("wrong arguments", () => {
   test("of Cpg are refused, nothing is sent, and the handle goes on", async () => {
     const { refusals, largest, texts } = await fixture.client().run(async ({ record, until }) => {
       const { cpg, texts } = await record();
+      const given = new Uint8Array(4);
+      structuredClone(given, { transfer: [given.buffer] });
       const refusals: [call: string, code: string, message: string][] = [];
       const refused = async (name: string, call: () => unknown): Promise<void> => {
         try {
@@ -19,7 +21,7 @@ describe("wrong arguments", () => {
         }
       };
       const any = (value: unknown): never => value as never;
-      const groups = [undefined, null, 5, "", "a\0b", { length: 3 }];
+      const groups = [undefined, null, 5, "", "a\0b", { length: 3 }, "a\ud800"];
       for (const group of groups) {
         await refused("a group", () => cpg.join(any(group)));
         await refused("a group", () => cpg.membership(any(group)));
@@ -29,7 +31,11 @@ describe("wrong arguments", () => {
       await cpg.join("é".repeat(63));
       const message = Buffer.from("never");
       for (const value of [undefined, null, "text", 5, new ArrayBuffer(4), new Uint16Array(2), { length: 1, 0: message }]) await refused("a message", () => cpg.multicast(any(value)));
-      for (const pieces of [[message, "text"], [undefined], [[message]], Array.from({ length: 1 })]) await refused("a piece", () => cpg.multicast(any(pieces)));
+      // The message is what it is for instanceof as well, and has no bytes.
+      await refused("a message", () => cpg.multicast(Object.create(Uint8Array.prototype) as Uint8Array));
+      for (const pieces of [[message, "text"], [undefined], [[message]], Array.from({ length: 1 }), [Object.create(Uint8Array.prototype)]]) await refused("a piece", () => cpg.multicast(any(pieces)));
+      for (const gone of [given, [message, given]]) await refused("memory", () => cpg.multicast(gone));
+      await refused("memory", () => cpg.multicastEach([given]));
       await refused("63 pieces", () => cpg.multicast(Array.from({ length: 64 }, () => message)));
       for (const guarantee of [null, "Agreed", "toString", "constructor", 2, Symbol("agreed")]) {
         await refused("a guarantee", () => cpg.multicast(message, any(guarantee)));
@@ -49,6 +55,7 @@ describe("wrong arguments", () => {
       "a group": "a group's name ",
       "a message": "a message is a Uint8Array, or an array of them",
       "a piece": "every piece of one, is a Uint8Array",
+      memory: "the memory of this Uint8Array was given away",
       "63 pieces": "at most 63 pieces, not 64",
       "a guarantee": 'the guarantee must be "unordered" or "fifo" or "agreed" or "safe", not ',
       "an array": "messages must be an array, each a Uint8Array",
@@ -61,8 +68,26 @@ describe("wrong arguments", () => {
       if (name === "a long group") expect(code).toBe("NAME_TOO_LONG");
       else expect([code, message], name).toEqual(["INVALID_PARAM", expect.stringContaining(says[name] ?? "")]);
     }
-    expect(refusals).toHaveLength(17 + 1 + 7 + 4 + 1 + 12 + 5 + 3 + 6 + 6 + 5);
+    expect(refusals).toHaveLength(20 + 1 + 8 + 5 + 3 + 1 + 12 + 5 + 3 + 6 + 6 + 5);
     expect(texts).toEqual(["sent"]);
+  });
+
+  test("what is checked is what is sent: arrays that are proxies or have getters, and bytes of other contexts, are taken as they are at the call", async () => {
+    const texts = await fixture.client().run(async ({ record, until, runInNewContext }) => {
+      const { cpg, texts } = await record();
+      await cpg.join("odd");
+      const piece = (text: string): Uint8Array => Buffer.from(text);
+      const proxy = new Proxy([piece("pro"), piece("xy")], {});
+      cpg.multicast(proxy);
+      cpg.multicastEach(proxy);
+      // The second time it is read, it is something else.
+      const getter = Object.defineProperty([piece("get"), piece("")], 1, { get: () => (Object.defineProperty(getter, 1, { value: "no bytes" }), piece("ter")), configurable: true });
+      cpg.multicast(getter);
+      cpg.multicast(runInNewContext("new Uint8Array([118, 109])") as Uint8Array);
+      await until(() => texts().includes("vm"));
+      return texts();
+    });
+    expect(texts).toEqual(["proxy", "pro", "xy", "getter", "vm"]);
   });
 
   test("of Votequorum and Cmap are refused", async () => {
@@ -72,8 +97,8 @@ describe("wrong arguments", () => {
       const any = (value: unknown): never => value as never;
       return {
         info: await Promise.all([null, -1, 0.5, "7", 2 ** 32].map((nodeId) => code(votequorum.info(any(nodeId))))),
-        get: await Promise.all([undefined, null, 5, {}, "a\0b"].map((key) => code(cmap.get(any(key))))),
-        entries: await Promise.all([undefined, null, 5, {}, "a\0b"].map((prefix) => code(cmap.entries(any(prefix))))),
+        get: await Promise.all([undefined, null, 5, {}, "a\0b", "\udc00a"].map((key) => code(cmap.get(any(key))))),
+        entries: await Promise.all([undefined, null, 5, {}, "a\0b", "\udc00a"].map((prefix) => code(cmap.entries(any(prefix))))),
         longKey: await code(cmap.get("k".repeat(256))),
       };
     });

@@ -2,7 +2,7 @@
 import childProcess from "node:child_process";
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runInThisContext } from "node:vm";
+import { runInNewContext, runInThisContext } from "node:vm";
 import workers from "node:worker_threads";
 import * as corosync from "../../dist/index.js";
 
@@ -34,7 +34,7 @@ async function record(options = {}) {
 }
 
 const packageUrl = new URL("../../dist/index.js", import.meta.url).href;
-const tools = { corosync, kept: {}, until, record, gc: globalThis.gc, fs, childProcess, workers, packageUrl };
+const tools = { corosync, kept: {}, until, record, gc: globalThis.gc, fs, childProcess, runInNewContext, workers, packageUrl };
 
 // A function may disconnect on purpose.
 function answer(message) {

@@ -20,6 +20,7 @@ export interface ClientTools {
   readonly gc: () => void;
   readonly fs: typeof import("node:fs");
   readonly childProcess: typeof import("node:child_process");
+  readonly runInNewContext: typeof import("node:vm").runInNewContext;
   readonly workers: typeof import("node:worker_threads");
   /** Where the package can be imported from, in a worker. */
   readonly packageUrl: string;
