@@ -62,14 +62,15 @@ export class Cfg extends Handle {
     return this.request("corosync_cfg_trackstop", () => this.native.trackStop());
   }
 
-  /** @throws CorosyncError ACCESS if nobody is asking (any more) */
+  /** Resolves also if nobody is asking (any more): the daemon says so, but libcfg keeps it to itself. @throws CorosyncError INVALID_PARAM, LIBRARY, … */
   async replyToShutdown(answer: ShutdownAnswer): Promise<void> {
     const number = numberOf("corosync_cfg_replyto_shutdown", "the answer", answer, answers);
     await this.request("corosync_cfg_replyto_shutdown", () => this.native.replyToShutdown(number));
   }
 
   /**
-   * Asks this node's daemon to stop. @throws CorosyncError BUSY if somebody refused
+   * Asks this node's daemon to stop. @throws CorosyncError BUSY if somebody refused, or did not answer in time; EXIST while another
+   * request is being answered; LIBRARY if the daemon has gone before it could answer
    */
   async tryShutdown(kind: ShutdownKind): Promise<void> {
     const number = numberOf("corosync_cfg_try_shutdown", "the kind", kind, kinds);

@@ -19,7 +19,10 @@ export interface CpgRingId {
   readonly seq: bigint;
 }
 
-/** Called from the event loop, in the order of the group. What a listener throws is an uncaught exception, as in any callback. */
+/**
+ * Called from the event loop, in the order of the group. What a listener throws is an uncaught exception, as in any callback; the batch that it was
+ * called with is not handed over again.
+ */
 export interface CpgListener {
   messages(batch: MessageBatch): void;
   configurationChanged(change: CpgConfigurationChange): void;

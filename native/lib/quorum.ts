@@ -57,7 +57,7 @@ export class Quorum extends Handle {
     return this.request("quorum_getquorate", () => this.native.quorate());
   }
 
-  /** Starts the listener's news, with the state as it is now. */
+  /** Starts the listener's news, with the state as it is now. @throws CorosyncError EXIST if it was started before; the state is told again all the same */
   trackStart(): Promise<void> {
     return this.request("quorum_trackstart", () => this.native.trackStart());
   }

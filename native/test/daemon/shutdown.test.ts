@@ -89,4 +89,21 @@ describe("a service that wants to be asked", () => {
     expect(await heardToTheEnd(service)).toEqual(["request", "LIBRARY"]);
     expect(await fixture.daemon.ended()).toBe(0);
   });
+
+  test("is asked for one shutdown at a time: a second request is EXIST meanwhile; an answer that nobody waits for resolves all the same", async () => {
+    const [service, first, second] = [fixture.client(), fixture.client(), fixture.client()];
+    await service.run(async ({ corosync, kept }) => {
+      kept["heard"] = [];
+      const cfg = await corosync.Cfg.open({ listener: { shutdownRequested: (kind) => void (kept["heard"] as string[]).push(kind), ended: () => undefined } });
+      await cfg.trackStart();
+      kept["cfg"] = cfg;
+    });
+    const answer = shutDown(first, "request");
+    await service.run(({ kept, until }) => until(() => (kept["heard"] as string[]).length === 1));
+    expect(await shutDown(second, "request")).toBe("EXIST");
+    const say = (word: "yes" | "no"): Promise<void> => service.run(({ kept }, word) => (kept["cfg"] as import("../../lib/index.js").Cfg).replyToShutdown(word), word);
+    await say("no");
+    expect(await answer).toBe("BUSY");
+    await say("yes");
+  });
 });
