@@ -1,6 +1,7 @@
 /** The machine of the cluster tests: remembers how often each command took effect, so that loss and repetition show. */
 import { createHash } from "node:crypto";
 import { Table, defineMachine, reject } from "@lockstep/framework";
+import { z } from "zod";
 
 export interface Journal {
   /** Times that the command of this id took effect. */
@@ -16,7 +17,7 @@ export const journal = defineMachine({
   version: 1,
   initialState: (): Journal => ({ effects: new Table(), ballast: new Table(), order: 0 }),
   commands: (command) => ({
-    note: command((draft, { id }: { id: string }) => {
+    note: command(z.object({ id: z.string() }), (draft, { id }) => {
       const times = (draft.effects.get(id) ?? 0) + 1;
       draft.effects.set(id, times);
       draft.order = checksum(draft.order, id);

@@ -3,7 +3,7 @@
  * the same state, every acknowledged command is in it once, every unknown one at most once, every refused one not.
  */
 import { afterEach, describe, expect, it } from "vitest";
-import { acknowledgedBy, allReady, expectAgreement } from "./agreement.js";
+import { acknowledgedBy, allReady, expectAgreement, untilMinority } from "./agreement.js";
 import { eventually, patienceMs } from "./eventually.js";
 import { ReplicaProcess } from "./replica-process.js";
 import type { LoadResult, ReplicaSettings } from "./serve-replica.js";
@@ -53,6 +53,7 @@ describe("three replicas on three Corosync nodes", () => {
 
   it("answer typed commands, refusals and repeated requests alike through every replica", async () => {
     const [one, two, three] = await startGroup();
+    for (const replica of replicas.values()) expect(await replica.call("noteUntyped", { id: 1 }), "an input that is none").toBe("INVALID_INPUT");
     expect(await one?.call("note", "a", "request-1")).toBe(1);
     expect(await two?.call("note", "a", "request-1"), "the first answer, not a second effect").toBe(1);
     expect(await three?.call("timesOf", "a")).toBe(1);
@@ -123,16 +124,21 @@ describe("three replicas on three Corosync nodes", () => {
   });
 
   it("lose nothing when all are cut from each other: nobody writes until two are together", async () => {
-    const [one] = await startGroup();
-    if (one === undefined) throw new Error("three replicas were started");
-    await startLoads();
-    await acknowledgedBy(one, 100);
-    await cluster().separate([[1], [2], [3]]);
-    for (const replica of replicas.values()) {
-      await eventually(async () => (await replica.call("inspect")).role === "minority", { what: `replica ${replica.nodeId} to be in a minority`, details: async () => JSON.stringify(await replica.call("inspect")) });
+    const [one, two] = await startGroup();
+    if (one === undefined || two === undefined) throw new Error("three replicas were started");
+    for (let round = 0; round < 3; round++) {
+      await startLoads();
+      await acknowledgedBy(one, 100);
+      // The token goes from 1 to 2 to 3. Heard by neither in the end, node 1 has it once more: what it sends then, if anything waits, comes
+      // back to itself alone, and the others go on without it.
+      for (const to of [3, 2]) await cluster().block({ from: 1, to });
+      await cluster().separate([[1], [2], [3]]);
+      for (const replica of replicas.values()) await untilMinority(replica);
+      await cluster().separate([[1], [2, 3]]);
+      await acknowledgedBy(two, 100);
+      await cluster().heal();
+      await acknowledgedBy(one, 100);
+      await expectAgreement(Array.from(replicas.values()), await stopLoads());
     }
-    await cluster().heal();
-    await acknowledgedBy(one, 100);
-    await expectAgreement(Array.from(replicas.values()), await stopLoads());
   });
 });

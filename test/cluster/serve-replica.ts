@@ -107,6 +107,17 @@ export class ReplicaServer {
     return this.#open.submit.note({ id }, requestId === undefined ? {} : { requestId });
   }
 
+  /** As from JavaScript, which no compiler keeps from it. @returns the code of the error that it ends with; undefined: it was taken. */
+  async noteUntyped(input: unknown): Promise<string | undefined> {
+    try {
+      await this.#open.submit.note(input as { id: string });
+      return undefined;
+    } catch (error) {
+      if (isLockstepError(error)) return error.code;
+      throw error;
+    }
+  }
+
   /** The code of the rejection, and its details. */
   async refuse(why: string): Promise<{ code: string; details: unknown }> {
     try {
