@@ -24,6 +24,7 @@ import type { Persistence } from "./log/persistence.js";
 import type { Logger } from "./logger.js";
 import type { ProtocolObserver } from "./observer.js";
 import type { Cancel, Scheduler } from "./scheduler.js";
+import { Stillness } from "./stillness.js";
 import { Outbox } from "./submit/outbox.js";
 import { Proposer } from "./submit/proposer.js";
 import type { Submissions } from "./submit/submissions.js";
@@ -69,6 +70,7 @@ export class Membership {
   #flushScheduled = false;
   readonly #timekeeper: Timekeeper;
   readonly #proposer: Proposer;
+  readonly #stillness: Stillness;
   #cancelLateAck: Cancel | undefined;
   #open = true;
 
@@ -80,6 +82,8 @@ export class Membership {
     this.#timekeeper = this.#makeTimekeeper(parts);
     this.#proposer = new Proposer({ ...parts, timekeeper: this.#timekeeper, tellCore: (event) => this.#dispatch(event) });
     this.#reassembler = new Reassembler(largestMessageBytes);
+    // As long as commits are waited for before states are exchanged again (core/watch.ts).
+    this.#stillness = new Stillness(() => core.phase === "active" && (inFlight(core) > 0 || parts.submissions.pressing()), 2 * limits.silenceTimeoutMs);
     this.#transfers = new Transfers({
       log: core.log, applier, limits, logger, incarnation: core.config.incarnation, totals: parts.totals,
       entriesBetween: (from, to) => persistence?.entriesBetween(from, to),
@@ -134,14 +138,17 @@ export class Membership {
     for (const delivery of messages) this.#receive(delivery);
     this.flush();
     this.#dispatch({ type: "drained" });
+    this.#groupSpoke();
   }
 
   configurationChanged(change: ConfigurationChange): void {
     this.#dispatch({ type: "configuration", change });
+    this.#groupSpoke();
   }
 
   ringChanged(ring: RingId, nodes: readonly number[]): void {
     this.#dispatch({ type: "ring", ring, nodes });
+    this.#groupSpoke();
   }
 
   quorumChanged(quorate: boolean, ring: RingId, info: VoteInfo | undefined): void {
@@ -165,7 +172,22 @@ export class Membership {
     this.#dispatch({ type: "tick", nowMs });
     this.#proposer.tick(nowMs);
     this.#timekeeper.tick();
+    if (this.#open && this.#stillness.begins(nowMs)) this.#groupIsStill();
     this.flush();
+  }
+
+  /** The view may be over for all that is known here: nothing is answered, and whoever chooses a replica should choose another. */
+  #groupIsStill(): void {
+    const why = "nothing comes from the group any more: Corosync's daemon on this node stands still, or its ring is being formed";
+    this.#parts.logger.warn({ slot: this.core.config.slot, inFlightBatches: this.inFlightBatches }, why);
+    this.#parts.phaseChanged("changing", why);
+  }
+
+  /** If what came has ended the view, the role is that of its end by now. */
+  #groupSpoke(): void {
+    if (!this.#stillness.ended()) return;
+    this.#parts.logger.warn({ slot: this.core.config.slot }, "something comes from the group again");
+    if (this.core.phase === "active") this.#parts.phaseChanged("active", undefined);
   }
 
   /** Something was submitted: send it with all else that comes in this turn. */

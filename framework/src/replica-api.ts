@@ -40,7 +40,7 @@ export type RunQuery<Q> = {
 export type ReplicaRole =
   /** Not yet in the group. */
   | "joining"
-  /** A membership change is being agreed on: writes wait, if this replica had the group's state before. */
+  /** A membership change is being agreed on, or nothing comes from the group any more: writes wait, if this replica had the group's state before. */
   | "changing"
   /** In a primary view, taking in what it missed: new writes are refused with NOT_READY, reads are of the past. */
   | "synchronising"

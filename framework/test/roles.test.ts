@@ -172,3 +172,30 @@ describe("roles", () => {
     expect(roles.now).toEqual({ role: "stopped", reason: "it was enough" });
   });
 });
+
+describe("a replica to which nothing comes from its group, as when its daemon stands still", () => {
+  it("is changing, and says why, from its first question that nothing comes back of; and active again with the first that comes", async () => {
+    const warnings: string[] = [];
+    const [first, second, third] = await group.startAll({ logger: { ...logger, warn: (_fields, message) => { warnings.push(message); } } }) as [TestReplica, TestReplica, TestReplica];
+    await first.submit.add({ key: "x", by: 1 });
+    const heard: [ReplicaRole, string | undefined][] = [];
+    third.onRoleChange((role, reason) => { heard.push([role, reason]); });
+    warnings.length = 0;
+    group.network.pause(3);
+    const waiting = third.submit.add({ key: "x", by: 10 });
+    await eventually(() => third.role === "changing", "the third does not say that it is active");
+    expect(third.inspect()).toMatchObject({ role: "changing", reason: expect.stringContaining("nothing comes from the group any more") as string });
+    expect(warnings, "told once").toEqual([expect.stringContaining("nothing comes from the group any more")]);
+    expect(await soon(third.ready({ timeoutMs: 50 }), "it is not ready")).toMatchObject({ code: "NOT_READY" });
+    expect(await second.submit.add({ key: "x", by: 100 }), "the others go on").toBeGreaterThan(0);
+    expect([first.role, second.role]).toEqual(["active", "active"]);
+
+    group.network.resume(3);
+    await third.ready();
+    expect(await waiting).toBeGreaterThan(0);
+    expect(await first.submit.add({ key: "x", by: 0 })).toBe(111);
+    expect(heard[0]).toEqual(["changing", expect.stringContaining("nothing comes from the group any more")]);
+    expect(heard.at(-1)).toEqual(["active", undefined]);
+    expect(warnings).toContain("something comes from the group again");
+  });
+});

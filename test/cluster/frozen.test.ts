@@ -1,5 +1,6 @@
-/** A replica whose process is frozen, on three real Corosync nodes: still a member as far as Corosync knows, and silent. */
+/** On three real Corosync nodes, a replica whose process is frozen: still a member as far as Corosync knows, and silent. And one whose daemon is. */
 import { afterEach, describe, expect, it } from "vitest";
+import { acknowledgedBy, allReady, expectAgreement } from "./agreement.js";
 import { eventually, patienceMs } from "./eventually.js";
 import { ReplicaProcess } from "./replica-process.js";
 import { quickTotem } from "./corosync-conf.js";
@@ -60,5 +61,25 @@ describe("three replicas", () => {
     await untilTrue(one, "20 acknowledgements with the second process", async () => (await one.call("acknowledged")) >= 20);
     await one.call("stopLoad");
     expect((await one.call("inspect")).activeSlots).toEqual([1, 2, 3]);
+  });
+
+  it("tell of a daemon that stands still: its replica is active no more, the others go on, and it is back when the daemon is", async () => {
+    const group = `daemon-${process.pid}`;
+    replicas = await Promise.all([1, 2, 3].map((nodeId) => ReplicaProcess.open(cluster(), nodeId, { group })));
+    const [one, , three] = replicas;
+    if (one === undefined || three === undefined) throw new Error("three replicas were started");
+    await allReady(replicas);
+    for (const replica of [one, three]) await replica.call("startLoad", `n${replica.nodeId}`, 2);
+    await acknowledgedBy(three, 20);
+    await cluster().node(3).pauseDaemon();
+    const reason = await eventually(async () => {
+      const now = await three.call("inspect");
+      return now.role === "changing" ? now.reason : undefined;
+    }, { what: "replica 3 not to call itself active", details: async () => JSON.stringify(await three.call("inspect")) });
+    expect(reason).toContain("nothing comes from the group any more");
+    await acknowledgedBy(one, 50);
+    cluster().node(3).resumeDaemon();
+    await acknowledgedBy(three, 20);
+    await expectAgreement(replicas, await Promise.all([one, three].map((replica) => replica.call("stopLoad"))));
   });
 });
