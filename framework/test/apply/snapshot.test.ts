@@ -186,6 +186,24 @@ describe("a snapshot", { timeout: timeoutMs }, () => {
     }
   });
 
+  it("whose whole records are too many, or another Table's, is refused", () => {
+    const { applier } = grow([[{ name: "nest", input: { i: 1, key: "a", value: 1 } }, { name: "nest", input: { i: 1, key: "b", value: 2 } }]]);
+    const records = slicesOf(applier, 1);
+    const state = records[1] as Uint8Array;
+    const row = records.at(-3) as Uint8Array;
+    const lastTable = records.at(-4) as Uint8Array;
+    const broken: [string, Uint8Array[], string][] = [
+      ["the state twice", records.toSpliced(1, 0, state), "records of"],
+      ["the state behind the end", [...records, state], "goes on after its end"],
+      ["a row in the Table before", records.toSpliced(-4, 2, row, lastTable), "rows of"],
+    ];
+    for (const [name, slices, why] of broken) {
+      const target = createApplier(machine);
+      expect(() => restored(slices, target), name).toThrow(expect.objectContaining({ code: "MALFORMED_MESSAGE", message: expect.stringContaining(why) as string }));
+      expect([target.position, target.state.table.size]).toEqual([0, 0]);
+    }
+  });
+
   it("with any byte changed is refused, or its digest tells if the state is another", () => {
     const { applier } = grow([[{ name: "fill", input: 5 }, { name: "nest", input: { i: 1, key: "a", value: -0 } }]]);
     const digest = digestOf(applier);
