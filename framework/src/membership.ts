@@ -82,14 +82,33 @@ export class Membership {
     this.#timekeeper = this.#makeTimekeeper(parts);
     this.#proposer = new Proposer({ ...parts, timekeeper: this.#timekeeper, tellCore: (event) => this.#dispatch(event) });
     this.#reassembler = new Reassembler(largestMessageBytes);
-    // As long as commits are waited for before states are exchanged again (core/watch.ts).
-    this.#stillness = new Stillness(() => core.phase === "active" && (inFlight(core) > 0 || parts.submissions.pressing()), 2 * limits.silenceTimeoutMs);
+    this.#stillness = this.#makeStillness(parts);
     this.#transfers = new Transfers({
       log: core.log, applier, limits, logger, incarnation: core.config.incarnation, totals: parts.totals,
       entriesBetween: (from, to) => persistence?.entriesBetween(from, to),
       send: (message) => this.#outbox.send(message),
       blocked: () => this.#outbox.blocked,
       tellCore: (event) => this.#dispatch(event),
+    });
+  }
+
+  /** The view may be over for all that is known here: nothing is answered, and whoever chooses a replica should choose another. */
+  #makeStillness({ core, submissions, limits, logger, phaseChanged }: MembershipParts): Stillness {
+    const { slot } = core.config;
+    return new Stillness({
+      isAwaited: () => core.phase === "active" && (inFlight(core) > 0 || submissions.pressing()),
+      // As long as commits are waited for before states are exchanged again (core/watch.ts).
+      patienceMs: 2 * limits.silenceTimeoutMs,
+      began: () => {
+        const why = "nothing comes from the group any more: Corosync's daemon on this node stands still, or its ring is being formed";
+        logger.warn({ slot, inFlightBatches: inFlight(core) }, why);
+        phaseChanged("changing", why);
+      },
+      ended: () => {
+        logger.warn({ slot }, "something comes from the group again");
+        // If what came has ended the view, the role is that of its end by now.
+        if (this.#open && core.phase === "active") phaseChanged("active", undefined);
+      },
     });
   }
 
@@ -138,17 +157,17 @@ export class Membership {
     for (const delivery of messages) this.#receive(delivery);
     this.flush();
     this.#dispatch({ type: "drained" });
-    this.#groupSpoke();
+    this.#stillness.heard();
   }
 
   configurationChanged(change: ConfigurationChange): void {
     this.#dispatch({ type: "configuration", change });
-    this.#groupSpoke();
+    this.#stillness.heard();
   }
 
   ringChanged(ring: RingId, nodes: readonly number[]): void {
     this.#dispatch({ type: "ring", ring, nodes });
-    this.#groupSpoke();
+    this.#stillness.heard();
   }
 
   quorumChanged(quorate: boolean, ring: RingId, info: VoteInfo | undefined): void {
@@ -172,22 +191,8 @@ export class Membership {
     this.#dispatch({ type: "tick", nowMs });
     this.#proposer.tick(nowMs);
     this.#timekeeper.tick();
-    if (this.#open && this.#stillness.begins(nowMs)) this.#groupIsStill();
+    if (this.#open) this.#stillness.tick(nowMs);
     this.flush();
-  }
-
-  /** The view may be over for all that is known here: nothing is answered, and whoever chooses a replica should choose another. */
-  #groupIsStill(): void {
-    const why = "nothing comes from the group any more: Corosync's daemon on this node stands still, or its ring is being formed";
-    this.#parts.logger.warn({ slot: this.core.config.slot, inFlightBatches: this.inFlightBatches }, why);
-    this.#parts.phaseChanged("changing", why);
-  }
-
-  /** If what came has ended the view, the role is that of its end by now. */
-  #groupSpoke(): void {
-    if (!this.#stillness.ended()) return;
-    this.#parts.logger.warn({ slot: this.core.config.slot }, "something comes from the group again");
-    if (this.core.phase === "active") this.#parts.phaseChanged("active", undefined);
   }
 
   /** Something was submitted: send it with all else that comes in this turn. */

@@ -2,31 +2,44 @@
  * Whether anything comes from the group while somebody waits for it. Nothing does while Corosync forms a ring, and while its daemon on this node
  * stands still, which nobody tells: whoever asks meanwhile waits, and it is to be seen that it is so.
  */
+export interface StillnessParts {
+  readonly isAwaited: () => boolean;
+  /** How long nothing may come, milliseconds. */
+  readonly patienceMs: number;
+  /** Nothing has come for so long. */
+  readonly began: () => void;
+  /** Something comes again. */
+  readonly ended: () => void;
+}
+
+/** A tick that comes later than that: this process itself stood still, and what came meanwhile is still to be taken. */
+const longestTickMs = 500;
+
 export class Stillness {
-  readonly #isAwaited: () => boolean;
-  readonly #patienceMs: number;
-  /** Since then it is awaited, and nothing has come. */
-  #sinceMs: number | undefined;
+  readonly #parts: StillnessParts;
+  #tickedMs: number | undefined;
+  /** For so long it is awaited, and nothing has come. */
+  #waitedMs = 0;
   #still = false;
 
-  constructor(isAwaited: () => boolean, patienceMs: number) {
-    this.#isAwaited = isAwaited;
-    this.#patienceMs = patienceMs;
+  constructor(parts: StillnessParts) {
+    this.#parts = parts;
   }
 
-  /** Something has come. True if that ends a stillness that was told of. */
-  ended(): boolean {
-    const told = this.#still;
+  /** Something has come. */
+  heard(): void {
+    this.#waitedMs = 0;
+    if (!this.#still) return;
     this.#still = false;
-    this.#sinceMs = undefined;
-    return told;
+    this.#parts.ended();
   }
 
-  /** True once, when nothing has come for too long. */
-  begins(nowMs: number): boolean {
-    this.#sinceMs = this.#isAwaited() ? this.#sinceMs ?? nowMs : undefined;
-    if (this.#still || this.#sinceMs === undefined || nowMs - this.#sinceMs <= this.#patienceMs) return false;
+  tick(nowMs: number): void {
+    const sinceMs = nowMs - (this.#tickedMs ?? nowMs);
+    this.#tickedMs = nowMs;
+    this.#waitedMs = this.#parts.isAwaited() ? this.#waitedMs + Math.min(sinceMs, longestTickMs) : 0;
+    if (this.#still || this.#waitedMs <= this.#parts.patienceMs) return;
     this.#still = true;
-    return true;
+    this.#parts.began();
   }
 }

@@ -2,32 +2,59 @@
 import { describe, expect, it } from "vitest";
 import { Stillness } from "../src/stillness.js";
 
+/** @param awaited Whether somebody waits, as of now. */
+function bed(awaited = (): boolean => true) {
+  const told: string[] = [];
+  let nowMs = 0;
+  const stillness = new Stillness({ isAwaited: awaited, patienceMs: 100, began: () => { told.push(`began ${nowMs}`); }, ended: () => { told.push(`ended ${nowMs}`); } });
+  const tick = (...times: number[]): void => {
+    for (const timeMs of times) {
+      nowMs = timeMs;
+      stillness.tick(nowMs);
+    }
+  };
+  return { told, tick, heard: () => stillness.heard() };
+}
+
 describe("stillness", () => {
   it("begins when nothing has come for longer than is waited for, and is told once", () => {
-    const stillness = new Stillness(() => true, 100);
-    expect([0, 50, 100].map((nowMs) => stillness.begins(nowMs))).toEqual([false, false, false]);
-    expect([101, 102, 1000].map((nowMs) => stillness.begins(nowMs))).toEqual([true, false, false]);
+    const { told, tick } = bed();
+    tick(0, 50, 100, 101, 102, 1000);
+    expect(told).toEqual(["began 101"]);
   });
 
   it("ends with whatever comes, which is told if its beginning was, and may begin again", () => {
-    const stillness = new Stillness(() => true, 100);
-    stillness.begins(0);
-    expect(stillness.ended(), "it had not begun").toBe(false);
-    expect([90, 190].map((nowMs) => stillness.begins(nowMs)), "it counts from the first look after what came").toEqual([false, false]);
-    expect(stillness.begins(191)).toBe(true);
-    expect([stillness.ended(), stillness.ended()]).toEqual([true, false]);
-    expect([200, 301].map((nowMs) => stillness.begins(nowMs))).toEqual([false, true]);
+    const { told, tick, heard } = bed();
+    tick(0, 90);
+    heard();
+    tick(95, 190);
+    expect(told, "it counts from what came").toEqual([]);
+    tick(191);
+    heard();
+    heard();
+    tick(200, 291, 292);
+    expect(told).toEqual(["began 191", "ended 191", "began 292"]);
   });
 
   it("is no sign of anything while nobody waits", () => {
     let awaited = false;
-    const stillness = new Stillness(() => awaited, 100);
-    expect([0, 1000].map((nowMs) => stillness.begins(nowMs))).toEqual([false, false]);
+    const { told, tick } = bed(() => awaited);
+    tick(0, 300);
     awaited = true;
-    expect([1000, 1100].map((nowMs) => stillness.begins(nowMs))).toEqual([false, false]);
+    tick(350, 390);
     awaited = false;
-    expect(stillness.begins(1101)).toBe(false);
+    tick(440);
     awaited = true;
-    expect([1102, 1202, 1203].map((nowMs) => stillness.begins(nowMs))).toEqual([false, false, true]);
+    tick(480, 540);
+    expect(told).toEqual([]);
+    tick(541);
+    expect(told).toEqual(["began 541"]);
+  });
+
+  it("is not what a process hears that itself stood still", () => {
+    const told: string[] = [];
+    const stillness = new Stillness({ isAwaited: () => true, patienceMs: 4000, began: () => { told.push("began"); }, ended: () => undefined });
+    for (const nowMs of [0, 100, 60_000, 60_100]) stillness.tick(nowMs);
+    expect(told).toEqual([]);
   });
 });
