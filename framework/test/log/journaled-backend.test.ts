@@ -2,7 +2,7 @@
  * The journal before the database: what was committed is there whenever the power fails, torn writes and damage are told apart, and
  * a journal that is missing, cut short or another's is refused.
  */
-import { constants, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, constants, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -11,6 +11,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openBackend, withJournal } from "../../src/log/journaled-backend.js";
 import { readJournal, recordsAfter } from "../../src/log/journal.js";
 import { openLmdb } from "../../src/log/lmdb-backend.js";
+import { decodeCheckpoint } from "../../src/log/store-codec.js";
 import type { Backend, Change, Put } from "../../src/log/store.js";
 import { Random } from "../../src/testing/random.js";
 
@@ -136,6 +137,16 @@ class MemoryDatabase implements Backend {
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** A device that is always full takes the place of the journal that is open. */
+function breakJournal(): void {
+  const journal = readdirSync("/proc/self/fd").map(Number).find((fd) => { try { return readlinkSync(`/proc/self/fd/${fd}`) === journalOf(directory); } catch { return false; } });
+  if (journal === undefined) throw new Error("no journal is open");
+  closeSync(journal);
+  const full = [openSync("/dev/full", "w")];
+  while (full.at(-1) !== journal) full.push(openSync("/dev/full", "w"));
+  for (const fd of full) if (fd !== journal) closeSync(fd);
 }
 
 function turns(count: number): number[] {
@@ -407,6 +418,27 @@ describe("a store with a journal", () => {
       const expected = new Map(turns(last).flatMap(puttingIn).map(({ key, value }) => [key, value[0]]));
       for (const [key, first] of expected) expect(found.get(key)?.[0], `${key} after turn ${last}`).toBe(first);
     }
+  });
+
+  it.runIf(process.platform === "linux")("never takes more of a journal for written back than there is, also of one that begins after another failed: the next commits would be lost", async () => {
+    const database = new MemoryDatabase();
+    const seen: { through: number; begun: number }[] = [];
+    mkdirSync(directory);
+    database.onWrite = () => {
+      const [record, journal] = [database.content.get("journal"), readJournal(directory)];
+      const checkpoint = record === undefined ? undefined : decodeCheckpoint("journal", record);
+      if (checkpoint !== undefined && checkpoint.id === journal?.id) seen.push({ through: checkpoint.through, begun: journal.begun });
+    };
+    const store = withJournal(database, directory);
+    // Nine of them fill a half: the first journal is in its third one when it fails.
+    const commit = (turn: number): Promise<void> => store.commit([put(`log/${turn}`, Buffer.alloc(400_000, turn))]);
+    for (const turn of turns(25)) await commit(turn);
+    breakJournal();
+    await expect(commit(26)).rejects.toMatchObject({ code: "STORE_FAILED" });
+    for (const turn of turns(25)) await commit(25 + turn);
+    await store.close();
+    expect(seen.length).toBeGreaterThan(6);
+    for (const { through, begun } of seen) expect(through, JSON.stringify(seen)).toBeLessThanOrEqual(begun);
   });
 });
 
