@@ -127,7 +127,7 @@ class History {
     this.#random = Random.of(this.#seed, this.#moments);
     const rest = new Rest({
       world: this.#world, clients: this.#clients, random: this.#random, trace: this.#trace,
-      round: (ms) => this.#round(ms), check: () => { this.#check(); }, heal: () => { this.#fault("heal"); },
+      lastingTimers: this.#workload.lastingTimers ?? false, round: (ms) => this.#round(ms), check: () => { this.#check(); }, heal: () => { this.#fault("heal"); },
     });
     const roundsToRest = await rest.come();
     this.#watch.compareStates(this.#world.all());

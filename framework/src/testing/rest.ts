@@ -13,6 +13,9 @@ import type { World } from "./world.js";
 const roundsAllowed = 3_000;
 const roundMs = 100;
 
+/** How long timers are waited for that may last for ever, once everything else is at rest. */
+const roundsForTimers = 300;
+
 /** Of processes that come and go: less than a member may be silent, and more than an exchange takes. */
 const roundsOfStay = 12;
 const roundsOfComing = 120;
@@ -22,6 +25,7 @@ export interface RestParts {
   readonly clients: readonly Client[];
   readonly random: Random;
   readonly trace: ((line: string) => void) | undefined;
+  readonly lastingTimers: boolean;
   /** Everything under way moves on, everywhere, and so much time passes. */
   readonly round: (ms: number) => Promise<void>;
   readonly check: () => void;
@@ -30,6 +34,8 @@ export interface RestParts {
 
 export class Rest {
   readonly #parts: RestParts;
+  /** In which only timers were waited for. */
+  #roundsOfTimers = 0;
 
   constructor(parts: RestParts) {
     this.#parts = parts;
@@ -104,12 +110,18 @@ export class Rest {
     return violated("invariant 8", `no view in ${roundsOfComing} rounds of ${roundMs} ms in which slot ${frozen} was frozen and processes came and went:\n  ${world.all().map(describe).join("\n  ")}`);
   }
 
-  /** Until all these replicas are active at one position, every call has ended, but for those to a frozen replica, and no timer is waiting. */
+  #timersAreOver(those: readonly SimulatedProcess[]): boolean {
+    if (those.every(({ nextTimerAt }) => nextTimerAt === undefined)) return true;
+    this.#roundsOfTimers++;
+    return this.#parts.lastingTimers && this.#roundsOfTimers > roundsForTimers;
+  }
+
+  /** Until all these replicas are active at one position, every call has ended, but for those to a frozen replica, and no timer is waiting that could end. */
   async #roundsUntil(those: () => readonly SimulatedProcess[], frozen: number | undefined): Promise<number> {
     const { world, clients, random, round: roundOf, check } = this.#parts;
     const restless = (): readonly Client[] => clients.filter((client) => !client.idle && (frozen === undefined || !client.waitsFor(frozen)));
     for (let round = 0; round < roundsAllowed; round++) {
-      if (restless().length === 0 && atRest(those())) return round;
+      if (restless().length === 0 && atRest(those()) && this.#timersAreOver(those())) return round;
       await roundOf(roundMs);
       for (const client of clients) client.finish();
       check();
@@ -127,8 +139,8 @@ function inPrimary({ replica }: SimulatedProcess): boolean {
 function atRest(processes: readonly SimulatedProcess[]): boolean {
   const [first] = processes;
   if (new Set(processes.map(({ slot }) => slot)).size < processes.length) return false;
-  return processes.every(({ core, replica, unheard, position, nextTimerAt }) =>
-    unheard === 0 && core !== undefined && replica?.role === "active" && replica.inspect().queue.commands === 0 && nextTimerAt === undefined
+  return processes.every(({ core, replica, unheard, position }) =>
+    unheard === 0 && core !== undefined && replica?.role === "active" && replica.inspect().queue.commands === 0
     && position > 0 && position === core.log.end && position === first?.position);
 }
 

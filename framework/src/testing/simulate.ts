@@ -17,7 +17,7 @@ export interface SimulateOptions<S, C, Q> {
   readonly commands: { readonly [K in keyof C]?: (random: Random) => InputOf<C[K]> };
   /** Makes the arguments of each query that is to be called. */
   readonly queries?: { readonly [K in keyof Q]?: MakeArguments<Q[K]> };
-  /** Throws if this cannot be the state when everything has come to rest: what must always hold of it. */
+  /** Throws if this cannot be the state when everything has come to rest, timers of the next 30 s included: what must always hold of it. */
   readonly check?: (state: S) => void;
   /** The first history's. Default 1. */
   readonly seed?: number;

@@ -100,6 +100,28 @@ describe("simulate", { timeout: 60_000 }, () => {
     });
   }
 
+  it.each([["renews itself for ever", 1_000], ["takes very long", 86_400_000]])("does not wait for a timer that %s", async (_what, afterMs) => {
+    const sweeping = defineMachine({
+      name: "sweeping",
+      version: 1,
+      initialState: () => ({ begun: false, sweeps: 0 }),
+      commands: (command) => ({
+        begin: command((draft, _input: undefined, context) => {
+          if (!draft.begun) context.schedule(context.now + afterMs, "sweep");
+          draft.begun = true;
+        }),
+        sweep: command((draft, _input: undefined, context) => {
+          draft.sweeps++;
+          context.schedule(context.now + afterMs, "sweep");
+        }),
+      }),
+    });
+    let sweeps = 0;
+    const summary = await simulate(sweeping, { commands: { begin: () => undefined }, histories: 3, check: (state) => { sweeps = state.sweeps; } });
+    expect(summary.answered).toBeGreaterThan(3);
+    expect(sweeps).toSatisfy((count: number) => afterMs === 1_000 ? count >= 30 : count === 0);
+  });
+
   it("takes Tables for results as replicas do, and looks into them", async () => {
     expect((await simulate(machineThatShows(() => 1), { commands, histories: 3 })).histories).toBe(3);
     let shown = 0;

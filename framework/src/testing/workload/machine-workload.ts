@@ -14,6 +14,7 @@ export interface MachineCalls {
 }
 
 export class MachineWorkload implements Workload {
+  readonly lastingTimers = true;
   readonly #make: () => SomeMachine;
   readonly #calls: MachineCalls;
   readonly #identified: number;

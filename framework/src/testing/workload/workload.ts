@@ -31,6 +31,8 @@ export interface CallRecord {
 export interface Workload {
   /** Asked for by each process that starts: may be another one each time, with variables of its own. */
   readonly machine: SomeMachine;
+  /** Its machine may have timers for ever, or for long: the history does not wait for the last of them. */
+  readonly lastingTimers?: boolean;
   next(random: Random): Call;
   /** A call has ended. */
   ended?(record: CallRecord): void;
