@@ -56,7 +56,8 @@ export class SimulationFailure extends Error {
  * Runs histories of several replicas of the machine, or of machines that a function makes, one for each process that starts: what they
  * keep outside of the state is then each process' own, and gone when it ends. What happens to them: partitions, crashes, snapshots, clocks that disagree, clients that try again.
  * @throws SimulationFailure if replicas come to differ (a handler is not deterministic), the state fails `check`, an answer is lost, …
- * @throws LockstepError INVALID_INPUT if there is nothing to call, no history to run, or an option that does not exist.
+ * @throws LockstepError INVALID_INPUT if there is nothing to call, no history to run, an option that does not exist, or a command whose every call failed with a fault of its
+ * handler or of its input.
  */
 export async function simulate<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q extends Readonly<Record<string, AnyQuery<S>>>>(
   machine: Machine<S, C, Q> | (() => Machine<S, C, Q>),
@@ -67,7 +68,8 @@ export async function simulate<S, C extends Readonly<Record<string, AnyCommand<S
   const calls = { commands, queries, check } as unknown as MachineCalls;
   const make = (): SomeMachine => (typeof machine === "function" ? machine() : machine) as unknown as SomeMachine;
   checkCalls(make(), calls);
-  const workload = (random: Random): MachineWorkload => new MachineWorkload(make, calls, random);
+  const endings = new Map<string, Set<string>>();
+  const workload = (random: Random): MachineWorkload => new MachineWorkload(make, calls, random, (command, ending) => { endings.set(command, (endings.get(command) ?? new Set()).add(ending)); });
   const results: HistoryResult[] = [];
   for (let at = seed; at < seed + histories; at++) {
     try {
@@ -77,6 +79,7 @@ export async function simulate<S, C extends Readonly<Record<string, AnyCommand<S
       throw await explain(at, workload, error);
     }
   }
+  checkEndings(endings);
   const sum = (what: (result: HistoryResult) => number): number => results.reduce((total, result) => total + what(result), 0);
   return { histories, simulatedMs: sum(({ simulatedMs }) => simulatedMs), answered: sum(({ answered }) => answered), snapshots: sum(({ snapshots }) => snapshots), views: sum(({ views }) => views) };
 }
@@ -96,6 +99,16 @@ function checkCalls(machine: SomeMachine, { commands, queries }: MachineCalls): 
   const unknown = [...Object.keys(commands).filter((name) => !Object.hasOwn(machine.commands, name)), ...Object.keys(queries).filter((name) => !Object.hasOwn(machine.queries, name))];
   if (unknown.length > 0) throw new LockstepError("INVALID_INPUT", `simulate: the machine ${machine.name} has no ${unknown.join(", ")}`);
   if (Object.keys(commands).length === 0) throw new LockstepError("INVALID_INPUT", "simulate: `commands` must make inputs for at least one command");
+}
+
+const faults: ReadonlySet<string> = new Set(["MACHINE_FAULT", "INVALID_INPUT"]);
+
+/** A handler that always throws, an async one too, and one whose inputs are never valid, were not tried: nothing could be found wrong with them. */
+function checkEndings(endings: ReadonlyMap<string, ReadonlySet<string>>): void {
+  for (const [command, ended] of endings) {
+    const all = Array.from(ended);
+    if (all.every((ending) => faults.has(ending))) throw new LockstepError("INVALID_INPUT", `simulate: no call of ${command} took effect: all ended with ${all.join(" or ")}. \`await replica.submit.${command}(…)\` rejects with what is wrong`);
+  }
 }
 
 async function explain(seed: number, workload: (random: Random) => MachineWorkload, violation: Violation): Promise<SimulationFailure> {

@@ -146,6 +146,18 @@ describe("simulate", { timeout: 60_000 }, () => {
     await expect(simulate(machineOf((text) => text), { commands, ...(options as object) })).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining(message) as string });
   });
 
+  it.each([
+    ["throws", (draft: { n: number }) => { draft.n = (undefined as unknown as { n: number }).n; }, { n: 1 }, "MACHINE_FAULT"],
+    ["is async", async (draft: { n: number }) => { await Promise.resolve(draft); }, { n: 1 }, "MACHINE_FAULT"],
+    ["never gets an input that could be sent", (draft: { n: number }) => { draft.n++; }, { n: () => 1 }, "INVALID_INPUT"],
+  ])("finds nothing right with a handler that %s, whatever the other ones do", async (_what, handler: (draft: { n: number }) => unknown, input: unknown, code) => {
+    const machine = defineMachine({
+      name: "half", version: 1, initialState: () => ({ n: 0 }),
+      commands: (command) => ({ add: command((draft) => { draft.n++; }), work: command((draft, _input: unknown) => handler(draft) as undefined) }),
+    });
+    await expect(simulate(machine, { commands: { add: () => undefined, work: () => input }, histories: 3 })).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining(`no call of work took effect: all ended with ${code}`) as string });
+  });
+
   it("refuses calls that the machine does not have", async () => {
     await expect(simulate(machineOf((text) => text), { commands: { remove: () => 1 } as never })).rejects.toThrow("has no remove");
     await expect(simulate(machineOf((text) => text), { commands: {} })).rejects.toThrow("at least one command");

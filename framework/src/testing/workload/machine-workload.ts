@@ -18,10 +18,15 @@ export class MachineWorkload implements Workload {
   readonly #make: () => SomeMachine;
   readonly #calls: MachineCalls;
   readonly #identified: number;
+  readonly #commandEnded: (name: string, ending: string) => void;
   #requests = 0;
 
-  /** @param make Called for each process that starts. */
-  constructor(make: () => SomeMachine, calls: MachineCalls, random: Random) {
+  /**
+   * @param make Called for each process that starts.
+   * @param commandEnded Gets how a call of a command has ended if that is known: its error's code, or "answered".
+   */
+  constructor(make: () => SomeMachine, calls: MachineCalls, random: Random, commandEnded: (name: string, ending: string) => void) {
+    this.#commandEnded = commandEnded;
     this.#make = make;
     this.#calls = calls;
     this.#identified = random.pick([0, 0.5, 1]) ?? 0.5;
@@ -38,6 +43,10 @@ export class MachineWorkload implements Workload {
     const [name, input] = random.pick(Object.entries(this.#calls.commands)) as [string, (random: Random) => unknown];
     this.#requests++;
     return { kind: "submit", name, input: input(random), requestId: random.chance(this.#identified) ? `request ${this.#requests}` : undefined };
+  }
+
+  ended({ call, ending, code }: CallRecord): void {
+    if (call.kind === "submit" && (ending === "answered" || code === "REJECTED" || code === "MACHINE_FAULT" || code === "INVALID_INPUT")) this.#commandEnded(call.name, code ?? ending);
   }
 
   check(_records: readonly CallRecord[], state: unknown): void {
