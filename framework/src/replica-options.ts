@@ -109,7 +109,7 @@ export function policyOf(option: QuorumOption = "majority"): QuorumPolicy {
 /** @returns undefined for a replica that keeps everything in memory. */
 export function openStoreOf({ durability = "memory", directory }: Pick<ReplicaOptions, "durability" | "directory">): OpenStore | undefined {
   if (durability === "memory" && directory === undefined) return undefined;
-  if (durability !== "disk") throw new LockstepError("CONFIGURATION_INVALID", `durability must be "memory", without a directory, or "disk", with one; not ${JSON.stringify(durability)}`);
+  if (durability !== "disk") throw new LockstepError("CONFIGURATION_INVALID", `durability must be "memory", without a directory, or "disk", with one; not ${JSON.stringify(durability)}${directory === undefined ? "" : " with one"}`);
   if (typeof directory !== "string" || directory === "") throw new LockstepError("CONFIGURATION_INVALID", "durability \"disk\" needs a directory: one of this replica's own, on a local disk");
   return async (identity) => openLogStore(await openBackend(directory), identity);
 }

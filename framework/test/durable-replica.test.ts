@@ -1,5 +1,5 @@
 /** Replicas on disks: what was acknowledged is there after all of them have stopped, whoever comes back first. */
-import { mkdtempSync, readdirSync, rmSync, truncateSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -222,6 +222,12 @@ describe("durable replicas", () => {
 
   it("need a directory, and only if they are durable", async () => {
     await expect(group.start(1, { durability: "disk" })).rejects.toMatchObject({ code: "CONFIGURATION_INVALID" });
-    await expect(group.start(1, { directory })).rejects.toMatchObject({ code: "CONFIGURATION_INVALID" });
+    await expect(group.start(1, { directory })).rejects.toMatchObject({ code: "CONFIGURATION_INVALID", message: expect.stringContaining("not \"memory\" with one") as string });
+  });
+
+  it("say what is in the way of their socket, and leave it there", async () => {
+    mkdirSync(join(directory, "control"));
+    await expect(group.start(1, { durability: "disk", directory })).rejects.toMatchObject({ code: "STORE_FAILED", message: expect.stringContaining("Move it away") as string });
+    expect(readdirSync(join(directory, "control"))).toEqual([]);
   });
 });

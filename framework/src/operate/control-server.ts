@@ -37,7 +37,11 @@ export class ControlServer {
   static async open(directory: string, replica: Controlled): Promise<ControlServer> {
     const control = new ControlServer(directory, replica);
     const server = control.#server;
-    rmSync(join(directory, socketName), { force: true });
+    try {
+      rmSync(join(directory, socketName), { force: true });
+    } catch (cause) {
+      throw new LockstepError("STORE_FAILED", `${join(directory, socketName)} is no socket of a replica, and cannot be removed: ${String(cause)}. Move it away.`, { cause });
+    }
     await listenIn(directory, socketName, server);
     chmodSync(join(directory, socketName), 0o600);
     server.on("error", () => undefined);
