@@ -6,11 +6,12 @@ import { createApplier } from "./apply/applier.js";
 import { systemClock, type Clock } from "./apply/cluster-clock.js";
 import type { Applier } from "./apply/types.js";
 import type { QuorumPolicy } from "./core/quorum-policy.js";
-import type { Limits } from "./limits.js";
+import { resolveLimits, type Limits } from "./limits.js";
 import { MemoryLog, type Log } from "./log/log.js";
 import type { OpenStore } from "./log/store.js";
-import { checkLogger, harmless, type Logger } from "./logger.js";
+import { harmless, type Logger } from "./logger.js";
 import { unobserved, type ProtocolObserver } from "./observer.js";
+import { checkParts } from "./part-check.js";
 import { systemScheduler, type Scheduler } from "./scheduler.js";
 import type { AnyMachine } from "./machine/types.js";
 import type { GroupTransport } from "./transport/group-transport.js";
@@ -66,7 +67,7 @@ export interface Wiring {
   readonly provide: Provide;
 }
 
-/** @throws LockstepError CONFIGURATION_INVALID if the logger is none */
+/** @throws LockstepError CONFIGURATION_INVALID if a part is none. */
 export function wireParts(wiring: Wiring): ReplicaParts {
   const { machine, checkDeterminism, provide } = wiring;
   const container = root.createChildContainer();
@@ -84,21 +85,21 @@ export function wireParts(wiring: Wiring): ReplicaParts {
     newIncarnation: () => () => randomBytes(8).toString("hex"),
   };
   for (const name of Object.keys(tokens) as PartName[]) register(container, name, provide[name] ?? defaults[name]);
-  const logger = container.resolve(tokens.logger);
-  checkLogger(logger);
-  return {
+  const parts: ReplicaParts = {
     transport: container.resolve(tokens.transport),
     applier: container.resolve(tokens.applier),
     log: container.resolve(tokens.log),
     openStore: container.resolve(tokens.openStore),
     policy: container.resolve(tokens.policy),
-    limits: container.resolve(tokens.limits),
-    logger: harmless(logger),
+    limits: resolveLimits(container.resolve(tokens.limits)),
+    logger: container.resolve(tokens.logger),
     clock: container.resolve(tokens.clock),
     scheduler: container.resolve(tokens.scheduler),
     observer: container.resolve(tokens.observer),
     newIncarnation: container.resolve(tokens.newIncarnation),
   };
+  checkParts(parts);
+  return { ...parts, logger: harmless(parts.logger) };
 }
 
 function register<K extends PartName>(container: DependencyContainer, name: K, make: (part: <T>(token: InjectionToken<T>) => T) => ReplicaParts[K]): void {

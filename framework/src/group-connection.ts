@@ -6,6 +6,7 @@ import { LockstepError } from "./errors.js";
 import type { ClusterClock } from "./apply/cluster-clock.js";
 import { DigestCheck } from "./apply/digest-check.js";
 import type { AppliedEntry } from "./apply/types.js";
+import { isIncarnation } from "./codec/checks.js";
 import type { ReplicaParts } from "./container.js";
 import type { CoreEvent, Phase } from "./core/events.js";
 import { initialCore, recoveredCore, resumedCore, type CoreConfig, type CoreState } from "./core/state.js";
@@ -151,8 +152,14 @@ export class GroupConnection {
       failed(new LockstepError("CONFIGURATION_INVALID", `this node's id was ${before} and is ${slot} now: a replica does not change its slot. Start it anew, with a directory of node ${slot} if it has one`));
       return undefined;
     }
+    const incarnation = parts.newIncarnation();
+    if (!isIncarnation(incarnation)) {
+      // The others could read no message of it.
+      failed(new LockstepError("CONFIGURATION_INVALID", `newIncarnation() must make an id of 16 hexadecimal digits (0-9, a-f), not ${JSON.stringify(incarnation)}`));
+      return undefined;
+    }
     const config: CoreConfig = {
-      slot, slots, policy, durability: persistence === undefined ? "memory" : "disk", incarnation: parts.newIncarnation(), machine: machine.name, version: machine.version,
+      slot, slots, policy, durability: persistence === undefined ? "memory" : "disk", incarnation, machine: machine.name, version: machine.version,
       silenceTimeoutMs: limits.silenceTimeoutMs, transferTimeoutMs: limits.transferTimeoutMs,
       heldBytes: limits.heldBytes, logRetentionBytes: limits.logRetentionBytes, unwrittenBytes: limits.unwrittenBytes,
     };

@@ -105,8 +105,9 @@ export const largestMessageBytes = 17 * 1024 * 1024;
 
 /** @throws LockstepError CONFIGURATION_INVALID. */
 export function resolveLimits(given: Partial<Limits> = {}): Limits {
+  if (typeof given !== "object" || given === null) throw new LockstepError("CONFIGURATION_INVALID", "limits must be an object: { tickMs: 20, … }");
   for (const [name, value] of Object.entries(given)) {
-    if (!(name in defaultLimits)) throw new LockstepError("CONFIGURATION_INVALID", `limits.${name} is not a limit; there are ${Object.keys(defaultLimits).join(", ")}`);
+    if (!Object.hasOwn(defaultLimits, name)) throw new LockstepError("CONFIGURATION_INVALID", `limits.${name} is not a limit; there are ${Object.keys(defaultLimits).join(", ")}`);
     const least = name === "digestIntervalMs" || name === "applySliceMs" ? 0 : 1;
     if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least) {
       throw new LockstepError("CONFIGURATION_INVALID", `limits.${name} must be a whole number of at least ${least}, not ${String(value)}`);

@@ -60,7 +60,6 @@ export function checkOptions(machine: unknown, options: ReplicaOptions): void {
   check(isObject(options), "createReplica(machine, options) takes an object of options: group and transport at least");
   noneOf(options, optionNames, "an option of createReplica()");
   checkTransport(options.transport);
-  check(options.limits === undefined || isObject(options.limits), "limits must be an object: { tickMs: 20, … }");
   const { provide = {} } = options;
   check(isObject(provide), "provide must be an object of functions: { clock: () => myClock, … }");
   noneOf(provide, tokens, "a part of a replica");

@@ -9,6 +9,7 @@ import { kinds } from "../src/codec/message-codec.js";
 import type { Clock } from "../src/apply/cluster-clock.js";
 import type { Applier } from "../src/apply/types.js";
 import { isLockstepError, type ErrorCode } from "../src/errors.js";
+import { defaultLimits } from "../src/limits.js";
 import { defineMachine } from "../src/machine/define-machine.js";
 import type { Logger } from "../src/logger.js";
 import type { AnyMachine } from "../src/machine/types.js";
@@ -226,6 +227,14 @@ describe("limits and wrong use", () => {
       ["logger must have the functions", counters(), { ...good, logger: { info: () => undefined } }],
       ["logger must have the functions", counters(), { ...good, provide: { logger: () => undefined } }],
       ["transport must be a GroupTransport", counters(), { ...good, provide: { transport: () => ({}) } }],
+      ["limits must be an object", counters(), { ...good, provide: { limits: () => null } }],
+      ["limits.tickMs must be a whole number", counters(), { ...good, provide: { limits: () => ({ ...defaultLimits, tickMs: 0 }) } }],
+      ["limits.commandBytes must be at most", counters(), { ...good, provide: { limits: () => ({ ...defaultLimits, commandBytes: 1e9 }) } }],
+      ["limits.toString is not a limit", counters(), { ...good, limits: { toString: 5 } }],
+      ...["applier", "log", "policy", "clock", "scheduler", "observer", "newIncarnation"].flatMap((part): [string, unknown, object][] => [undefined, null, {}, Promise.resolve()].map((none) => [
+        `provide.${part} must return`, counters(), { ...good, provide: { [part]: () => none } },
+      ])),
+      ["provide.openStore must return", counters(), { ...good, provide: { openStore: () => ({}) } }],
       ["clokc is not a part of a replica; there are transport,", counters(), { ...good, provide: { clokc: () => undefined } }],
       ["provide.clock must be a function", counters(), { ...good, provide: { clock: { wallMs: () => 0 } } }], ["provide must be an object", counters(), { ...good, provide: 1 }],
     ];
@@ -235,6 +244,11 @@ describe("limits and wrong use", () => {
     // Nothing of it has touched the transport.
     const replica = await createReplica(counters(), { group: "g", transport, logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined } });
     await replica.stop();
+  });
+
+  it.each(["x", "00000000000000AB", undefined])("refuses %s as the id of a start, which the others could not read", async (id) => {
+    group = new TestGroup(1);
+    await expect(group.start(1, { provide: { newIncarnation: () => () => id as string } })).rejects.toMatchObject({ code: "CONFIGURATION_INVALID", message: expect.stringContaining("16 hexadecimal digits") as string });
   });
 
   it("refuses a second replica of a group on one node; the first goes on", async () => {

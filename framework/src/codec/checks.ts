@@ -34,8 +34,12 @@ export function slotNumber(value: unknown): number {
 }
 
 const incarnationForm = /^[0-9a-f]{16}$/;
+export function isIncarnation(value: unknown): value is string {
+  return typeof value === "string" && incarnationForm.test(value);
+}
+
 export function incarnation(value: unknown): string {
-  return typeof value === "string" && incarnationForm.test(value) ? value : malformed("an incarnation has 16 hexadecimal digits");
+  return isIncarnation(value) ? value : malformed("an incarnation has 16 hexadecimal digits");
 }
 
 const hashForm = /^[0-9a-f]{32}$/;
