@@ -1,4 +1,5 @@
 /** Who waits for a replica to be ready, and what they are told. */
+import { checkCallOptions } from "./call-options.js";
 import { LockstepError } from "./errors.js";
 import type { ReplicaRole } from "./replica-api.js";
 import type { Scheduler } from "./scheduler.js";
@@ -10,6 +11,13 @@ export interface ReadinessParts {
   readonly isReady: () => boolean;
   readonly role: () => { readonly role: ReplicaRole; readonly reason: string | undefined };
 }
+
+export interface ReadyOptions {
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+}
+
+const optionNames: Readonly<Record<keyof ReadyOptions, true>> = { signal: true, timeoutMs: true };
 
 export class Readiness {
   readonly #parts: ReadinessParts;
@@ -25,8 +33,10 @@ export class Readiness {
     for (const look of this.#waiting) look();
   }
 
-  /** @throws LockstepError NOT_READY (time, signal), STOPPED, INVALID_INPUT (a time or a signal that is none). */
-  async wait({ signal, timeoutMs = Infinity }: { readonly signal?: AbortSignal; readonly timeoutMs?: number }): Promise<void> {
+  /** @throws LockstepError NOT_READY (time, signal), STOPPED, INVALID_INPUT (a time or a signal that is none, other options). */
+  async wait(options: ReadyOptions): Promise<void> {
+    checkCallOptions(options, optionNames, "ready()");
+    const { signal, timeoutMs = Infinity } = options;
     checkSignal(signal);
     if (timeoutMs !== Infinity && !(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
       throw new LockstepError("INVALID_INPUT", `timeoutMs must be a positive number of milliseconds, or Infinity, not ${String(timeoutMs)}`);

@@ -147,7 +147,7 @@ export interface Replica<S, C, Q> {
   ready(options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<void>;
   /**
    * Committed commands with their outcomes, from a position on, 1 for the first (default: those applied after this call). Its next() rejects with
-   * EVENTS_TRIMMED, with INVALID_INPUT if `from` is no position or `signal` no signal, and with the error that stopped the replica; return() and the signal end one that waits.
+   * EVENTS_TRIMMED, with INVALID_INPUT if `from` is no position, `signal` no signal, or there are other options, and with the error that stopped the replica; return() and the signal end one that waits.
    */
   events(options?: { from?: number; signal?: AbortSignal }): AsyncIterableIterator<ReplicaEvent>;
   /** Calls back at every change of role or of the reason for it, in order; "stopped" is the last. What the listener throws is logged. Returns a function that ends it. */
@@ -156,7 +156,7 @@ export interface Replica<S, C, Q> {
   /**
    * Writes the whole replicated state, as of one position, to a new file, while everything goes on; `lockstep restore` makes a group of
    * it. Needs a primary view: a record of it goes through the group first.
-   * @throws LockstepError OPERATION_REFUSED (there is such a file), BACKUP_FAILED, and what submit does.
+   * @throws LockstepError OPERATION_REFUSED (there is such a file), BACKUP_FAILED, INVALID_INPUT (no path, nobody who asks), and what submit does.
    */
   backup(path: string, options: BackupOptions): Promise<BackupResult>;
   /** Leaves the group; unsent submissions end as STOPPED, sent ones as UNKNOWN_OUTCOME. Idempotent. Rejects, when all has ended, if something did not end in order. */

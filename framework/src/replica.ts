@@ -1,7 +1,7 @@
 /** A replica: what an application holds of its machine in a group, put together from the parts. */
 import { LockstepError, invariant, isLockstepError } from "./errors.js";
 import { ClusterClock } from "./apply/cluster-clock.js";
-import { EventLog } from "./apply/event-log.js";
+import { EventLog, type EventOptions } from "./apply/event-log.js";
 import { FaultLog } from "./apply/fault-log.js";
 import type { AppliedEntry } from "./apply/types.js";
 import type { ReplicaParts } from "./container.js";
@@ -192,8 +192,8 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     return this.#readiness.wait(options);
   }
 
-  events(options: { from?: number; signal?: AbortSignal } = {}): AsyncIterableIterator<ReplicaEvent> {
-    return this.#events.follow(options.from, options.signal);
+  events(options: EventOptions = {}): AsyncIterableIterator<ReplicaEvent> {
+    return this.#events.follow(options);
   }
 
   onRoleChange(listener: RoleListener): () => void {

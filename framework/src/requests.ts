@@ -2,6 +2,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { LockstepError, isLockstepError } from "./errors.js";
 import type { Clock } from "./apply/cluster-clock.js";
+import { checkCallOptions } from "./call-options.js";
 import { encodeCommand } from "./codec/entry-codec.js";
 import type { Limits } from "./limits.js";
 import type { AnyCommand, AnyQuery } from "./machine/types.js";
@@ -65,7 +66,8 @@ export class Requests<S> {
       return Promise.reject(new LockstepError("INVALID_INPUT", `${name}: ${messages}`, { details: validated.issues }));
     }
     try {
-      checkNames(options);
+      // Of a request id that is misspelt, every retry would take effect.
+      checkCallOptions(options, optionNames, "submit");
       const requestId = requestIdOf(options);
       const bytes = encodeCommand({ name, input: validated.value, ...(requestId === undefined ? {} : { requestId }) });
       const promise = this.#parts.submissions.submit(bytes, requestId, this.#wait(options));
@@ -126,13 +128,6 @@ function isLinearizable({ consistency = "sequential" }: QueryOptions): boolean {
 }
 
 const optionNames: Readonly<Record<keyof SubmitOptions, true>> = { requestId: true, signal: true, timeoutMs: true };
-
-/** Of a request id that is misspelt, every retry would take effect. */
-function checkNames(options: SubmitOptions): void {
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(optionNames, name)) throw new LockstepError("INVALID_INPUT", `${name} is not an option of submit; there are ${Object.keys(optionNames).join(", ")}`);
-  }
-}
 
 /** JavaScript may give anything: what is no string, no replica could read, and the commands that travel with it would be lost with it. */
 function requestIdOf({ requestId }: { readonly requestId?: unknown }): string | undefined {

@@ -1,4 +1,6 @@
 /** The role of a replica, and who is told of its changes. */
+import { described } from "./call-options.js";
+import { LockstepError } from "./errors.js";
 import type { Logger } from "./logger.js";
 import type { ReplicaRole } from "./replica-api.js";
 
@@ -28,7 +30,9 @@ export class Roles {
     return this.#now;
   }
 
+  /** @throws LockstepError INVALID_INPUT: a listener that is none would be missed when the role changes. */
   listen(listener: RoleListener): () => void {
+    if (typeof listener !== "function") throw new LockstepError("INVALID_INPUT", `onRoleChange() takes a function of the role and the reason, not ${described(listener)}`);
     this.#listeners.add(listener);
     return () => { this.#listeners.delete(listener); };
   }

@@ -56,6 +56,32 @@ describe("a request id that is no string", () => {
   });
 });
 
+describe("options that are none, or misspelt, and what else JavaScript may give", () => {
+  /** @throws as the call does. */
+  const calls: [string, string, (replica: Awaited<ReturnType<typeof open>>) => Promise<unknown>][] = [
+    ...([["null", null], ["a number", 5], ["an array", []], ["a function", () => undefined]] as [string, never][]).flatMap(([what, none]): typeof calls => [
+      ["ready()", `${what} as its options`, (replica) => replica.ready(none)],
+      ["events()", `${what} as its options`, (replica) => replica.events(none).next()],
+      ["submit", `${what} as its options`, (replica) => replica.submit.keep("a", none)],
+      ["backup()", `${what} as its options`, (replica) => replica.backup("never", none)],
+    ]),
+    ["ready()", "timeout, which is not timeoutMs,", (replica) => replica.ready({ timeout: 5 } as object)],
+    ["events()", "form, which is not from,", (replica) => replica.events({ form: 1 } as object).next()],
+    ["backup()", "no options", (replica) => (replica.backup as (path: string) => Promise<unknown>)("never")],
+    ["backup(path, { by })", "nobody", (replica) => replica.backup("never", {} as never)],
+    ["backup(path, { by })", "an empty name", (replica) => replica.backup("never", { by: "" })],
+    ...[5, null, "", "a\0b"].map((path): (typeof calls)[number] => ["a backup is written to a new file", `${JSON.stringify(path)} as its path`, (replica) => replica.backup(path as string, { by: "ada" })]),
+    ["onRoleChange()", "a number as the listener", async (replica) => replica.onRoleChange(5 as never)],
+  ];
+
+  it.each(calls)("%s refuses %s and says so in its promise; nothing was done", async (call, _what, ask) => {
+    const replica = await open();
+    const before = replica.inspect().positions.end;
+    await expect(ask(replica)).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining(call) as string });
+    expect([replica.inspect().positions.end, replica.role]).toEqual([before, "active"]);
+  });
+});
+
 describe("a signal that is none", () => {
   it.each([["an object", {}], ["null", null], ["true", true], ["what only tells", { aborted: false }], ["what only listens", { aborted: false, addEventListener: () => undefined }]])("as %s is refused wherever one can be given, and the replica goes on", async (_what, given) => {
     const replica = await open();

@@ -2,6 +2,7 @@
  * The last applied entries, for those who follow the group's commands: resumable, bounded, never blocking the apply side. All but the newest are
  * kept as bytes and decoded again for who comes that late: hundreds of thousands of inputs as objects would keep the garbage collector busy.
  */
+import { checkCallOptions } from "../call-options.js";
 import { decodeEntry } from "../codec/entry-codec.js";
 import { LockstepError, invariant } from "../errors.js";
 import type { Limits } from "../limits.js";
@@ -24,6 +25,13 @@ interface Condensed extends Pick<AppliedEntry, "position" | "origin" | "now" | "
   /** Of its commands; "repeated" for a request that was answered before. */
   readonly outcomes: readonly (CommandOutcome | "repeated")[];
 }
+
+export interface EventOptions {
+  readonly from?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const optionNames: Readonly<Record<keyof EventOptions, true>> = { from: true, signal: true };
 
 export class EventLog implements EventSource {
   readonly #limits: Pick<Limits, "eventEntries" | "eventBytes">;
@@ -90,11 +98,17 @@ export class EventLog implements EventSource {
   }
 
   /**
-   * @param from Default: what is applied after this call.
-   * @returns Whose next() rejects with EVENTS_TRIMMED, at the start or when the reader falls behind; with INVALID_INPUT if there is no such position.
+   * Without `from`: what is applied after this call.
+   * @returns Whose next() rejects with EVENTS_TRIMMED, at the start or when the reader falls behind; with INVALID_INPUT if there is no such position, or other options are given.
    */
-  follow(from: number | undefined, signal: AbortSignal | undefined): EventReader {
-    return new EventReader(this, from === undefined ? this.#position + 1 : from, signal);
+  follow(options: EventOptions = {}): EventReader {
+    try {
+      checkCallOptions(options, optionNames, "events()");
+    } catch (error) {
+      return new EventReader({ eventsAt: () => { throw error; }, onChange: () => () => undefined }, 1, undefined);
+    }
+    const { from = this.#position + 1, signal } = options;
+    return new EventReader(this, from, signal);
   }
 
   eventsAt(position: number): Iterator<ReplicaEvent> | "ended" | undefined {

@@ -2,6 +2,8 @@
 import { resolve } from "node:path";
 import { recordCall, type OperationInput } from "../apply/operations.js";
 import type { SnapshotSource } from "../apply/types.js";
+import { described, checkCallOptions } from "../call-options.js";
+import { LockstepError } from "../errors.js";
 import type { CommandCall } from "../log/entry.js";
 import type { BackupOptions, BackupPlan, BackupResult } from "../replica-api.js";
 import type { BackupHeader } from "./backup-format.js";
@@ -22,8 +24,11 @@ export interface BackupParts {
   readonly capture: () => Captured;
 }
 
-export async function takeBackup({ slot, sliceBytes, wallMs, submit, capture }: BackupParts, file: string, { by }: BackupOptions): Promise<BackupResult> {
-  const path = resolve(file);
+export async function takeBackup({ slot, sliceBytes, wallMs, submit, capture }: BackupParts, file: string, options: BackupOptions): Promise<BackupResult> {
+  checkCallOptions(options, { by: true }, "backup()");
+  const { by } = options;
+  if (typeof by !== "string" || by === "") throw new LockstepError("INVALID_INPUT", `backup(path, { by }) is told who asks for it, for the group's record (user@host, say), not ${described(by)}`);
+  const path = pathOf(file);
   checkTarget(path);
   await roomFor(path);
   const record: OperationInput = { what: "backup", who: by, details: `to ${path}, by the replica of slot ${slot}`, atMs: wallMs() };
@@ -33,9 +38,14 @@ export async function takeBackup({ slot, sliceBytes, wallMs, submit, capture }: 
   return { path, position: header.point.position, hash: header.point.hash, ...written };
 }
 
+function pathOf(file: unknown): string {
+  if (typeof file !== "string" || file === "" || file.includes("\0")) throw new LockstepError("INVALID_INPUT", `a backup is written to a new file, whose path is a text, not ${typeof file === "string" ? JSON.stringify(file) : described(file)}`);
+  return resolve(file);
+}
+
 /** What takeBackup() would do. Changes nothing. */
 export async function planBackup({ capture }: Pick<BackupParts, "capture">, file: string): Promise<BackupPlan> {
-  const path = resolve(file);
+  const path = pathOf(file);
   checkTarget(path);
   const { header, source } = capture();
   return { path, position: header.point.position, aboutBytes: Math.ceil(source.aboutBytes()), freeBytes: await roomFor(path) };

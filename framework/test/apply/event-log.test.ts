@@ -38,7 +38,7 @@ async function oldestOf(log: EventLog, newest: number): Promise<number> {
   let [trimmed, held] = [0, newest];
   while (held - trimmed > 1) {
     const between = Math.floor((trimmed + held) / 2);
-    const reader = log.follow(between, undefined);
+    const reader = log.follow({ from: between });
     const isHeld = await reader.next().then(() => true, (error: unknown) => { expect(error).toMatchObject({ code: "EVENTS_TRIMMED" }); return false; });
     if (isHeld) held = between;
     else trimmed = between;
@@ -48,7 +48,7 @@ async function oldestOf(log: EventLog, newest: number): Promise<number> {
 
 async function read(log: EventLog, from: number, through: number): Promise<ReplicaEvent[]> {
   const seen: ReplicaEvent[] = [];
-  for await (const event of log.follow(from, undefined)) {
+  for await (const event of log.follow({ from })) {
     if (event.position > through) break;
     seen.push(event);
   }
@@ -59,7 +59,7 @@ describe("the log of events", () => {
   it("tells who comes late what it tells who follows closely", async () => {
     const log = new EventLog(plenty);
     const close: ReplicaEvent[] = [];
-    const following = (async () => { for await (const event of log.follow(1, undefined)) close.push(event); })();
+    const following = (async () => { for await (const event of log.follow({ from: 1 })) close.push(event); })();
     for (let position = 1; position <= count; position++) {
       append(log, position);
       await new Promise(setImmediate);
@@ -132,7 +132,7 @@ describe("the log of events", () => {
   it("tells without a position what comes after the call, whenever it is read", async () => {
     const log = new EventLog(plenty);
     append(log, 1);
-    const reader = log.follow(undefined, undefined);
+    const reader = log.follow();
     append(log, 2);
     append(log, 3);
     expect((await reader.next()).value).toMatchObject({ position: 2, index: 0 });
@@ -140,7 +140,7 @@ describe("the log of events", () => {
 
   it("ends by return() each next() that waits", async () => {
     const log = new EventLog(plenty);
-    const reader = log.follow(undefined, undefined);
+    const reader = log.follow();
     const waiting = [reader.next(), reader.next()];
     const over = { value: undefined, done: true };
     expect(await reader.return()).toEqual(over);
@@ -154,7 +154,7 @@ describe("the log of events", () => {
     const controller = new AbortController();
     const { signal } = controller;
     const listeners = (): number => getEventListeners(signal, "abort").length;
-    const reader = log.follow(1, signal);
+    const reader = log.follow({ from: 1, signal });
     const first = reader.next();
     append(log, 1);
     expect((await first).value).toMatchObject({ position: 1 });
@@ -165,12 +165,12 @@ describe("the log of events", () => {
     controller.abort();
     expect(await second).toEqual({ value: undefined, done: true });
     expect(listeners()).toBe(0);
-    expect((await log.follow(1, signal).next()).done).toBe(true);
+    expect((await log.follow({ from: 1, signal }).next()).done).toBe(true);
   });
 
   it("answers calls of next() in their order, and the first of them with what ends the log", async () => {
     const log = new EventLog(plenty);
-    const reader = log.follow(1, undefined);
+    const reader = log.follow({ from: 1 });
     const calls = Array.from({ length: 6 }, async () => reader.next().then(({ value, done }) => (done === true ? "over" : `${value.position}.${value.index}`), (error: unknown) => error));
     append(log, 1);
     append(log, 2);
@@ -182,7 +182,7 @@ describe("the log of events", () => {
   it.each([Number.NaN, 1.5, -1, 0, Number.POSITIVE_INFINITY, "1"])("refuses to begin at %s, which is no position", async (from) => {
     const log = new EventLog(plenty);
     append(log, 1);
-    const reader = log.follow(from as number, undefined);
+    const reader = log.follow({ from: from as number });
     const waiting = reader.next();
     log.close(undefined); // or one that waited would wait for ever
     await expect(waiting).rejects.toMatchObject({ code: "INVALID_INPUT", outcome: "none" });
