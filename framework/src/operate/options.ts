@@ -110,7 +110,12 @@ function restoreOptions(file: string, values: Values, dryRun: boolean): Options 
 
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options: definitions, strict: true, allowPositionals: true });
+    const parsed = parseArgs({ args: [...args], options: definitions, strict: true, allowPositionals: true, tokens: true });
+    const named = parsed.tokens.flatMap((token) => (token.kind === "option" ? [token.name] : []));
+    const twice = named.find((name, index) => named.indexOf(name) !== index);
+    // The last one would count: it may be another directory than was meant.
+    if (twice !== undefined) throw new OptionError(`--${twice} is given twice`);
+    return parsed;
   } catch (error) {
     throw new OptionError(error instanceof Error ? error.message : String(error));
   }

@@ -5,7 +5,7 @@
  * The state is written beside nothing first; one write then makes it the beginning of a log. Until then the store says that it is
  * unfinished, and nobody starts from it: it can only be restored into again.
  */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { newStart, type Ballot } from "../core/ballot.js";
 import { LockstepError, isLockstepError } from "../errors.js";
@@ -76,7 +76,9 @@ async function writeState(store: Store, file: string, { point }: BackupHeader): 
 }
 
 function refuseForeignFiles(directory: string): void {
-  if (existsSync(directory) && readdirSync(directory).some((name) => !isStoreFile(name) && !isLockFile(name))) throw used(directory);
+  if (!existsSync(directory)) return;
+  if (!statSync(directory).isDirectory()) throw new LockstepError("OPERATION_REFUSED", `${directory} is a file. Name a directory that is empty or missing.`);
+  if (readdirSync(directory).some((name) => !isStoreFile(name) && !isLockFile(name))) throw used(directory);
 }
 
 /** Looks when it has the directory for itself: nobody makes a store between the look and the first write. */

@@ -34,6 +34,7 @@ describe("the command line", () => {
     [["restore", "f", "--data", "d", "--group", "g", "--slot", "1", "--slots", "1", "--policy", "any"], "majority or corosync"],
     [["inspect", "--data", ""], "--data DIR is missing"],
     [["new-start", "--data", "d", "--yes", "--dry-run"], "not both"],
+    [["new-start", "--data", "d", "--yes", "--data", "e"], "--data is given twice"],
     [["status", "--nonsense"], "nonsense"],
   ])("is refused with a reason: %j", (args, reason) => {
     expect(() => parseOptions(args)).toThrow(OptionError);

@@ -170,6 +170,8 @@ describe("restoring", () => {
     mkdirSync(bed.path("2"));
     writeFileSync(bed.path("2", "notes"), "another's");
     await expect(restoreInto(2)).rejects.toMatchObject({ code: "OPERATION_REFUSED" });
+    writeFileSync(bed.path("3"), "a file");
+    await expect(restoreInto(3)).rejects.toMatchObject({ code: "OPERATION_REFUSED", message: expect.stringContaining("is a file") as string });
     expect(readdirSync(bed.path("2"))).toEqual(["notes"]);
     expect((await inspectStore(bed.path("1"))).log?.entries).toBe(1);
   });
