@@ -23,7 +23,7 @@ export const errorRegistry = {
   UNKNOWN_COMMAND: { outcome: "none", when: "The log holds a command that this machine does not declare." },
   REQUEST_ID_REUSED: { outcome: "none", when: "The request id was answered before, for another command." },
   INVALID_INPUT: { outcome: "none", when: "The input failed the command's schema, or cannot be encoded." },
-  COMMAND_TOO_LARGE: { outcome: "none", when: "The encoded command exceeds limits.commandBytes." },
+  COMMAND_TOO_LARGE: { outcome: "none", when: "The encoded command exceeds limits.commandBytes, or all of limits.queueBytes." },
   QUEUE_FULL: { outcome: "none", when: "limits.queueBytes or limits.pendingSubmissions is reached; try again later." },
   NOT_PRIMARY: { outcome: "none", when: "This replica is not in a primary view: it has no quorum." },
   NOT_READY: { outcome: "none", when: "This replica is still joining or synchronising." },

@@ -112,6 +112,7 @@ export class Submissions {
   #refusal(bytes: number): LockstepError | undefined {
     const { queueBytes, pendingSubmissions, commandBytes } = this.#limits;
     if (bytes > commandBytes) return new LockstepError("COMMAND_TOO_LARGE", `the command is ${bytes} bytes long, limits.commandBytes is ${commandBytes}`);
+    if (bytes > queueBytes) return new LockstepError("COMMAND_TOO_LARGE", `the command is ${bytes} bytes long, limits.queueBytes is ${queueBytes}: it would never have room`);
     if (this.bytes + bytes > queueBytes) return new LockstepError("QUEUE_FULL", `limits.queueBytes: ${this.bytes} of ${queueBytes} bytes are waiting; try again later`);
     if (this.commands >= pendingSubmissions) return new LockstepError("QUEUE_FULL", `limits.pendingSubmissions: ${pendingSubmissions} commands are waiting; try again later`);
     return undefined;

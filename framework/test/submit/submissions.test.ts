@@ -36,6 +36,13 @@ describe("submissions", () => {
     expect([submissions.commands, submissions.bytes]).toEqual([1, 1]);
   });
 
+  it("refuse what would never have room in the queue as too large, and not as to be tried again", async () => {
+    const { submissions } = make({ commandBytes: 100, queueBytes: 50 });
+    expect(await ending(submissions.submit(bytes(51), undefined, soon))).toBe("COMMAND_TOO_LARGE");
+    void submissions.submit(bytes(50), undefined, soon);
+    expect(await ending(submissions.submit(bytes(1), undefined, soon))).toBe("QUEUE_FULL");
+  });
+
   it("count reads until they are confirmed: what waits, what is sent, and what waits again", async () => {
     const { submissions } = make({ pendingSubmissions: 2 });
     const first = ending(submissions.barrier(soon));
