@@ -88,7 +88,7 @@ export const synchronising: readonly Mutation[] = [
     id: "comes-back-as-the-same-incarnation",
     rule: "A replica that comes back to a group that it lost is a new incarnation.",
     section: "Losing and regaining the group",
-    edits: [{ file: "group-connection.ts", find: "incarnation: parts.newIncarnation(),", replace: "incarnation: this.#lastCore?.config.incarnation ?? parts.newIncarnation()," }],
+    edits: [{ file: "group-connection.ts", find: "const incarnation = parts.newIncarnation();", replace: "const incarnation = this.#lastCore?.config.incarnation ?? parts.newIncarnation();" }],
     caught: byReplicaHistories,
   },
 ];
