@@ -1,14 +1,11 @@
 /** Cluster time in whole replicas whose clocks the test sets: what a lease can rely on. */
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import type { Clock } from "../src/apply/cluster-clock.js";
 import { createReplica } from "../src/create-replica.js";
 import { defineMachine } from "../src/machine/define-machine.js";
 import { MemoryNetwork, memory } from "../src/transport/memory/index.js";
 import { eventually } from "./support/eventually.js";
 import { quickLimits } from "./support/test-group.js";
-
-/** Everything here takes milliseconds; a machine that is busy with other things may need longer. */
-vi.setConfig({ testTimeout: 60_000 });
 
 const machine = defineMachine({
   name: "clock",

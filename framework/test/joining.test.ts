@@ -70,7 +70,7 @@ async function expectAlike(replicas: readonly TestReplica[], done: ReadonlyMap<s
 
 const given = (replica: TestReplica): number => replica.inspect().totals.transferBytesGiven;
 
-describe.each(["memory", "disk"] as const)("members that join, with durability %s", { timeout: 60_000 }, (durability) => {
+describe.each(["memory", "disk"] as const)("members that join, with durability %s", (durability) => {
   it("get the state both at once, while the others work on", async () => {
     const { members, done } = await membersOfFive(3, durability);
     const joiners = await Promise.all([start(4, durability), start(5, durability)]);

@@ -53,7 +53,7 @@ async function startTwo(limits: readonly [Partial<Limits>, Partial<Limits>], dur
   return [first, second] as const;
 }
 
-describe("a joiner", { timeout: 30_000 }, () => {
+describe("a joiner", () => {
   it.each([
     ["an object outside of Tables", "keep", {}],
     ["a value of a Table", "append", {}],
@@ -69,7 +69,7 @@ describe("a joiner", { timeout: 30_000 }, () => {
   });
 });
 
-describe.each(["memory", "disk"] as const)("replicas with different limits, and durability %s", { timeout: 30_000 }, (durability) => {
+describe.each(["memory", "disk"] as const)("replicas with different limits, and durability %s", (durability) => {
   it("take the largest command that any of them may send, and catch up with it", async () => {
     const [large, small] = await startTwo([{ commandBytes: 16 * mebibyte }, {}], durability);
     const text = "x".repeat(16 * mebibyte - 100);

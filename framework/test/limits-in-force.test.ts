@@ -1,10 +1,8 @@
 /** Limits that hold where a call says nothing: how long an answer may take, and how many events are kept. */
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import type { ReplicaEvent } from "../src/replica-api.js";
 import { eventually } from "./support/eventually.js";
 import { TestGroup, type TestReplica } from "./support/test-group.js";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let group: TestGroup;
 

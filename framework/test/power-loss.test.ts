@@ -97,7 +97,7 @@ async function checkBoundary(failsAt: number, lastIsThere: boolean): Promise<voi
 }
 
 describe("a loss of power everywhere", () => {
-  it("at any write of any disk loses nothing that was acknowledged, and does nothing twice", { timeout: 60_000 }, async () => {
+  it("at any write of any disk loses nothing that was acknowledged, and does nothing twice", async () => {
     const whole = new Supply(Number.POSITIVE_INFINITY, false);
     expect(await workUntilFailure(whole)).toBe(commands);
     expect(whole.writes, "snapshots and log are written").toBeGreaterThan(3 * commands);

@@ -19,9 +19,6 @@ import type { GroupListener, GroupTransport, RingId, VoteInfo } from "../src/tra
 import { eventually } from "./support/eventually.js";
 import { counters, quickLimits, renewable, TestGroup, type TestOptions, type TestReplica } from "./support/test-group.js";
 
-/** Everything here takes milliseconds; a machine that is busy with other things may need longer. */
-vi.setConfig({ testTimeout: 60_000 });
-
 let group: TestGroup;
 
 afterEach(async () => { await group.stop(); });

@@ -1,12 +1,10 @@
 /** What JavaScript may give to a replica, whatever the types say: refused in the promise, with nothing else disturbed. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { createReplica } from "../src/create-replica.js";
 import { defineMachine } from "../src/machine/define-machine.js";
 import type { QueryOptions, SubmitOptions } from "../src/replica-api.js";
 import { memory } from "../src/transport/memory/index.js";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const stops: (() => Promise<void>)[] = [];
 

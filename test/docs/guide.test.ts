@@ -144,7 +144,7 @@ describe("the guide", () => {
     expect(await replica.query.left("lamp")).toBe(1);
   });
 
-  it("simulates a machine, and finds the one that is careless", { timeout: 60_000 }, async () => {
+  it("simulates a machine, and finds the one that is careless", async () => {
     const summary = await simulate(stock, {
       commands: {
         receive: (random) => ({ sku: random.pick(["lamp", "chair"]) ?? "lamp", count: random.between(1, 9) }),
@@ -168,7 +168,7 @@ describe("the guide", () => {
     await expect(simulate(careless, { commands: { touch: () => undefined } })).rejects.toThrow("is a handler not deterministic?");
   });
 
-  it("simulates machines that a function makes, and finds what they forget", { timeout: 60_000 }, async () => {
+  it("simulates machines that a function makes, and finds what they forget", async () => {
     const makeForgetful = () => {
       const firstAt = new Map<string, number>();
       return defineMachine({

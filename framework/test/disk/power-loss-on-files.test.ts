@@ -100,5 +100,5 @@ describe("a store on real files", () => {
       const path = join(disk, "replicas", "store", name);
       if (name !== "data.mdb-lock") expect(model.seen(path)?.equals(readFileSync(path)), name).toBe(true);
     }
-  }, 120_000);
+  });
 });

@@ -111,5 +111,5 @@ describe("the lock of a directory", () => {
     const lock = await DirectoryLock.take(directory);
     expect(sockets()).toHaveLength(1);
     await lock.release();
-  }, 60_000);
+  });
 });

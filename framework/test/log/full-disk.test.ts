@@ -91,7 +91,7 @@ describe.each(Object.entries(beds))("a store, when %s,", (_name, { launcher, mak
     const failed = { code: "STORE_FAILED", message: expect.stringMatching(/takes nothing: .* KiB free\). Make room/) as string };
     expect(said).toEqual([failed, failed, ["found", true], ["a promise without entries", expect.anything()], ["after room was made", true, 5, 0]]);
     expect(child.exitCode).toBe(0);
-  }, 60_000);
+  });
 });
 
 /** Others have taken all room before, so that a write has not even a part of it. */
@@ -130,7 +130,7 @@ describe.runIf(full !== undefined)("a store of large entries, when others have f
     for await (const line of linesOf(child)) said.push(JSON.parse(line));
     await ended(child);
     expect({ said, code: child.exitCode }).toEqual({ said: ["STORE_FAILED", "STORE_FAILED", "STORE_FAILED", "it was taken"], code: 0 });
-  }, 60_000);
+  });
 });
 
 describe.runIf(full !== undefined)("a store on a file system without a size,", () => {
@@ -148,5 +148,5 @@ describe.runIf(full !== undefined)("a store on a file system without a size,", (
     for await (const line of linesOf(child)) said.push(line);
     await ended(child);
     expect({ said, code: child.exitCode }).toEqual({ said: ["it was taken"], code: 0 });
-  }, 60_000);
+  });
 });

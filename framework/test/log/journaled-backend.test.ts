@@ -232,7 +232,7 @@ describe("a store with a journal", () => {
         compare(store, model, gone, random, `after a restart at turn ${turn}`);
       }
     }
-  }, 60_000);
+  });
 
   it("goes on in the halves of its journal by turns, for longer than both are", async () => {
     const store = await open();
@@ -260,7 +260,7 @@ describe("a store with a journal", () => {
       writeFileSync(journalOf(copy), torn(journal, before, last, written));
       expect(await foundIn(copy), what).toEqual(after[2]);
     }
-  }, 60_000);
+  });
 
   it.each([undefined, "used"] as const)("is refused when anything in its journal was damaged, in the last commit too, whether that is all there or torn: journal %s", async (used) => {
     const { copy, journal, before, last } = await threeCommits(used);
@@ -285,7 +285,7 @@ describe("a store with a journal", () => {
     }
     refused("where no record is", flip(journal, journal.byteLength - 1, 0));
     expect(await foundIn(copy)).toBe("STORE_DAMAGED");
-  }, 60_000);
+  });
 
   it("is refused when a commit lacks a part, and a later one is there or was begun", async () => {
     const { copy, journal, before, last } = await threeCommits();

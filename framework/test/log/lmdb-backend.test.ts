@@ -163,5 +163,5 @@ describe("a store on LMDB", () => {
     writeFileSync(file, "not a database");
     expect(await outcome()).toBe("STORE_DAMAGED");
     expect(existsSync(file)).toBe(true);
-  }, 60_000);
+  });
 });

@@ -216,7 +216,7 @@ describe("a database", () => {
     await ended(child);
     if (last !== "all") wrong.push(`crashed: ${taken.get(last.slice("opens ".length))}`);
     expect(wrong).toEqual([]);
-  }, 60_000);
+  });
 
   it.each(oneByOne)("with %s is refused, and it says what is wrong", async (_name, damage, says) => {
     const file = await fill();

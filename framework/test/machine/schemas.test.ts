@@ -50,7 +50,7 @@ const libraries = {
   arktype: type({ owner: "string.trim", amount: "string.integer.parse" }),
 } satisfies Record<string, StandardSchemaV1<Written, Deposit>>;
 
-describe.each(Object.entries(libraries))("a schema of %s", { timeout: 60_000 }, (vendor, schema: StandardSchemaV1<Written, Deposit>) => {
+describe.each(Object.entries(libraries))("a schema of %s", (vendor, schema: StandardSchemaV1<Written, Deposit>) => {
   it("is its own library's", () => {
     expect(schema["~standard"]).toMatchObject({ version: 1, vendor });
   });
@@ -88,7 +88,7 @@ const waiting = {
   valibot: v.objectAsync({ owner: v.pipeAsync(v.string(), v.checkAsync(async (owner) => Promise.resolve(owner !== "nobody"), "no such owner")), amount: v.pipe(v.string(), v.transform(Number)) }),
 } satisfies Record<string, StandardSchemaV1<Written, Deposit>>;
 
-describe.each(Object.entries(waiting))("a schema of %s that must wait", { timeout: 60_000 }, (_vendor, schema: StandardSchemaV1<Written, Deposit>) => {
+describe.each(Object.entries(waiting))("a schema of %s that must wait", (_vendor, schema: StandardSchemaV1<Written, Deposit>) => {
   it("is waited for before the command is sent", async () => {
     const replica = await openBank(schema);
     expect(await replica.submit.deposit({ owner: "ada", amount: "1" })).toBe(1);

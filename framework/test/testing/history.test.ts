@@ -11,7 +11,7 @@ function run(seed: number, trace?: (line: string) => void): Promise<HistoryResul
 }
 
 describe("whole replicas, in hostile histories", () => {
-  it("keep the protocol's invariants and their clients' answers, and come to rest when the faults stop", { timeout: 120_000 }, async () => {
+  it("keep the protocol's invariants and their clients' answers, and come to rest when the faults stop", async () => {
     const results: HistoryResult[] = [];
     for (let seed = firstSeed; seed < firstSeed + seedsOfATestRun; seed++) {
       results.push(await run(seed).catch((error: unknown) => { throw new Error(`seed ${seed}: ${String(error)} (LOCKSTEP_SEED=${seed} begins with it)`, { cause: error }); }));

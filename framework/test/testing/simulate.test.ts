@@ -32,7 +32,7 @@ async function failureOf(run: Promise<unknown>): Promise<SimulationFailure> {
 }
 
 // Machines in tests are busy at times.
-describe("simulate", { timeout: 60_000 }, () => {
+describe("simulate", () => {
   it("finds nothing wrong with a deterministic machine, which snapshots and view changes have happened to", async () => {
     const summary = await simulate(machineOf((text) => text), { commands, queries: { size: () => [] }, histories: 60 });
     expect(summary.histories).toBe(60);

@@ -90,7 +90,7 @@ it("nobody is told anything impossible, messages come once and in their sender's
     expectSurvivorsAgree(play);
     expectNothingLost(play);
   }), { numRuns: 1000 });
-}, 60_000);
+});
 
 const textsOf = (events: readonly MemberEvent[]): string[] => events.filter((event) => event.kind === "message").map((event) => event.text);
 

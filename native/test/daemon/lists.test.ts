@@ -2,11 +2,9 @@
  * libcpg asks for the members of groups one by one, and waits for each without looking after its connection: when the daemon goes away
  * in between, that call never returns.
  */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { Client } from "../support/client.js";
 import { useDaemon } from "../support/use-daemon.js";
-
-vi.setConfig({ testTimeout: 40_000 });
 
 const fixture = useDaemon();
 

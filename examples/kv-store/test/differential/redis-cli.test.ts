@@ -24,7 +24,7 @@ async function redisCli(replica: number, args: readonly string[], input?: string
   return output;
 }
 
-describe("redis-cli", { timeout: 60_000 }, () => {
+describe("redis-cli", () => {
   it("sets on one replica and gets on another", async () => {
     expect(await redisCli(0, ["set", "x", "1"])).toBe("OK\n");
     expect(await redisCli(2, ["get", "x"])).toBe("1\n");

@@ -142,7 +142,7 @@ async function empty(client: RespClient): Promise<void> {
   if (keys.length > 0) await client.call("DEL", ...keys);
 }
 
-describe("replies are those of redis-server", { timeout: 120_000 }, () => {
+describe("replies are those of redis-server", () => {
   it("to any commands, in RESP2, pipelined", async () => {
     await fc.assert(fc.asyncProperty(fc.array(anyCommand, { minLength: 1, maxLength: 25 }), (requests) => compare(requests, "2")), { numRuns: 250 });
   });

@@ -24,7 +24,7 @@ afterAll(async () => {
 const ports = (): readonly number[] => group.servers.map((server) => server.port);
 const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
 
-describe.each([2, 3] as const)("ioredis with RESP%i", { timeout: 60_000 }, (protocol) => {
+describe.each([2, 3] as const)("ioredis with RESP%i", (protocol) => {
   async function connect(replica: number): Promise<Redis> {
     const client = new Redis({ host: "127.0.0.1", port: ports()[replica] ?? 0, protocol, lazyConnect: true, connectionName: `test-${replica}` });
     open.push({ close: () => client.disconnect() });
@@ -100,7 +100,7 @@ describe.each([2, 3] as const)("ioredis with RESP%i", { timeout: 60_000 }, (prot
   });
 });
 
-describe.each([2, 3] as const)("node-redis with RESP%i", { timeout: 60_000 }, (protocol) => {
+describe.each([2, 3] as const)("node-redis with RESP%i", (protocol) => {
   async function connect(replica: number) {
     const client = createClient({ socket: { host: "127.0.0.1", port: ports()[replica] ?? 0 }, RESP: protocol });
     client.on("error", () => undefined);

@@ -25,7 +25,7 @@ async function connect(group: EmbeddedGroup, replica = 0): Promise<RespClient> {
 
 const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 
-describe.each(["linearizable", "sequential"] as const)("a connection with %s reads", { timeout: 60_000 }, (reads) => {
+describe.each(["linearizable", "sequential"] as const)("a connection with %s reads", (reads) => {
   it("runs pipelined commands as if one after the other", async () => {
     const client = await connect(await start({}, reads));
     const requests = Array.from({ length: 300 }, (_, i) => [["SET", "k", String(i)], ["GET", "k"], ["ECHO", `e${i}`], ["INCR", "k"], ["GET", "k"], ["EXISTS", "k"]]).flat();
@@ -34,7 +34,7 @@ describe.each(["linearizable", "sequential"] as const)("a connection with %s rea
   });
 });
 
-describe.each(["linearizable", "sequential"] as const)("a pipeline that comes at once, with %s reads", { timeout: 60_000 }, (reads) => {
+describe.each(["linearizable", "sequential"] as const)("a pipeline that comes at once, with %s reads", (reads) => {
   const many = defaultServerLimits.pipelinedCommands * 5;
   /** The first that is not the reply to INCR after INCR; -1 if all are. */
   const firstWrong = (replies: readonly string[]): number => replies.findIndex((reply, i) => reply !== `:${i + 1}\r\n`);
@@ -55,7 +55,7 @@ describe.each(["linearizable", "sequential"] as const)("a pipeline that comes at
   });
 });
 
-describe.each(["linearizable", "sequential"] as const)("a pipeline of looks at all keys, with %s reads", { timeout: 60_000 }, (reads) => {
+describe.each(["linearizable", "sequential"] as const)("a pipeline of looks at all keys, with %s reads", (reads) => {
   const looks = 100;
 
   it.each([["", []], [" and a write behind them", [["SET", "k", "1"]]]])("holds up no other client until its end%s", async (_what, last) => {
@@ -76,7 +76,7 @@ describe.each(["linearizable", "sequential"] as const)("a pipeline of looks at a
   });
 });
 
-describe("a connection", { timeout: 60_000 }, () => {
+describe("a connection", () => {
   it("takes inline commands", async () => {
     const client = await connect(await start());
     client.write('SET "a b" "\\x00\\xff"\r\nGET "a b"\r\n');
@@ -254,7 +254,7 @@ describe("a connection", { timeout: 60_000 }, () => {
   });
 });
 
-describe("SCAN", { timeout: 60_000 }, () => {
+describe("SCAN", () => {
   it("refuses a cursor that this replica did not give, and takes one twice", async () => {
     const group = await start();
     const client = await connect(group);

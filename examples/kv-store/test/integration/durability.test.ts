@@ -69,7 +69,7 @@ async function contents(directory: string): Promise<ReadonlyMap<string, string>>
 
 const storeOf = (replica: number): string => join(data, `replica-${replica}`);
 
-describe("the data", { timeout: 120_000 }, () => {
+describe("the data", () => {
   it("is there again after Ctrl-C, for every replica", async () => {
     const first = start();
     const [one] = await connect(first);
@@ -139,7 +139,7 @@ describe("the data", { timeout: 120_000 }, () => {
   });
 });
 
-describe("a directory", { timeout: 120_000 }, () => {
+describe("a directory", () => {
   it("that a running program uses is refused, and the one that runs goes on", async () => {
     const running = start();
     const [first] = await connect(running);

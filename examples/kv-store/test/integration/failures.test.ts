@@ -26,7 +26,7 @@ afterEach(async () => {
   await group.close();
 });
 
-describe("a replica that is cut off", { timeout: 60_000 }, () => {
+describe("a replica that is cut off", () => {
   it("refuses writes and reads at once with CLUSTERDOWN, and still answers PING, HELLO and INFO", async () => {
     await start();
     await call(1, "SET", "x", "1");
@@ -97,7 +97,7 @@ function renewable(network: MemoryNetwork, nodeId: number): GroupTransport {
   };
 }
 
-describe.each(["linearizable", "sequential"] as const)("a replica that has lost the way to its group, with %s reads", { timeout: 60_000 }, (reads) => {
+describe.each(["linearizable", "sequential"] as const)("a replica that has lost the way to its group, with %s reads", (reads) => {
   let late: KvServer;
   let client: RespClient;
 
@@ -139,7 +139,7 @@ describe.each(["linearizable", "sequential"] as const)("a replica that has lost 
   });
 });
 
-describe("a group", { timeout: 60_000 }, () => {
+describe("a group", () => {
   it("goes on when one replica stops", async () => {
     await start();
     await call(1, "SET", "x", "1");

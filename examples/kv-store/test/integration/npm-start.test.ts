@@ -30,7 +30,7 @@ async function stop({ signal, ended }: NpmRun): Promise<void> {
   expect([0, 130, "SIGINT"]).toContain(await ended);
 }
 
-it("npm start serves ioredis and node-redis on every replica, stops at Ctrl-C, and has the data when it is started again", { timeout: 120_000 }, async () => {
+it("npm start serves ioredis and node-redis on every replica, stops at Ctrl-C, and has the data when it is started again", async () => {
   const first = npmStart("--port", "0", "--data", directory);
   const ports = await serving(first);
   expect(ports).toHaveLength(3);

@@ -148,7 +148,7 @@ describe("the program lockstep", () => {
     }
     console.log(`backups whose replica was killed: ${JSON.stringify(seen)}`);
     expect(seen.none).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   it("says what is wrong with its command line, and with files that are none of its", async () => {
     expect(await lockstep("backup")).toMatchObject({ code: 2, out: "", err: "lockstep: --data DIR is missing\nSee lockstep --help.\n" });

@@ -10,7 +10,7 @@ import { RespClient } from "../support/resp-client.js";
 
 afterEach(killAll);
 
-describe("the program", { timeout: 60_000 }, () => {
+describe("the program", () => {
   it.each(["SIGINT", "SIGTERM"] as const)("says what runs and what to type, serves it, and stops cleanly on %s", async (signal) => {
     const { child, output, ended } = run("--memory", "--port", "0");
     await eventually("it says that it runs", () => output.out.includes("Ctrl-C"), 30_000);

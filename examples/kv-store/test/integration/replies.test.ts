@@ -19,7 +19,7 @@ afterAll(async () => {
   await group.close();
 });
 
-describe("a server", { timeout: 60_000 }, () => {
+describe("a server", () => {
   it("answers as redis-server does, results and errors", async () => {
     const replies = await client.pipeline(knownReplies.map(([request]) => request.split(" ")));
     expect(knownReplies.map(([request], i) => [request, replies[i]])).toEqual(knownReplies);

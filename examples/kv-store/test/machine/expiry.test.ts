@@ -99,7 +99,7 @@ async function run(replica: KvReplica, model: Model, clock: ManualClock, one: St
   }
 }
 
-describe("the machine", { timeout: 60_000 }, () => {
+describe("the machine", () => {
   it("keeps and ends keys as the model does, to the millisecond", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {

@@ -27,7 +27,7 @@ const holders = async (lock: string): Promise<number> => (await group.call(1, "G
 const waiters = async (lock: string): Promise<number> => (await group.call(1, "GET", `/v1/locks/${lock}`)).body.lock.waiters.length as number;
 const file = (name: string): string => join(directory, name);
 
-describe("lockstep-lock run", { timeout: 60_000 }, () => {
+describe("lockstep-lock run", () => {
   it("holds the lock around the command, gives it the token, and ends with its exit code", async () => {
     const first = await finished(command("run", "x", [], ["sh", "-c", "echo $LOCKSTEP_LOCK_NAME $LOCKSTEP_LOCK_TOKEN; exit 3"]));
     expect(first).toMatchObject({ code: 3, out: "x 1\n", err: "" });
@@ -126,7 +126,7 @@ describe("lockstep-lock run", { timeout: 60_000 }, () => {
   });
 });
 
-describe("lockstep-lock ls, show and elect", { timeout: 60_000 }, () => {
+describe("lockstep-lock ls, show and elect", () => {
   it("show what is held, and who waits, and who leads", async () => {
     expect((await finished(run(["ls", "--endpoints", group.url(1)]))).out).toBe("Nobody holds or awaits any lock there.\n");
     const leader = command("elect", "lead", ["--value", "host-a"], ["sleep", "60"]);

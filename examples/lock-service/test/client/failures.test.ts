@@ -40,7 +40,7 @@ const anAnswerIsHeld = (): Promise<true> => eventually("an answer is held", () =
 /** Of text that every answer has. */
 const everything = "";
 
-describe("when an answer is lost, a client", { timeout: 60_000 }, () => {
+describe("when an answer is lost, a client", () => {
   it("believes its session to be as old as the first attempt to open it", async () => {
     way.holding = everything;
     const [ttlMs, attemptMs] = [3000, 1000];
@@ -53,7 +53,7 @@ describe("when an answer is lost, a client", { timeout: 60_000 }, () => {
   });
 
   // Shorter than calls hang: it is noticed otherwise.
-  it("gets the same grant through another replica", { timeout: 20_000 }, async () => {
+  it("gets the same grant through another replica", async () => {
     const client = onWay({ ttlMs: 3000 });
     const first = await client.acquire("w");
     way.holding = everything;
@@ -65,7 +65,7 @@ describe("when an answer is lost, a client", { timeout: 60_000 }, () => {
     expect([grant.token, first.held]).toEqual([first.token + 1, true]);
   });
 
-  it("keeps its place in the queue, and is granted the lock through another replica", { timeout: 20_000 }, async () => {
+  it("keeps its place in the queue, and is granted the lock through another replica", async () => {
     const holder = await elsewhere().acquire("x");
     const waiter = onWay({ ttlMs: 3000 });
     const granted = waiter.acquire("x");
@@ -129,7 +129,7 @@ describe("when an answer is lost, a client", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a request that was given up", { timeout: 60_000 }, () => {
+describe("a request that was given up", () => {
   it("leaves its queue, when nobody could be asked any more, as soon as somebody can", async () => {
     const holder = await elsewhere().acquire("x");
     const given = clientOf([1, 2, 3].map((replica) => group.url(replica)), { patienceMs: 100 }).acquire("x");
@@ -204,7 +204,7 @@ describe("a request that was given up", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a lock that is taken by an operator", { timeout: 60_000 }, () => {
+describe("a lock that is taken by an operator", () => {
   it("is known to be lost even if that is heard before the grant", async () => {
     const client = onWay();
     const heard = await client.acquire("heard");
@@ -244,7 +244,7 @@ describe("a lock that is taken by an operator", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a client", { timeout: 60_000 }, () => {
+describe("a client", () => {
   it("hears all events once and in their order, through another replica when one is gone", async () => {
     const stop = new AbortController();
     const heard: LockEvent[] = [];

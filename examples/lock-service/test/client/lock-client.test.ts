@@ -24,7 +24,7 @@ function clientAt(replica: number, options: Partial<LockClientOptions> = {}): Lo
 const waiting = (name: string, count: number): Promise<true> => eventually(`${count} wait for ${name}`, async () => (await group.call(3, "GET", `/v1/locks/${name}`)).body.lock.waiters.length === count);
 const never = new Promise<never>(() => undefined);
 
-describe("withLock", { timeout: 60_000 }, () => {
+describe("withLock", () => {
   it("lets one in after the other, each with a higher token, through whichever replica", async () => {
     const tokens: number[] = [];
     let inside = 0;
@@ -89,7 +89,7 @@ describe("withLock", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a grant", { timeout: 60_000 }, () => {
+describe("a grant", () => {
   it("is converted under a new token, hears of those who wait, and shows its value", async () => {
     const [a, b] = [clientAt(1), clientAt(2)];
     const grant = await a.acquire("x", { mode: "PW", value: "a" });
@@ -134,7 +134,7 @@ describe("a grant", { timeout: 60_000 }, () => {
   });
 });
 
-describe("when replicas fail, a client", { timeout: 60_000 }, () => {
+describe("when replicas fail, a client", () => {
   it("goes on at another one, in the same session and in the same place of the queue", async () => {
     const a = clientAt(1);
     const holder = await clientAt(2).acquire("x");
@@ -159,7 +159,7 @@ describe("when replicas fail, a client", { timeout: 60_000 }, () => {
   });
 });
 
-describe("an election", { timeout: 60_000 }, () => {
+describe("an election", () => {
   it("has one leader, whom observers see, until it resigns", async () => {
     const [a, b, c] = [clientAt(1), clientAt(2), clientAt(3)];
     const stop = new AbortController();

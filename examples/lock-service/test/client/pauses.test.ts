@@ -23,7 +23,7 @@ afterEach(async () => {
   await group.close();
 });
 
-describe("a client that was stopped past its lease", { timeout: 60_000 }, () => {
+describe("a client that was stopped past its lease", () => {
   it("looks at a signal that is aborted, whatever runs first when it wakes up, and goes on in a new session", async () => {
     const exited = once(child, "exit");
     const lines = createInterface({ input: child.stdout ?? expect.fail("no output") })[Symbol.asyncIterator]();

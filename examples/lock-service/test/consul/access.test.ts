@@ -22,7 +22,7 @@ afterAll(() => consul.close());
 const as = (name: string): { headers: Record<string, string> } => ({ headers: { "x-consul-token": `${name}-token` } });
 const denied = { status: 403, text: "Permission denied" };
 
-describe("a token", { timeout: 30_000 }, () => {
+describe("a token", () => {
   it("is taken from the query, Consul's header, or as a bearer; without one, or with another, nothing is done", async () => {
     expect(await consul.call(1, "PUT", "/v1/kv/team/a?token=team-token", "v")).toMatchObject({ status: 200 });
     expect(await consul.call(1, "PUT", "/v1/kv/team/a", "v", as("team"))).toMatchObject({ status: 200 });

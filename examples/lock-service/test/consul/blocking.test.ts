@@ -21,7 +21,7 @@ async function settle(replica: number): Promise<void> {
   for (let i = 0; i < 3; i++) await consul.ok(replica, "GET", "/v1/session/list");
 }
 
-describe("a blocking query", { timeout: 60_000 }, () => {
+describe("a blocking query", () => {
   it("for a key ends with its change, through whichever replica, and not with another key's", async () => {
     await consul.ok(1, "PUT", "/v1/kv/watched", "one");
     const index = indexOf(await consul.call(1, "GET", "/v1/kv/watched"));

@@ -9,7 +9,7 @@ afterAll(() => consul.close());
 
 const indexOf = (headers: Readonly<Record<string, string>>): number => Number(headers["x-consul-index"]);
 
-describe("a key", { timeout: 30_000 }, () => {
+describe("a key", () => {
   it("that is not there is 404 without a body, and has an index to wait with all the same", async () => {
     const { status, headers, text } = await consul.call(1, "GET", "/v1/kv/absent");
     expect({ status, text }).toEqual({ status: 404, text: "" });
@@ -94,7 +94,7 @@ describe("a key", { timeout: 30_000 }, () => {
   });
 });
 
-describe("check-and-set", { timeout: 30_000 }, () => {
+describe("check-and-set", () => {
   it("with index 0 creates only; with another one writes only what has not changed since", async () => {
     const put = (query: string, value: string): Promise<string> => consul.ok(1, "PUT", `/v1/kv/cas${query}`, value);
     expect(await put("?cas=7", "early")).toBe("false");
@@ -134,7 +134,7 @@ describe("check-and-set", { timeout: 30_000 }, () => {
   });
 });
 
-describe("keys under a prefix", { timeout: 30_000 }, () => {
+describe("keys under a prefix", () => {
   it("are listed with ?recurse and ?keys, up to a separator if there is one", async () => {
     for (const key of ["web/bar", "web/foo", "web/subdir/one", "web/subdir/two", "webby"]) await consul.ok(1, "PUT", `/v1/kv/${key}`, key);
     const all = JSON.parse(await consul.ok(2, "GET", "/v1/kv/web?recurse")) as { Key: string; Value: string }[];
@@ -169,7 +169,7 @@ describe("keys under a prefix", { timeout: 30_000 }, () => {
   });
 });
 
-describe("any call", { timeout: 30_000 }, () => {
+describe("any call", () => {
   it("may be made pretty", async () => {
     await consul.ok(1, "PUT", "/v1/kv/pretty", "v");
     expect(await consul.ok(1, "PUT", "/v1/kv/pretty?pretty", "v")).toBe("true\n");

@@ -47,7 +47,7 @@ class Observer {
   }
 }
 
-describe("a lock between processes", { timeout: 60_000 }, () => {
+describe("a lock between processes", () => {
   it("is had by the next one when its holder is killed: not before the session has expired and the lock delay is over, and soon after", async () => {
     const first = start({ key: "leader" });
     const { session: firstSession } = await first.until("acquired");
@@ -149,7 +149,7 @@ class Semaphore {
   }
 }
 
-describe("a semaphore made of keys", { timeout: 60_000 }, () => {
+describe("a semaphore made of keys", () => {
   it("is never had by more than its limit, and a holder that dies makes room", async () => {
     const limit = 2;
     const dying = new Semaphore(1, "sem", limit, await consul.session(1, { TTL: "600ms", LockDelay: "0s", Behavior: "delete" }));

@@ -32,7 +32,7 @@ interface Key {
 
 const get = async (replica: number, key: string): Promise<Key | undefined> => (await client(replica).kv.get(key)) ?? undefined;
 
-describe("the npm client", { timeout: 60_000 }, () => {
+describe("the npm client", () => {
   it("writes, reads, lists and deletes keys", async () => {
     expect(await client(1).kv.set("npm/a/b", "ünïcode")).toBe(true);
     expect(await client(1).kv.set({ key: "npm/c", value: Buffer.from("bytes"), flags: 9_007_199_254_740_991 })).toBe(true);

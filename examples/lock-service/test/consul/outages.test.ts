@@ -15,7 +15,7 @@ async function cut(): Promise<void> {
   await eventually("replica 1 is in the minority, and the others go on", () => consul.role(1) === "minority" && consul.role(2) === "active");
 }
 
-describe("a replica without a majority", { timeout: 60_000 }, () => {
+describe("a replica without a majority", () => {
   it("refuses commands and reads, and reads the past where that is allowed", async () => {
     const session = await consul.session(1);
     await consul.ok(1, "PUT", `/v1/kv/k?acquire=${session}`, "before");

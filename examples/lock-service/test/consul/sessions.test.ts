@@ -21,7 +21,7 @@ async function keyOf(key: string): Promise<{ readonly Session?: string; readonly
   return status === 404 ? undefined : (JSON.parse(text) as [{ readonly LockIndex: number; readonly Flags: number; readonly Value: string | null }])[0];
 }
 
-describe("a session", { timeout: 30_000 }, () => {
+describe("a session", () => {
   it("is opened without a body, with Consul's defaults", async () => {
     const { status, headers, text } = await consul.call(1, "PUT", "/v1/session/create");
     expect([status, headers["content-type"]]).toEqual([200, "application/json"]);
@@ -107,7 +107,7 @@ describe("a session", { timeout: 30_000 }, () => {
   });
 });
 
-describe("a lock on a key", { timeout: 30_000 }, () => {
+describe("a lock on a key", () => {
   it("is had by one session, is counted when it is had anew, and leaves the key to its holder to change", async () => {
     const [one, two] = [await consul.session(1), await consul.session(2)];
     expect(await consul.ok(1, "PUT", `/v1/kv/lock?acquire=${one}&flags=3304740253564472344`, "one")).toBe("true");

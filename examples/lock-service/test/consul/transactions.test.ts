@@ -17,7 +17,7 @@ interface Result {
 
 const parsed = ({ text }: Answer): Result => JSON.parse(text) as Result;
 
-describe("a transaction", { timeout: 30_000 }, () => {
+describe("a transaction", () => {
   it("locks and reads what it has locked, with values for reads alone", async () => {
     const session = await consul.session(1);
     const { status, headers, text } = await run(1, [

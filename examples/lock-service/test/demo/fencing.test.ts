@@ -4,7 +4,7 @@ import type { demonstrate as Demonstrate } from "../../src/demo/fencing.js";
 
 const { demonstrate } = (await import(new URL("../../dist/demo/fencing.js", import.meta.url).href)) as { readonly demonstrate: typeof Demonstrate };
 
-describe("a client that is stopped past its lease, and writes late", { timeout: 60_000 }, () => {
+describe("a client that is stopped past its lease, and writes late", () => {
   it("is refused by a resource that checks tokens, and knows that it has lost the lock", async () => {
     const { accepted, late } = await demonstrate({ checksTokens: true, say: () => undefined });
     expect(accepted.map(({ by, token }) => [by, token])).toEqual([["B", 2]]);

@@ -22,7 +22,7 @@ async function call(method: string, url: string, body?: unknown, token?: string)
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
 }
 
-describe("serve", { timeout: 60_000 }, () => {
+describe("serve", () => {
   it.each(["SIGINT", "SIGTERM"] as const)("says what runs and what to type, does what it says, and stops cleanly on %s", async (signal) => {
     const { child, output, ended } = run(["serve", "--memory", "--port", "0"]);
     const urls = await serving({ child, output, ended });

@@ -13,7 +13,7 @@ let group: ConsulGroup;
 beforeAll(async () => { group = await ConsulGroup.start(); });
 afterAll(() => group.close());
 
-describe("the Python client", { timeout: 60_000 }, () => {
+describe("the Python client", () => {
   it("works with keys, sessions, locks, blocking queries and transactions, and goes on at another node when its own is dead", async () => {
     const child = spawn(python, [join(import.meta.dirname, "client.py"), ...[1, 2, 3].map((replica) => String(group.port(replica)))], { stdio: ["pipe", "pipe", "pipe"] });
     let errors = "";

@@ -32,7 +32,7 @@ async function follow(replica: number, query: string, headers: Record<string, st
   return stream;
 }
 
-describe("events", { timeout: 30_000 }, () => {
+describe("events", () => {
   it("are told in their order, with growing revisions, alike by every replica", async () => {
     const after = await now();
     const [a, b] = [await group.session(1), await group.session(2)];
@@ -70,7 +70,7 @@ describe("events", { timeout: 30_000 }, () => {
   });
 });
 
-describe("a stream of events", { timeout: 30_000 }, () => {
+describe("a stream of events", () => {
   it("tells what has happened since the revision, then what happens", async () => {
     const after = await now();
     const session = await group.session(1);
@@ -128,7 +128,7 @@ describe("a stream of events", { timeout: 30_000 }, () => {
   });
 });
 
-it("a stream whose reader has fallen behind what is kept says so, and ends", { timeout: 30_000 }, async () => {
+it("a stream whose reader has fallen behind what is kept says so, and ends", async () => {
   const own = await TestGroup.start();
   const { replica } = own.group.servers[0] ?? expect.fail("no replica");
   const session = await own.session(1);

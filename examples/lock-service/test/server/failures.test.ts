@@ -23,7 +23,7 @@ const someSent = async (): Promise<void> => {
   }
 };
 
-describe("a replica that is cut off", { timeout: 60_000 }, () => {
+describe("a replica that is cut off", () => {
   it("refuses commands and linearizable reads with 503, certainly not done, and answers stale reads", async () => {
     const session = await group.session(1);
     await group.acquire(1, session, "r", "x");
@@ -94,7 +94,7 @@ describe("a replica that is cut off", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a replica that is stopped", { timeout: 60_000 }, () => {
+describe("a replica that is stopped", () => {
   it("ends what hangs with 503, lets go of its connections, and the others go on", async () => {
     const [holder, other] = [await group.session(2), await group.session(1)];
     await group.acquire(2, holder, "r", "x");

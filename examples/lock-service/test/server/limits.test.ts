@@ -19,7 +19,7 @@ async function raw(replica: number, bytes: string): Promise<string> {
   return text(socket);
 }
 
-describe("a server", { timeout: 60_000 }, () => {
+describe("a server", () => {
   it("answers headers that are too large with 431, and what is no HTTP with 400", async () => {
     group = await TestGroup.start();
     expect(await raw(1, `GET /v1/health HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 .*"code":"HEADERS_TOO_LARGE"/s);

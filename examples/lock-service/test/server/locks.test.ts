@@ -9,7 +9,7 @@ let group: TestGroup;
 beforeAll(async () => { group = await TestGroup.start(); });
 afterAll(() => group.close());
 
-describe("a lock", { timeout: 30_000 }, () => {
+describe("a lock", () => {
   it("shows its holders and waiters in their order; its name may be any text", async () => {
     const name = "weird/näme %2F?&#🔒";
     const path = `/v1/locks/${encodeURIComponent(name)}`;
@@ -61,7 +61,7 @@ describe("a lock", { timeout: 30_000 }, () => {
   });
 });
 
-describe("an election", { timeout: 30_000 }, () => {
+describe("an election", () => {
   it("has a leader while somebody holds its lock in EX, and tells its value", async () => {
     expect(await group.call(1, "GET", "/v1/elections/el1")).toMatchObject({ status: 404, body: { error: { code: "NO_LEADER" } } });
     const session = await group.session(1);

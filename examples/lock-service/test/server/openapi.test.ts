@@ -103,7 +103,7 @@ beforeAll(async () => {
   await first.close();
 });
 
-describe("the OpenAPI document", { timeout: 120_000 }, () => {
+describe("the OpenAPI document", () => {
   afterEach(() => group?.close());
 
   it("is a valid one, and has every operation under a name of its own", async () => {

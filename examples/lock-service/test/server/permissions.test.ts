@@ -60,7 +60,7 @@ const rules: readonly (readonly [string, Method, (session: string) => string, un
   ["see the status", "GET", () => "/v1/status", undefined, everybody],
 ];
 
-describe("with tokens", { timeout: 60_000 }, () => {
+describe("with tokens", () => {
   it.each(rules)("to %s is for those who may", async (_what, method, path, body, allowed) => {
     for (const name of everybody) {
       const { status } = await group.call(2, method, path(session), { body, token: tokenOf(name) });

@@ -10,7 +10,7 @@ afterAll(() => group.close());
 
 const waiters = async (lock: string): Promise<number> => (await group.call(1, "GET", `/v1/locks/${encodeURIComponent(lock)}`)).body.lock.waiters.length as number;
 
-describe("a request for locks", { timeout: 30_000 }, () => {
+describe("a request for locks", () => {
   it("is granted with a token that only grows, in the modes asked for", async () => {
     const session = await group.session(1);
     const one = await group.acquire(1, session, "r1", [{ lock: "a1" }, { lock: "a2", mode: "shared" }, { lock: "a3", mode: "CW" }, { lock: "a4", permits: 2, limit: 3 }, { lock: "a5", limit: 1 }]);
@@ -136,7 +136,7 @@ describe("a request for locks", { timeout: 30_000 }, () => {
   });
 });
 
-describe("a grant", { timeout: 30_000 }, () => {
+describe("a grant", () => {
   it("is converted without letting go; the conversion takes its place with a new token", async () => {
     const [a, b] = [await group.session(1), await group.session(2)];
     const shared = await group.acquire(1, a, "a1", [{ lock: "m", mode: "PR" }]);

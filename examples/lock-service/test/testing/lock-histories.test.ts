@@ -29,7 +29,7 @@ const usual = [
 const unseen = (): string[] => usual.filter((what) => !CountingWorkload.seen.has(what));
 const [least, most] = [100, 1000];
 
-describe("histories of a lock service", { timeout: 120_000 }, () => {
+describe("histories of a lock service", () => {
   it(`find nothing wrong, and see everything that can happen (seeds ${first} to ${first + least - 1}, and on until everything was seen)`, async () => {
     for (let seed = first; seed < first + least || (unseen().length > 0 && seed < first + most); seed++) {
       await runHistory({ seed, workload: (random) => new CountingWorkload(random) }).catch((error: unknown) => { throw new Error(`seed ${seed}`, { cause: error }); });
