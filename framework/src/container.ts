@@ -9,7 +9,7 @@ import type { QuorumPolicy } from "./core/quorum-policy.js";
 import { resolveLimits, type Limits } from "./limits.js";
 import { MemoryLog, type Log } from "./log/log.js";
 import type { OpenStore } from "./log/store.js";
-import { harmless, type Logger } from "./logger.js";
+import { ofReplica, type Logger } from "./logger.js";
 import { unobserved, type ProtocolObserver } from "./observer.js";
 import { checkParts } from "./part-check.js";
 import { systemScheduler, type Scheduler } from "./scheduler.js";
@@ -57,6 +57,7 @@ export const tokens: { readonly [K in PartName]: InjectionToken<ReplicaParts[K]>
 export type Provide = { readonly [K in PartName]?: (part: <T>(token: InjectionToken<T>) => T) => ReplicaParts[K] };
 
 export interface Wiring {
+  readonly group: string;
   readonly machine: AnyMachine<unknown>;
   readonly checkDeterminism: boolean;
   readonly transport: GroupTransport;
@@ -99,7 +100,7 @@ export function wireParts(wiring: Wiring): ReplicaParts {
     newIncarnation: container.resolve(tokens.newIncarnation),
   };
   checkParts(parts);
-  return { ...parts, logger: harmless(parts.logger) };
+  return { ...parts, logger: ofReplica(wiring.group, parts.logger) };
 }
 
 function register<K extends PartName>(container: DependencyContainer, name: K, make: (part: <T>(token: InjectionToken<T>) => T) => ReplicaParts[K]): void {

@@ -23,6 +23,7 @@ export async function createReplica<
 >(machine: Machine<S, C, Q>, options: ReplicaOptions): Promise<Replica<S, C, Q>> {
   checkOptions(machine, options);
   const parts = wireParts({
+    group: options.group,
     machine: machine as unknown as AnyMachine<unknown>,
     checkDeterminism: options.checkDeterminism ?? false,
     transport: options.transport,

@@ -195,8 +195,8 @@ export class GroupConnection {
     const cause = error ?? new LockstepError("TRANSPORT_CLOSED", "the transport was closed");
     this.#leaveMembership();
     if (!this.#renew()) return this.#all.failed(cause);
-    const { parts: { logger }, group } = this.#all;
-    logger.warn({ group, error: cause.message }, "the group was lost; this replica tries to come back");
+    const { logger } = this.#all.parts;
+    logger.warn({ error: cause.message }, "the group was lost; this replica tries to come back");
     this.#all.lost(cause);
     this.#comeBack(firstReconnectMs);
   }
@@ -217,7 +217,7 @@ export class GroupConnection {
     this.#transport = fresh;
     this.#joined = undefined;
     old.close().catch((error: unknown) => {
-      this.#all.parts.logger.warn({ group: this.#all.group, error: String(error) }, "a transport that was lost could not be closed");
+      this.#all.parts.logger.warn({ error: String(error) }, "a transport that was lost could not be closed");
     });
     return true;
   }

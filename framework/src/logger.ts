@@ -26,14 +26,14 @@ export function checkLogger(logger: Partial<Logger> | undefined): void {
 }
 
 /**
- * A replica goes on whether or not what it says can be written: loggers throw when their destination was closed before the replica was stopped.
- * Of the first such error the process is warned.
+ * For one replica: each line says of which group it is. A replica goes on whether or not what it says can be written: loggers throw when
+ * their destination was closed before the replica was stopped. Of the first such error the process is warned.
  */
-export function harmless(logger: Logger): Logger {
+export function ofReplica(group: string, logger: Logger): Logger {
   let warned = false;
   const call = (level: keyof Logger): LogMethod => (fields, message) => {
     try {
-      logger[level](fields, message);
+      logger[level]({ group, ...fields }, message);
     } catch (error) {
       if (!warned) process.emitWarning(`lockstep: the logger of a replica throws: ${String(error)}`);
       warned = true;

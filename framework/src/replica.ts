@@ -60,7 +60,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     this.#events = new EventLog(parts.limits);
     this.#faults = new FaultLog(parts.logger, () => parts.clock.monotonicMs());
     const { applier, limits, logger, scheduler } = parts;
-    this.#roles = new Roles(group, logger);
+    this.#roles = new Roles(logger);
     this.#readiness = new Readiness({ scheduler, isReady: () => this.#isUpToDate(), role: () => this.#roles.now });
     this.#store = store;
     if (store !== undefined) {
@@ -119,7 +119,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     this.#events.skipTo(this.#parts.applier.position);
     this.#connection.begin(core);
     if (applier.now !== undefined) this.#clock.observe(applier.now);
-    logger.info({ group: this.#group, position: recovered.base.position, ballot: formatBallot(recovered.head.ballot) }, "state and log were read from the disk");
+    logger.info({ position: recovered.base.position, ballot: formatBallot(recovered.head.ballot) }, "state and log were read from the disk");
   }
 
   /** Another process of this node is, or was, a member: whether this one may stay is known with the first decision. */
@@ -269,7 +269,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
   }
 
   #fail(error: Error): void {
-    this.#parts.logger.error({ group: this.#group, error: error.message, code: isLockstepError(error) ? error.code : undefined }, "the replica stops");
+    this.#parts.logger.error({ error: error.message, code: isLockstepError(error) ? error.code : undefined }, "the replica stops");
     void this.#end(error);
   }
 
@@ -291,7 +291,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
       try {
         await ended();
       } catch (thrown) {
-        this.#parts.logger.error({ group: this.#group, error: String(thrown) }, "the replica could not be stopped in order");
+        this.#parts.logger.error({ error: String(thrown) }, "the replica could not be stopped in order");
         trouble ??= thrown instanceof Error ? thrown : new Error(String(thrown));
       }
     }

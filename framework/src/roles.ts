@@ -13,7 +13,6 @@ export interface Standing {
 }
 
 export class Roles {
-  readonly #group: string;
   readonly #logger: Logger;
   readonly #listeners = new Set<RoleListener>();
   #now: Standing = { role: "joining", reason: undefined };
@@ -21,8 +20,7 @@ export class Roles {
   #untold: Standing[] = [];
   #telling = false;
 
-  constructor(group: string, logger: Logger) {
-    this.#group = group;
+  constructor(logger: Logger) {
     this.#logger = logger;
   }
 
@@ -42,7 +40,7 @@ export class Roles {
     const { role: before, reason: reasonBefore } = this.#now;
     if (before === "stopped" || (before === role && reasonBefore === reason)) return;
     this.#now = { role, reason };
-    this.#logger.info({ group: this.#group, role, reason }, "the role changed");
+    this.#logger.info({ role, reason }, "the role changed");
     this.#untold.push(this.#now);
     if (!this.#telling) this.#tell();
   }
@@ -63,7 +61,7 @@ export class Roles {
     try {
       listener(role, reason);
     } catch (error) {
-      this.#logger.error({ group: this.#group, role, error: error instanceof Error ? error.stack : String(error) }, "a listener to changes of the role threw");
+      this.#logger.error({ role, error: error instanceof Error ? error.stack : String(error) }, "a listener to changes of the role threw");
     }
   }
 }

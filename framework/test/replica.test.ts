@@ -581,6 +581,19 @@ describe("nets and parts", () => {
     expect(replica.inspect().now).toBeLessThan(1_000_000 + 60_000);
   });
 
+  it("says in every line of its log of which group it is, for loggers that several replicas share", async () => {
+    group = new TestGroup(1);
+    const lines: { readonly group: unknown; readonly message: string }[] = [];
+    const say = (fields: Readonly<Record<string, unknown>>, message: string): void => void lines.push({ group: fields["group"], message });
+    const replica = await group.start(1, { transport: renewable(group.network, 1), logger: { debug: say, info: say, warn: say, error: say } });
+    await replica.ready();
+    group.network.kill(1);
+    await eventually(() => replica.role === "joining", "it has noticed");
+    await replica.stop();
+    expect(lines.map(({ message }) => message)).toEqual(expect.arrayContaining(["the role changed", "a primary view was installed without a majority that remembers", "the group was lost; this replica tries to come back"]));
+    expect(lines.filter((line) => line.group !== "counters")).toEqual([]);
+  });
+
   it("works, and stops in order, although its logger throws at everything; the process is told once", async () => {
     group = new TestGroup(3);
     const warnings: string[] = [];

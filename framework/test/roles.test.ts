@@ -157,7 +157,7 @@ describe("the end of a replica", () => {
 
 describe("roles", () => {
   it("are told to every listener in order, also where one brings about the next; nothing comes after stopped", () => {
-    const roles = new Roles("g", logger);
+    const roles = new Roles(logger);
     const heard: string[] = [];
     roles.listen((role) => {
       heard.push(`first ${role}`);
