@@ -15,7 +15,7 @@ export const applyEntryChecked: ApplyEntry = (machine, base, index, committed) =
   const unchecked = applyEntry(machine, base, index, committed);
   if (!sameState(checked.next, unchecked.next) || !sameState(checked.applied, unchecked.applied)) {
     const names = [...new Set(committed.entry.commands.map(({ name }) => name))].join(", ");
-    throw new LockstepError("DIVERGED", `One of ${names} is not deterministic: at position ${committed.position}, it makes a difference which commands came in the same entry. Handlers may not use immer's original(), nor keep drafts.`);
+    throw new LockstepError("DIVERGED", `One of ${names} is not deterministic: at position ${committed.position}, it makes a difference which commands came in the same entry. Handlers may not use immer's original(), keep drafts, or keep what current() gives of a Table: new Table(draft.table) does not change with the draft.`);
   }
   return checked;
 };
