@@ -20,7 +20,7 @@ export interface Limits {
   readonly snapshotSliceBytes: number;
   /** Chunks of a transfer multicast and not yet delivered back. */
   readonly inFlightChunks: number;
-  /** Applied entries kept for members that come back, bytes. */
+  /** Applied entries kept for members that come back, bytes of memory: each takes 800 besides its own (log/log.ts). */
   readonly logRetentionBytes: number;
   /** A member that lacks no more than this gets the entries, bytes, even where the state is smaller. */
   readonly incrementalBytes: number;
@@ -28,11 +28,11 @@ export interface Limits {
   readonly snapshotLogBytes: number;
   /** With a durable log: the same after this time, milliseconds, if anything was applied. */
   readonly snapshotIntervalMs: number;
-  /** With a durable log: entries kept in memory for a disk that does not take them, bytes; beyond, a snapshot of the state is to take their place. */
+  /** With a durable log: entries kept in memory for a disk that does not take them, bytes of memory as above; beyond, a snapshot of the state is to take their place. */
   readonly unwrittenBytes: number;
   /** How long a process that has a long log to apply does that before it looks after everything else, milliseconds. 0: one entry. */
   readonly applySliceMs: number;
-  /** Batches held by a synchronising member, bytes; beyond it asks for a later snapshot. And entries that come while its disk takes the snapshot. */
+  /** Batches held by a synchronising member, bytes of memory as above; beyond it asks for a later snapshot. And entries that come while its disk takes the snapshot. */
   readonly heldBytes: number;
   /** Applied entries kept for events({ from }). */
   readonly eventEntries: number;

@@ -10,7 +10,7 @@ import { statusOf, supervise } from "./supervision.js";
  * With a disk: a state is written down every few seconds, entries of before go, and who was away gets what it lacks from others' disks,
  * or a state. With the defaults a run of minutes would see none of it.
  */
-const diskLimits = { snapshotLogBytes: 128 * 1024, snapshotIntervalMs: 4_000, snapshotSliceBytes: 4 * 1024, logRetentionBytes: 32 * 1024, incrementalBytes: 64 * 1024 };
+const diskLimits = { snapshotLogBytes: 128 * 1024, snapshotIntervalMs: 4_000, snapshotSliceBytes: 4 * 1024, logRetentionBytes: 128 * 1024, incrementalBytes: 64 * 1024 };
 
 type KeysReplica = Awaited<ReturnType<typeof openReplica>>;
 

@@ -1,7 +1,7 @@
 /** Normal operation in an installed primary view: append, verify, acknowledge, commit. */
 import { invariant } from "../errors.js";
 import { chainHash } from "../log/chain-hash.js";
-import { endOf, type EntryRecord, type LogPoint } from "../log/log.js";
+import { endOf, memoryOf, type EntryRecord, type LogPoint } from "../log/log.js";
 import { equalBallots, type Ballot } from "./ballot.js";
 import { acknowledgementHeard, committedFurther } from "./continuity.js";
 import { ballotIsDurable, durableEnd } from "./disk.js";
@@ -198,7 +198,7 @@ export function advanceCommit(state: CoreState): void {
 function hold(joining: Joining, ballot: Ballot, slot: number, message: BatchMessage | AckMessage, state: CoreState): void {
   joining.held.push({ slot, message });
   if (message.type !== "batch") return;
-  joining.heldBytes += message.record.bytes.byteLength;
+  joining.heldBytes += memoryOf(message.record);
   if (joining.heldBytes <= state.config.heldBytes) return;
   // Too much to keep: what is held now becomes part of what the next transfer must reach.
   joining.reach = pointAfterHeld(joining, ballot, Number.POSITIVE_INFINITY);

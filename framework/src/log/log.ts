@@ -36,7 +36,7 @@ export interface Log {
   readonly base: number;
   /** The highest position held; base if there is none. */
   readonly end: number;
-  /** Sum of the held entries' bytes. */
+  /** What the held entries take of the memory, about. */
   readonly bytes: number;
   /** Appends at end + 1 and returns the new chain hash. */
   append(ballot: Ballot, record: EntryRecord): string;
@@ -50,6 +50,14 @@ export interface Log {
   dropThrough(position: number): void;
   /** Forgets everything, and starts after a point. */
   reset(point: LogPoint): void;
+}
+
+/** What an entry takes besides its bytes: buffers, objects and hashes (Node 20: 890 bytes resident for each of 300 000 with 59). */
+export const entryCostBytes = 800;
+
+/** What an entry takes of the memory, about. */
+export function memoryOf({ bytes }: EntryRecord): number {
+  return bytes.byteLength + entryCostBytes;
 }
 
 export function endOf(log: Log): LogPoint {
@@ -84,7 +92,7 @@ export class MemoryLog implements Log {
   append(ballot: Ballot, record: EntryRecord): string {
     const hash = chainHash(this.hashAt(this.end) ?? this.#baseHash, ballot, record.bytes);
     this.#entries.push({ ballot, record, hash });
-    this.#bytes += record.bytes.byteLength;
+    this.#bytes += memoryOf(record);
     return hash;
   }
 
@@ -98,7 +106,10 @@ export class MemoryLog implements Log {
 
   truncateAfter(position: number): void {
     invariant(position >= this.#base && position <= this.end, `cannot cut the log after ${position}: it holds ${this.#base} to ${this.end}`);
-    for (let at = position + 1; at <= this.end; at++) this.#bytes -= this.at(at)?.record.bytes.byteLength ?? 0;
+    for (let at = position + 1; at <= this.end; at++) {
+      const entry = this.at(at);
+      if (entry !== undefined) this.#bytes -= memoryOf(entry.record);
+    }
     this.#entries.length = position - this.#base + this.#skip;
   }
 
@@ -107,7 +118,7 @@ export class MemoryLog implements Log {
     for (let at = this.#base + 1; at <= position; at++) {
       const entry = this.#entries[this.#skip];
       invariant(entry !== undefined, "a held position has an entry");
-      this.#bytes -= entry.record.bytes.byteLength;
+      this.#bytes -= memoryOf(entry.record);
       this.#baseHash = entry.hash;
       this.#entries[this.#skip] = undefined;
       this.#skip++;

@@ -103,7 +103,7 @@ class History {
       maxMessageBytes: random.pick([200, 1_000, 1_000_000]) ?? 1_000,
       limits: {
         inFlightBatches: random.between(1, 3), inFlightChunks: random.between(1, 3), snapshotSliceBytes: random.between(40, 2_000), incrementalBytes: random.pick([1, 500, 1_000_000]) ?? 500,
-        snapshotLogBytes: random.pick([200, 2_000, 100_000]) ?? 2_000, heldBytes: random.pick([60, 200, 100_000]) ?? 200, unwrittenBytes: random.pick([1, 500, 100_000]) ?? 500, applySliceMs: random.pick([0, 10]) ?? 0, snapshotIntervalMs: random.pick([500, 5_000, 3_600_000]) ?? 5_000, logRetentionBytes: random.pick([1, 500, 5_000, 100_000]) ?? 500,
+        snapshotLogBytes: random.pick([200, 2_000, 100_000]) ?? 2_000, heldBytes: random.pick([900, 3_000, 1_000_000]) ?? 3_000, unwrittenBytes: random.pick([1, 5_000, 1_000_000]) ?? 5_000, applySliceMs: random.pick([0, 10]) ?? 0, snapshotIntervalMs: random.pick([500, 5_000, 3_600_000]) ?? 5_000, logRetentionBytes: random.pick([1, 5_000, 50_000, 1_000_000]) ?? 5_000,
         batchBytes: random.pick([50, 500, 32_768]) ?? 500, digestIntervalMs: random.pick([0, 1_000]) ?? 0, clockCheckMs: 1_000,
       },
       observer: (process) => this.#watch.observe(process),

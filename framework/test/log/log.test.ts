@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Ballot } from "../../src/core/ballot.js";
 import { chainHash, genesisHash } from "../../src/log/chain-hash.js";
-import { MemoryLog, type EntryRecord, type LogEntry } from "../../src/log/log.js";
+import { entryCostBytes, MemoryLog, type EntryRecord, type LogEntry } from "../../src/log/log.js";
 import { ballots } from "../support/arbitraries.js";
 
 interface Model {
@@ -24,7 +24,7 @@ const moves = fc.array(fc.oneof(
 function check(log: MemoryLog, model: Model): void {
   const end = model.base + model.entries.length;
   expect([log.base, log.end]).toEqual([model.base, end]);
-  expect(log.bytes).toBe(model.entries.reduce((sum, entry) => sum + entry.record.bytes.byteLength, 0));
+  expect(log.bytes).toBe(model.entries.reduce((sum, entry) => sum + entry.record.bytes.byteLength + entryCostBytes, 0));
   expect([log.hashAt(model.base), log.at(model.base), log.at(end + 1), log.hashAt(end + 1), log.hashAt(model.base - 1)]).toEqual([model.baseHash, undefined, undefined, undefined, undefined]);
   for (const [index, entry] of model.entries.entries()) {
     if (log.at(model.base + 1 + index)?.hash !== entry.hash || log.hashAt(model.base + 1 + index) !== entry.hash) expect.fail(`position ${model.base + 1 + index} differs`);

@@ -100,7 +100,7 @@ class History {
       slots: Array.from({ length: count }, (_, index) => index + 1),
       policy, deviceVotes: policy.needsVotes && count > 1 ? (random.pick([0, 1, count - 1]) ?? 0) : 0,
       inFlightBatches: random.between(1, 3), inFlightChunks: random.between(1, 3), snapshotSliceBytes: random.between(40, 400), incrementalBytes: random.pick([1, 500, 1_000_000]) ?? 500,
-      heldBytes: random.pick([60, 200, 100_000]) ?? 200, logRetentionBytes: random.pick([1, 200, 1_000, 100_000]) ?? 200, unwrittenBytes: 1_000,
+      heldBytes: random.pick([900, 3_000, 1_000_000]) ?? 3_000, logRetentionBytes: random.pick([1, 3_000, 15_000, 1_000_000]) ?? 3_000, unwrittenBytes: 15_000,
       observer: trace === undefined ? this.#checkers : new Tracer(this.#checkers, trace),
     });
   }
