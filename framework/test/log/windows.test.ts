@@ -1,9 +1,12 @@
 /** A store on Windows, as far as its rules can be had elsewhere: sockets that are in no directory, directories that cannot be opened, files that only who writes can flush. */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ended, firstLine, storeProcess } from "./store-process.js";
+
+const children: ChildProcess[] = [];
 
 let scratch: string;
 let directory: string;
@@ -15,7 +18,21 @@ beforeEach(() => {
   [directory, pipes] = [join(scratch, "data"), join(scratch, "pipes")];
   for (const made of [directory, pipes]) mkdirSync(made);
 });
-afterEach(() => { rmSync(scratch, { recursive: true, force: true }); });
+afterEach(async () => {
+  // Of a test that failed.
+  for (const child of children.splice(0)) {
+    child.kill("SIGKILL");
+    await ended(child);
+  }
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+/** A process under these rules. */
+function onWindows(where: string, body: string): ChildProcess {
+  const child = storeProcess(where, rules() + body);
+  children.push(child);
+  return child;
+}
 
 const rules = (): string => `
   const { default: fs } = await import("node:fs");
@@ -38,19 +55,19 @@ const take = `console.log(await DirectoryLock.take(directory).then(() => "has it
 
 describe("on Windows, a store", () => {
   it("is had by one process, by whatever path it is named, and by the next one when that is dead", async () => {
-    const holder = storeProcess(directory, rules() + take);
+    const holder = onWindows(directory, take);
     expect(await firstLine(holder)).toBe("has it");
     expect(readdirSync(pipes)).toEqual([expect.stringMatching(/^\\\\\.\\pipe\\lockstep-[0-9a-f]{32}-lock-\d+-[0-9a-f]{16}$/)]);
     expect(readdirSync(directory).map((name) => statSync(join(directory, name)).isFile())).toEqual([true]);
     const link = join(scratch, "link");
     symlinkSync(directory, link);
-    const second = storeProcess(link, rules() + take);
+    const second = onWindows(link, take);
     expect(await firstLine(second)).toMatch(new RegExp(`^STORE_LOCKED: Another process \\(pid ${holder.pid}\\)`));
     for (const child of [holder, second]) {
       child.kill("SIGKILL");
       await ended(child);
     }
-    const third = storeProcess(directory, rules() + take);
+    const third = onWindows(directory, take);
     expect(await firstLine(third)).toBe("has it");
     expect(readdirSync(directory)).toEqual([expect.stringContaining(`lock-${third.pid}-`)]);
     third.kill("SIGKILL");
@@ -59,14 +76,14 @@ describe("on Windows, a store", () => {
 
   it("keeps what was committed when its process is killed, and is closed in order", async () => {
     const put = `const put = (key) => [{ type: "put", key, value: Buffer.from(key) }];`;
-    const first = storeProcess(directory, `${rules()} ${put}
+    const first = onWindows(directory, `${put}
       const backend = await openBackend(directory);
       for (const key of ["a", "b", "c"]) await backend.commit(put(key));
       console.log("committed"); setInterval(() => {}, 1000);`);
     expect(await firstLine(first)).toBe("committed");
     first.kill("SIGKILL");
     await ended(first);
-    const second = storeProcess(directory, `${rules()} ${put}
+    const second = onWindows(directory, `${put}
       const backend = await openBackend(directory);
       await backend.commit(put("d"));
       console.log(backend.keys("", "~", 10).filter((key) => key !== "journal").join());
