@@ -162,12 +162,10 @@ export class Membership {
 
   configurationChanged(change: ConfigurationChange): void {
     this.#dispatch({ type: "configuration", change });
-    this.#stillness.heard();
   }
 
   ringChanged(ring: RingId, nodes: readonly number[]): void {
     this.#dispatch({ type: "ring", ring, nodes });
-    this.#stillness.heard();
   }
 
   quorumChanged(quorate: boolean, ring: RingId, info: VoteInfo | undefined): void {

@@ -95,7 +95,7 @@ class History {
     // Some faults often, some never: a history of everything at once rarely gets anywhere.
     this.#weights = faultNames.map((name) => [name, random.chance(0.6) ? random.next() : 0] as const);
     this.#world = new World({
-      get machine() { return load.machine; },
+      makeMachine: () => load.makeMachine(),
       slots: Array.from({ length: count }, (_, index) => index + 1),
       quorum: random.chance(0.7) ? "majority" : "corosync",
       durability: random.chance(0.5) ? "disk" : "memory",

@@ -12,8 +12,8 @@ import { SimulatedClock } from "./simulated-clock.js";
 import { SimulatedProcess, type SomeMachine } from "./simulated-process.js";
 
 export interface WorldOptions {
-  /** Asked for by each process that starts. */
-  readonly machine: SomeMachine;
+  /** For each process that starts. */
+  readonly makeMachine: () => SomeMachine;
   readonly slots: readonly number[];
   readonly quorum: QuorumOption;
   readonly limits: Partial<Limits>;
@@ -63,11 +63,11 @@ export class World {
   start(slot: number, pid: number): SimulatedProcess {
     this.#starts++;
     const random = Random.of(this.#seed, startsFrom + this.#starts);
-    const { machine, slots, quorum, limits, maxMessageBytes, observer } = this.options;
+    const { makeMachine, slots, quorum, limits, maxMessageBytes, observer } = this.options;
     // Clocks start anywhere, run at slightly different rates, and walls show what somebody set.
     const clock = new SimulatedClock(random.between(0, 1_000_000), epochMs + random.between(-1, 1) * random.between(0, 100_000_000), 1 + random.between(-5, 5) / 100);
     const process = new SimulatedProcess({
-      address: { nodeId: slot, pid }, disk: this.disks.get(slot), machine, group: this.group, clock, slots, quorum, limits, maxMessageBytes, observer, random, logger: silent,
+      address: { nodeId: slot, pid }, disk: this.disks.get(slot), machine: makeMachine(), group: this.group, clock, slots, quorum, limits, maxMessageBytes, observer, random, logger: silent,
       newIncarnation: () => {
         this.#incarnations++;
         return slot.toString(16).padStart(8, "0") + this.#incarnations.toString(16).padStart(8, "0");

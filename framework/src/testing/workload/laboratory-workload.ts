@@ -13,7 +13,6 @@ const keys = ["a", "b", "c"];
 const values = 4;
 
 export class LaboratoryWorkload implements Workload {
-  readonly machine = laboratory as unknown as SomeMachine;
   readonly #weights: readonly (readonly [CommandName | "query", number])[];
   readonly #identified: number;
   readonly #largest: number;
@@ -25,6 +24,10 @@ export class LaboratoryWorkload implements Workload {
     this.#weights = [...names, "query" as const].map((name) => [name, random.chance(0.7) ? random.next() : 0.01] as const);
     this.#identified = random.pick([0, 0.5, 1]) ?? 0.5;
     this.#largest = random.pick([10, 500, 3_000]) ?? 500;
+  }
+
+  makeMachine(): SomeMachine {
+    return laboratory as unknown as SomeMachine;
   }
 
   next(random: Random): Call {

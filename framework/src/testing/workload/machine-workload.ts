@@ -32,7 +32,7 @@ export class MachineWorkload implements Workload {
     this.#identified = random.pick([0, 0.5, 1]) ?? 0.5;
   }
 
-  get machine(): SomeMachine {
+  makeMachine(): SomeMachine {
     return this.#make();
   }
 

@@ -29,8 +29,8 @@ export interface CallRecord {
 }
 
 export interface Workload {
-  /** Asked for by each process that starts: may be another one each time, with variables of its own. */
-  readonly machine: SomeMachine;
+  /** For a process that starts: may be another one each time, with variables of its own. */
+  makeMachine(): SomeMachine;
   /** Its machine may have timers for ever, or for long: the history does not wait for the last of them. */
   readonly lastingTimers?: boolean;
   next(random: Random): Call;
