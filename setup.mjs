@@ -6,7 +6,7 @@
 // Plain JavaScript on Node alone, because it runs before anything is installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,8 @@ import { fileURLToPath } from "node:url";
 const root = dirname(fileURLToPath(import.meta.url));
 const dev = process.argv.includes("--dev");
 const stampFile = join(root, "node_modules", ".lockstep-installed");
+/** npm's own, which it writes last. */
+const installedFile = join(root, "node_modules", ".package-lock.json");
 
 checkNode();
 const turn = await takeTurn();
@@ -63,10 +65,11 @@ function install() {
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === lock) return;
   console.error("Installing dependencies (npm ci) …");
   // What is half removed when this is killed must not pass for what it was.
-  rmSync(stampFile, { force: true });
+  for (const file of [stampFile, installedFile]) rmSync(file, { force: true });
   // Whatever the user's npm leaves out elsewhere, NODE_ENV=production among it: the compiler is a development dependency.
   run("npm", ["ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"]);
-  mkdirSync(dirname(stampFile), { recursive: true });
+  // Where the registry stops answering npm may say "Exit handler never called!", and end with 0.
+  if (!existsSync(installedFile)) fail("npm ci ended before everything was installed: see above. Try again.");
   writeFileSync(stampFile, lock);
 }
 

@@ -1,7 +1,7 @@
 /** `setup.mjs`, in a project of its own with the native part, one dependency and one file in each example: what it does, and when it does nothing. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -165,6 +165,17 @@ it("fails, and says at what, when it cannot install; the next run tries again", 
   expect(output).toMatch(/^npm ci .+ failed: see above\.$/m);
   write("package-lock.json", JSON.stringify(lock));
   expect((await setUp()).output).toContain("Installing dependencies");
+});
+
+it("fails when npm ends well with a part installed; the next run tries again", async () => {
+  const npm = join(project, "bin", "npm");
+  write("bin/npm", "#!/bin/sh\nmkdir -p node_modules/typescript\n");
+  chmodSync(npm, 0o755);
+  const { code, output } = await runProgram(process.execPath, ["setup.mjs"], { cwd: project, env: { PATH: `${dirname(npm)}:${process.env["PATH"]}` } });
+  expect(output).toContain("npm ci ended before everything was installed: see above. Try again.");
+  expect(code).toBe(1);
+  expect((await setUp()).output).toContain("Installing dependencies");
+  expect(compiled()).toContain('"first"');
 });
 
 it("fails, and says at what, when something does not compile", async () => {
