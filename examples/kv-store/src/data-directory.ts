@@ -130,8 +130,9 @@ function count(replicas: number): string {
   return replicas === 1 ? "1 replica" : `${replicas} replicas`;
 }
 
-/** A new name is not safe before its directory is. */
+/** A new name is not safe before its directory is. Windows has no such thing: it refuses (EPERM), and keeps names in its own journal. */
 async function flushNames(directory: string): Promise<void> {
+  if (process.platform === "win32") return;
   const handle = await open(directory, "r");
   try {
     await handle.sync();

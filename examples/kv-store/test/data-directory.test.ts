@@ -1,8 +1,8 @@
 /** Whose data a directory holds: what is taken, what is refused, and that refusing changes nothing. */
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DataError, findData, makeDataDirectory, refuseGroupData } from "../src/data-directory.js";
 
 let scratch: string;
@@ -12,6 +12,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.restoreAllMocks();
   await rm(scratch, { recursive: true });
 });
 
@@ -33,6 +34,18 @@ describe("a data directory", () => {
     expect(await findData(directory, owner)).toBe(true);
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
     expect(await readdir(directory)).toEqual([ownerFile]);
+  });
+
+  it("is made on Windows too, which flushes no directories", async () => {
+    const handle = await open(scratch);
+    const methods = Object.getPrototypeOf(handle) as FileHandle;
+    await handle.close();
+    vi.spyOn(methods, "sync").mockImplementation(async function sync(this: FileHandle) {
+      if ((await this.stat()).isDirectory()) throw Object.assign(new Error("EPERM: operation not permitted, fsync"), { code: "EPERM" });
+    });
+    vi.spyOn(process, "platform", "get").mockReturnValue("win32");
+    await makeDataDirectory(join(scratch, "a"), owner);
+    expect(await readdir(join(scratch, "a"))).toEqual([ownerFile]);
   });
 
   it("may be there and empty, or left by a start that did not come to its end", async () => {
