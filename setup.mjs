@@ -7,19 +7,24 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as toolchain from "./native/toolchain.mjs";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const dev = process.argv.includes("--dev");
 const stampFile = join(root, "node_modules", ".lockstep-installed");
 /** npm's own, which it writes last. */
 const installedFile = join(root, "node_modules", ".package-lock.json");
+/** The database's addon loads. */
+const databaseFile = join(root, "node_modules", ".lockstep-database");
 
 checkNode();
 const turn = await takeTurn();
 install();
+buildDatabase();
 buildNative();
 compile();
 
@@ -65,12 +70,32 @@ function install() {
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === lock) return;
   console.error("Installing dependencies (npm ci) …");
   // What is half removed when this is killed must not pass for what it was.
-  for (const file of [stampFile, installedFile]) rmSync(file, { force: true });
-  // Whatever the user's npm leaves out elsewhere, NODE_ENV=production among it: the compiler is a development dependency.
-  run("npm", ["ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"]);
+  for (const file of [stampFile, installedFile, databaseFile]) rmSync(file, { force: true });
+  // Whatever the user's npm leaves out elsewhere, NODE_ENV=production among it: the compiler is a development dependency. What packages compile
+  // when they are installed fails the whole where it cannot be; buildDatabase() can do without.
+  run("npm", ["ci", "--include=dev", "--include=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
   // Where the registry stops answering npm may say "Exit handler never called!", and end with 0.
   if (!existsSync(installedFile)) fail("npm ci ended before everything was installed: see above. Try again.");
   writeFileSync(stampFile, lock);
+}
+
+/**
+ * The database of durable replicas, the package lmdb, has an addon for the usual systems with a C++ library of the last years. Where that
+ * does not load it is compiled; where it cannot be, everything but data on disk works.
+ */
+function buildDatabase() {
+  if (existsSync(databaseFile)) return;
+  const loads = () => spawnSync(process.execPath, ["-e", 'require("lmdb")'], { cwd: join(root, "framework"), stdio: "ignore" }).status === 0;
+  if (!loads()) {
+    console.error("Compiling the database for data on disk (lmdb), whose addon does not load here …");
+    const reason = toolchain.missing();
+    const compiled = reason === undefined && toolchain.compile(dirname(dirname(createRequire(join(root, "framework", "package.json")).resolve("lmdb"))));
+    if (!compiled || !loads()) {
+      console.error(`Data cannot be kept on disk: ${reason ?? "the database did not compile (see above), or does not load"}. Everything else works without it.`);
+      return;
+    }
+  }
+  writeFileSync(databaseFile, "");
 }
 
 /** Without a compiler everything but corosync() works; build.mjs says so in one line. */

@@ -14,7 +14,7 @@ import { ReplicaNode } from "./replica.js";
 /**
  * Joins the group, and resolves when this replica is a member of it. Synchronising and the first primary view may come
  * later: await ready().
- * @throws LockstepError CONFIGURATION_INVALID, COROSYNC_UNAVAILABLE, SLOT_TAKEN, of its directory STORE_LOCKED, STORE_FOREIGN, STORE_DAMAGED, STORE_FAILED, and what the transport's join() throws.
+ * @throws LockstepError CONFIGURATION_INVALID, COROSYNC_UNAVAILABLE, SLOT_TAKEN, of its directory STORE_UNAVAILABLE, STORE_LOCKED, STORE_FOREIGN, STORE_DAMAGED, STORE_FAILED, and what the transport's join() throws.
  */
 export async function createReplica<
   S,

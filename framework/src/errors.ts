@@ -37,6 +37,7 @@ export const errorRegistry = {
   STORE_FOREIGN: { outcome: "n/a", when: "What is on disk belongs to another group, node or machine, or was written by a newer version." },
   STORE_LOCKED: { outcome: "n/a", when: "Another process uses the directory." },
   STORE_FAILED: { outcome: "n/a", when: "The disk takes nothing: it is full, or fails. Nothing was done; it is tried again." },
+  STORE_UNAVAILABLE: { outcome: "n/a", when: "The database that durable replicas need does not load on this system; the message says why. Replicas in memory do without." },
   BACKUP_FAILED: { outcome: "n/a", when: "A backup could not be written or read: no room, no permission, no such file. Nothing is left of one that was being written." },
   BACKUP_DAMAGED: { outcome: "n/a", when: "A backup is not whole: cut short, or changed since it was written." },
   BACKUP_FOREIGN: { outcome: "n/a", when: "The file is no backup, or one of a newer version." },

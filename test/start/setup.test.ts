@@ -1,22 +1,24 @@
-/** `setup.mjs`, in a project of its own with the native part, one dependency and one file in each example: what it does, and when it does nothing. */
+/** `setup.mjs`, in a project of its own with the native part, a compiler, a database and one file in each example: what it does, and when it does nothing. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../cluster/eventually.js";
 import { runProgram, type Ended } from "./programs.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const manifest = { name: "project", private: true, type: "module", workspaces: ["native"], devDependencies: { typescript: "file:compiler" } };
+const manifest = { name: "project", private: true, type: "module", workspaces: ["native"], dependencies: { lmdb: "file:database" }, devDependencies: { typescript: "file:compiler" } };
 /** What it needs is what the test's project does without. */
 const { dependencies: _, devDependencies: __, ...native } = JSON.parse(readFileSync(join(root, "native", "package.json"), "utf8")) as { name: string; version: string; dependencies: object; devDependencies: object };
 const lock = {
   name: "project", lockfileVersion: 3, requires: true,
   packages: {
-    "": { name: "project", workspaces: ["native"], devDependencies: { typescript: "file:compiler" } },
+    "": { name: "project", workspaces: ["native"], dependencies: manifest.dependencies, devDependencies: manifest.devDependencies },
+    "node_modules/lmdb": { resolved: "database", link: true },
+    database: { name: "lmdb", version: "1.0.0" },
     "node_modules/typescript": { resolved: "compiler", link: true },
     compiler: { name: "typescript", version: "1.0.0", dev: true },
     "node_modules/@lockstep/corosync": { resolved: "native", link: true },
@@ -28,7 +30,7 @@ let project: string;
 beforeEach(() => {
   project = mkdtempSync(join(tmpdir(), "lockstep-setup-test-"));
   for (const file of ["setup.mjs", "tsconfig.base.json"]) cpSync(join(root, file), join(project, file));
-  for (const part of ["binding.gyp", "build.mjs", "src"]) cpSync(join(root, "native", part), join(project, "native", part), { recursive: true });
+  for (const part of ["binding.gyp", "build.mjs", "toolchain.mjs", "src"]) cpSync(join(root, "native", part), join(project, "native", part), { recursive: true });
   // Making it takes half a minute; where it cannot be made there is none.
   const built = join(root, "native", "build");
   if (existsSync(built)) cpSync(built, join(project, "native", "build"), { recursive: true });
@@ -37,6 +39,9 @@ beforeEach(() => {
   write("package-lock.json", JSON.stringify(lock));
   write("compiler/package.json", JSON.stringify({ name: "typescript", version: "1.0.0" }));
   write("compiler/bin/tsc", `import(${JSON.stringify(pathToFileURL(join(root, "node_modules", "typescript", "bin", "tsc")).href)});\n`);
+  mkdirSync(join(project, "framework"));
+  write("database/package.json", JSON.stringify({ name: "lmdb", version: "1.0.0", main: "dist/index.cjs" }));
+  write("database/dist/index.cjs", "");
   for (const example of ["kv-store", "lock-service"]) {
     write(`examples/${example}/tsconfig.json`, JSON.stringify({ extends: "../../tsconfig.base.json", compilerOptions: { rootDir: "src", outDir: "dist", types: [] }, include: ["src"] }));
     write(`examples/${example}/src/main.ts`, 'export const says = "first";\n');
@@ -49,6 +54,13 @@ function write(path: string, text: string): void {
   const file = join(project, path);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
+}
+
+/** Commands in npm's place. @returns The PATH on which they are found. */
+function ownNpm(commands: string): string {
+  write("bin/npm", `#!/bin/sh\n${commands}\n`);
+  chmodSync(join(project, "bin", "npm"), 0o755);
+  return `${join(project, "bin")}:${process.env["PATH"]}`;
 }
 
 const compiled = (): string => readFileSync(join(project, "examples", "kv-store", "dist", "main.js"), "utf8");
@@ -83,6 +95,40 @@ it("leaves the addon to build.mjs, which can do without: npm would compile it, d
 it.each([{ NODE_ENV: "production" }, { npm_config_omit: "dev" }, { npm_config_ignore_scripts: "true" }])("installs what compiling needs with %o too", async (env) => {
   await setUp(env);
   expect(compiled()).toContain('"first"');
+});
+
+describe("a database whose addon does not load", () => {
+  /** It loads where `loads` was compiled. */
+  async function compilesTo(source: string): Promise<void> {
+    await setUp();
+    symlinkSync(join(root, "node_modules", "node-gyp"), join(project, "node_modules", "node-gyp"));
+    rmSync(join(project, "node_modules", ".lockstep-database"));
+    write("database/dist/index.cjs", 'if (!require("node:fs").existsSync(`${__dirname}/../build/Release/loads`)) throw new Error("no addon");');
+    write("database/binding.gyp", JSON.stringify({ targets: [{ target_name: "loads", type: "executable", sources: ["loads.c"] }] }));
+    write("database/loads.c", source);
+  }
+
+  it("is compiled, once", async () => {
+    await compilesTo("int main() { return 0; }\n");
+    expect((await setUp()).output).toContain("Compiling the database for data on disk");
+    expect((await setUp()).output).not.toContain("database");
+  });
+
+  it("is done without where it does not compile, which every start says", async () => {
+    await compilesTo("#error broken on purpose\n");
+    for (let start = 0; start < 2; start++) {
+      const { output } = await setUp();
+      expect(output).toContain("broken on purpose");
+      expect(output).toContain("Data cannot be kept on disk: the database did not compile (see above), or does not load. Everything else works without it.");
+    }
+    expect(compiled()).toContain('"first"');
+  });
+
+  it("is done without where there is no compiler, which every start says", async () => {
+    await compilesTo("int main() { return 0; }\n");
+    expect((await setUp({ CXX: "no-such-compiler" })).output).toContain("Data cannot be kept on disk: a C++ compiler is missing (install g++ and make). Everything else works without it.");
+    expect(compiled()).toContain('"first"');
+  });
 });
 
 it("compiles again what was changed, without installing", async () => {
@@ -128,9 +174,8 @@ it("installs again when package-lock.json was changed", async () => {
 });
 
 it("waits for the npm of one that was killed, which goes on installing, and installs after it", async () => {
-  write("package.json", JSON.stringify({ ...manifest, scripts: { install: "node install.mjs" } }));
-  write("install.mjs", 'import { existsSync, writeFileSync } from "node:fs"; writeFileSync("begun", ""); while (!existsSync("go")) await new Promise((resolve) => setTimeout(resolve, 20));');
-  const killed = spawn(process.execPath, ["setup.mjs"], { cwd: project, stdio: "ignore" });
+  const env = { ...process.env, PATH: ownNpm('touch begun; until [ -e go ]; do sleep 0.02; done; PATH=${PATH#*:} exec npm "$@"') };
+  const killed = spawn(process.execPath, ["setup.mjs"], { cwd: project, stdio: "ignore", env });
   try {
     await eventually(() => existsSync(join(project, "begun")), { what: "npm to install", timeoutMs: 30_000 });
     killed.kill("SIGKILL");
@@ -168,10 +213,7 @@ it("fails, and says at what, when it cannot install; the next run tries again", 
 });
 
 it("fails when npm ends well with a part installed; the next run tries again", async () => {
-  const npm = join(project, "bin", "npm");
-  write("bin/npm", "#!/bin/sh\nmkdir -p node_modules/typescript\n");
-  chmodSync(npm, 0o755);
-  const { code, output } = await runProgram(process.execPath, ["setup.mjs"], { cwd: project, env: { PATH: `${dirname(npm)}:${process.env["PATH"]}` } });
+  const { code, output } = await runProgram(process.execPath, ["setup.mjs"], { cwd: project, env: { PATH: ownNpm("mkdir -p node_modules/typescript") } });
   expect(output).toContain("npm ci ended before everything was installed: see above. Try again.");
   expect(code).toBe(1);
   expect((await setUp()).output).toContain("Installing dependencies");

@@ -20,6 +20,8 @@ export function explainStore(directory: string, error: unknown): DataError | und
 export function explainGroupStores(directory: string, replicas: number, failures: readonly StoreFailure[]): DataError | undefined {
   const locked = failures.find(({ error }) => isLockstepError(error, "STORE_LOCKED"));
   if (locked !== undefined) return inUse(directory, locked.error);
+  const unavailable = failures.find(({ error }) => isLockstepError(error, "STORE_UNAVAILABLE"))?.error;
+  if (unavailable instanceof Error) return new DataError(`${unavailable.message}\nTo keep nothing on disk: lockstep-kv --memory, or npm start -- --memory`, unavailable);
   const unusable = failures.flatMap(({ replica, error }) => (isStoreError(error) ? [{ directory: replicaDirectory(directory, replica), replica, error }] : []));
   if (unusable.length === 0) return undefined;
   const diagnosis = unusable.map((each) => `Replica ${each.replica} of ${replicas}, in ${each.directory}: ${each.error.message}`).join("\n");

@@ -31,6 +31,11 @@ it("with several replicas, all that is damaged is named, and moved away only as 
   expect(explainGroupStores("/d", 1, [{ replica: 1, error: damaged }])?.message).toContain("begin without it.\n  mv /d /d.damaged");
 });
 
+it("where there is no database for data on disk, it is said how to do without", () => {
+  const unavailable = new LockstepError("STORE_UNAVAILABLE", "It does not load.");
+  expect(explainGroupStores("/d", 3, [{ replica: 1, error: unavailable }])?.message).toBe("It does not load.\nTo keep nothing on disk: lockstep-kv --memory, or npm start -- --memory");
+});
+
 it("errors about something else are left to others", () => {
   expect(explainStore("/srv/kv", other)).toBeUndefined();
   expect(explainGroupStores("/d", 3, [{ replica: 1, error: other }])).toBeUndefined();

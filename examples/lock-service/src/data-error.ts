@@ -17,6 +17,8 @@ export interface StoreFailure {
 
 /** Of `replicas` in all, those that failed. Undefined if the failures are about something else. */
 export function explainStores(directoryOf: (replica: number) => string, replicas: number, failures: readonly StoreFailure[]): DataError | undefined {
+  const unavailable = failures.find(({ error }) => isLockstepError(error, "STORE_UNAVAILABLE"))?.error;
+  if (unavailable instanceof Error) return new DataError(`${unavailable.message}\nTo keep nothing on disk, start it with --memory, or on Corosync without --data.`, unavailable);
   const unusable = failures.flatMap(({ replica, error }) => (isStoreError(error) ? [{ replica, error, directory: directoryOf(replica) }] : []));
   const [first] = unusable;
   if (first === undefined) return undefined;

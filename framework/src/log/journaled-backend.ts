@@ -35,7 +35,7 @@ interface Stored {
   readonly value: Uint8Array;
 }
 
-/** Makes the directory if it is missing; changes nothing else before the first commit. @throws LockstepError STORE_LOCKED, STORE_DAMAGED, STORE_FOREIGN, STORE_FAILED. */
+/** Makes the directory if it is missing; changes nothing else before the first commit. @throws LockstepError STORE_UNAVAILABLE, STORE_LOCKED, STORE_DAMAGED, STORE_FOREIGN, STORE_FAILED. */
 export async function openBackend(directory: string): Promise<Backend> {
   const path = resolve(directory);
   refuseLoneJournal(path);

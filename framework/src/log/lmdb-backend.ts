@@ -5,7 +5,7 @@
 import { existsSync, renameSync, rmSync, statfsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { open, type RootDatabase } from "lmdb";
+import type { RootDatabase } from "lmdb";
 import { LockstepError, isLockstepError } from "../errors.js";
 import { DirectoryLock } from "./directory-lock.js";
 import { flush, makeDirectory } from "./directory.js";
@@ -13,6 +13,7 @@ import { checkPages } from "./page-check.js";
 import { damaged, wayOut } from "./store-codec.js";
 import type { Backend, Change } from "./store.js";
 
+type Lmdb = typeof import("lmdb");
 type Database = RootDatabase<Uint8Array, string>;
 
 /** Its name in the store's directory; and while it is being made. */
@@ -25,9 +26,10 @@ const portionBytes = 1024 * 1024;
 
 /**
  * Makes the directory if it is missing.
- * @throws LockstepError STORE_LOCKED, STORE_DAMAGED, STORE_FAILED.
+ * @throws LockstepError STORE_UNAVAILABLE, STORE_LOCKED, STORE_DAMAGED, STORE_FAILED.
  */
 export async function openLmdb(directory: string): Promise<Backend> {
+  const lmdb = await loadLmdb();
   const path = resolve(directory);
   try {
     makeDirectory(path);
@@ -36,21 +38,30 @@ export async function openLmdb(directory: string): Promise<Backend> {
   }
   const lock = await DirectoryLock.take(path);
   try {
-    if (!existsSync(join(path, databaseFile))) await createDatabase(path);
-    return new LmdbBackend(openDatabase(path), path, lock);
+    if (!existsSync(join(path, databaseFile))) await createDatabase(lmdb, path);
+    return new LmdbBackend(lmdb, openDatabase(lmdb, path), path, lock);
   } catch (error) {
     await lock.release();
     return refuse(path, error);
   }
 }
 
+/** When it is needed: its addon is of this processor and its C++ library, and replicas in memory shall run where it does not load. */
+async function loadLmdb(): Promise<Lmdb> {
+  try {
+    return await import("lmdb");
+  } catch (error) {
+    throw new LockstepError("STORE_UNAVAILABLE", `The database for data on disk, the package lmdb, does not load here: ${String(error)}. Build it on this machine (npm rebuild lmdb, with g++, make and python3), or keep the data in memory.`, { cause: error });
+  }
+}
+
 /** Aside, and named when it is whole and flushed: so a database that is empty, or has no first pages, has lost them. */
-async function createDatabase(directory: string): Promise<void> {
+async function createDatabase(lmdb: Lmdb, directory: string): Promise<void> {
   if (existsSync(lockOf(join(directory, databaseFile)))) damaged(`${databaseFile} is missing, and was there once`);
   const aside = join(directory, newDatabaseFile);
   // Of a creation that was broken off.
   rmSync(aside, { force: true });
-  await openFile(aside).close();
+  await openFile(lmdb, aside).close();
   flush(aside);
   renameSync(aside, join(directory, databaseFile));
   rmSync(lockOf(aside), { force: true });
@@ -62,13 +73,13 @@ function lockOf(path: string): string {
   return `${path}-lock`;
 }
 
-function openDatabase(directory: string): Database {
+function openDatabase(lmdb: Lmdb, directory: string): Database {
   const path = join(directory, databaseFile);
   checkPages(path);
-  return openFile(path);
+  return openFile(lmdb, path);
 }
 
-function openFile(path: string): Database {
+function openFile({ open }: Lmdb, path: string): Database {
   return open<Uint8Array, string>({
     path, noSubdir: true, encoding: "binary", maxDbs: 1, cache: false,
     // A commit resolves after an fdatasync of the data and a synchronous write (O_DSYNC) of the first page that makes them valid.
@@ -127,6 +138,7 @@ export function closedAlready(): LockstepError {
 }
 
 class LmdbBackend implements Backend {
+  readonly #lmdb: Lmdb;
   #database: Database;
   readonly #directory: string;
   readonly #lock: DirectoryLock;
@@ -134,7 +146,8 @@ class LmdbBackend implements Backend {
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(database: Database, directory: string, lock: DirectoryLock) {
+  constructor(lmdb: Lmdb, database: Database, directory: string, lock: DirectoryLock) {
+    this.#lmdb = lmdb;
     this.#database = database;
     this.#directory = directory;
     this.#lock = lock;
@@ -230,7 +243,7 @@ class LmdbBackend implements Backend {
       this.#database.get("~");
     } catch {
       await this.#database.close();
-      this.#database = openDatabase(this.#directory);
+      this.#database = openDatabase(this.#lmdb, this.#directory);
     }
   }
 

@@ -12,7 +12,7 @@ let copy = "";
 /** A copy of the package as it is before anything was built. */
 beforeAll(() => {
   copy = mkdtempSync(join(tmpdir(), "lockstep-native-"));
-  for (const name of ["src", "dist", "binding.gyp", "build.mjs", "package.json"]) cpSync(join(native, name), join(copy, name), { recursive: true });
+  for (const name of ["src", "dist", "binding.gyp", "build.mjs", "toolchain.mjs", "package.json"]) cpSync(join(native, name), join(copy, name), { recursive: true });
   symlinkSync(join(native, "..", "node_modules"), join(copy, "node_modules"));
 });
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
