@@ -90,6 +90,8 @@ Napi::Value Cpg::openMethod(const Napi::CallbackInfo& info) {
     uint32_t maxAtomic = 0;
     abi::Status status = connection.request([&](abi::Handle handle) { return library->api.localGet(handle, &nodeId); });
     if (status == abi::kOk) status = connection.request([&](abi::Handle handle) { return library->api.maxAtomicGet(handle, &maxAtomic); });
+    // Whoever is told to try again opens again, and that is to be the only connection.
+    if (status != abi::kOk) connection.close();
     return valueReply(status, [nodeId, maxAtomic, daemonPid = connection.daemonPid()](Napi::Env env) -> Napi::Value {
       const uint32_t words[] = {nodeId, maxAtomic, static_cast<uint32_t>(daemonPid)};
       return toUint32Array(env, words, 3);

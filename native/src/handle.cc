@@ -65,7 +65,9 @@ Napi::Value Handle::open(Napi::Env env, std::function<abi::Status(abi::Handle*)>
   return call(env, [this, initialize = std::move(initialize), reply = std::move(reply)](Connection& connection) -> Reply {
     const abi::Status status = connection.open(initialize);
     if (status != abi::kOk) return valueReply(status, nullptr);
-    return [this, made = reply(connection)](Napi::Env loopEnv) -> Napi::Value {
+    Reply made = reply(connection);
+    if (connection.fd() < 0) return made;
+    return [this, made = std::move(made)](Napi::Env loopEnv) -> Napi::Value {
       if (pump_ != nullptr && !closing_ && !startEvents(loopEnv)) return valueReply(abi::kNoResources, nullptr)(loopEnv);
       return made(loopEnv);
     };

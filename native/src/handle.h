@@ -71,7 +71,8 @@ class Handle {
     int stallMs;
   };
 
-  // Opens off the loop's thread, then starts the events if there are any. `reply` runs on the call thread after success.
+  // Opens off the loop's thread, then starts the events if there are any. `reply` runs on the call thread after success; it closes the
+  // connection again if that is not what it wants.
   Napi::Value open(Napi::Env env, std::function<abi::Status(abi::Handle*)> initialize, std::function<Reply(Connection&)> reply,
                    const Events* events);
   // Runs `work` on the handle's call thread, after the calls before it. Nothing, and an empty value, while the environment ends.

@@ -1,4 +1,8 @@
 /** A daemon that turns everybody away with TRY_AGAIN, because its ring is not formed. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { useDaemon } from "../support/use-daemon.js";
 
@@ -75,5 +79,56 @@ describe("an open() that waits for a ring", () => {
     const opening = [open(early, true), open(late, false)];
     fixture.daemon.hear();
     expect(await Promise.all(opening)).toEqual([["native-test", false], ["native-test", false]]);
+  });
+});
+
+/** Found in the place of libcpg, and is it, but for the first answers to two questions. */
+const hesitant = `
+  #include <dlfcn.h>
+  static int asked[2];
+  static int ask(const char* name, int which, unsigned long handle, void* value) {
+    if (asked[which]++ < 3) return 6; /* CS_ERR_TRY_AGAIN */
+    return ((int (*)(unsigned long, void*))dlsym(dlopen("libcpg.so.0", RTLD_LAZY | RTLD_NOLOAD), name))(handle, value);
+  }
+  int cpg_local_get(unsigned long handle, void* value) { return ask("cpg_local_get", 0, handle, value); }
+  int cpg_max_atomic_msgsize_get(unsigned long handle, void* value) { return ask("cpg_max_atomic_msgsize_get", 1, handle, value); }
+`;
+
+describe("a daemon whose ring changes just after it took a connection", () => {
+  const fixture = useDaemon();
+
+  test("is asked again over one connection: those before it are gone, and closing leaves nothing", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "lockstep-libcpg-"));
+    try {
+      const installed = await fixture.client().run(async ({ record, fs }) => {
+        await (await record()).cpg.close();
+        return /\S+\/libcpg\.so\S*/.exec(fs.readFileSync("/proc/self/maps", "utf8"))?.[0] ?? "";
+      });
+      writeFileSync(join(directory, "libcpg.so.0"), readFileSync(installed, "latin1").replaceAll("\0libcpg.so.4\0", "\0libcpg.so.0\0"), "latin1");
+      writeFileSync(join(directory, "hesitant.c"), hesitant);
+      const compiled = spawnSync(process.env["CXX"] ?? "g++", ["-x", "c", "hesitant.c", "-x", "none", "-shared", "-fPIC", "-Wl,--no-as-needed,-soname,libcpg.so.4", "-o", "libcpg.so.4", "libcpg.so.0", "-ldl"], { cwd: directory, encoding: "utf8" });
+      expect(compiled.status, compiled.stderr).toBe(0);
+      const told = await fixture.client([], { LD_LIBRARY_PATH: directory }).run(async ({ record, until, fs }) => {
+        const count = (): { fds: number; threads: number; shared: number } => ({
+          fds: fs.readdirSync("/proc/self/fd").length,
+          threads: fs.readdirSync("/proc/self/task").length,
+          shared: fs.readdirSync("/dev/shm").filter((name) => name.includes(`-${process.pid}-`)).length,
+        });
+        const before = count();
+        const { code } = (await record({ tryAgainMs: 0 }).catch((error: unknown) => error)) as { code?: string };
+        const { cpg, texts } = await record();
+        await cpg.join("hesitant");
+        cpg.multicast(Buffer.from("once"));
+        await until(() => texts().length === 1);
+        const { shared } = count();
+        await cpg.close();
+        await until(() => JSON.stringify(count()) === JSON.stringify(before)).catch(() => undefined);
+        return { code, nodeId: cpg.local.nodeId, shared, before, after: count() };
+      });
+      expect(told).toMatchObject({ code: "TRY_AGAIN", nodeId: 7, shared: 1 });
+      expect(told.after).toEqual(told.before);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 });
