@@ -7,7 +7,7 @@ interface ZeroCopyCalls {
 }
 
 export class ZeroCopyBuffer {
-  /** Write the message here. Empty after free() and after the handle was closed. */
+  /** Write the message here. Empty after free() and after the handle was closed. Moved away by transfer() it can no longer be sent or freed, and stays for good. */
   readonly bytes: Uint8Array;
   #calls: ZeroCopyCalls;
 

@@ -264,13 +264,19 @@ Napi::Value Cpg::zcbFree(const Napi::CallbackInfo& info) {
 }
 
 void Cpg::detachBuffers() {
-  for (auto& [buffer, array] : zcbBuffers_) array.Value().Detach();
+  for (auto& [buffer, array] : zcbBuffers_) {
+    Napi::ArrayBuffer memory = array.Value();
+    if (memory.Data() == buffer) memory.Detach();
+    else zcbMoved_.insert(buffer);
+  }
   zcbBuffers_.clear();
 }
 
 std::function<void(Connection&)> Cpg::beforeClose() {
-  return [library = library_, mapped = zcbMapped_](Connection& connection) {
-    for (void* buffer : *mapped) connection.request([&](abi::Handle handle) { return library->api.zcbFree(handle, buffer); });
+  return [library = library_, mapped = zcbMapped_, moved = zcbMoved_](Connection& connection) {
+    for (void* buffer : *mapped) {
+      if (moved.count(buffer) == 0) connection.request([&](abi::Handle handle) { return library->api.zcbFree(handle, buffer); });
+    }
     mapped->clear();
   };
 }

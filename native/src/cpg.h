@@ -37,6 +37,9 @@ class Cpg final : public HandleWrap<Cpg> {
   int stallMs_;
   // Zero-copy buffers that JavaScript has, by their address: their memory is the library's.
   std::map<void*, Napi::Reference<Napi::ArrayBuffer>> zcbBuffers_;
+  // Those that JavaScript has moved into other ArrayBuffers, by their transfer(); Node refuses all other ways. Nobody can empty these, and
+  // whoever reads one whose memory has gone ends the process: so it stays.
+  std::set<void*> zcbMoved_;
   // Those that the library has not had back, whether or not JavaScript has heard of them. Call thread.
   std::shared_ptr<std::set<void*>> zcbMapped_ = std::make_shared<std::set<void*>>();
 };
