@@ -1,6 +1,6 @@
 /**
  * `npm test`: every suite this machine can run. What it cannot run is left out by name, never skipped inside a suite;
- * the output says so in one line, with the command that adds it. `--require-cluster` (CI) makes that an error.
+ * the output says so in one line, with the command that adds it, if there is one. `--require-cluster` (CI) makes that an error.
  *
  * Suites on real daemons run after the others and one file at a time: they bring up whole clusters.
  */
@@ -16,8 +16,8 @@ interface Suite {
   readonly name: string;
   readonly include: readonly string[];
   readonly parallel: boolean;
-  /** Why it cannot run here, and what to do about it. */
-  readonly leftOut: { readonly why: string; readonly add: string } | undefined;
+  /** Why it cannot run here, and what to do about it: undefined if that is nothing. */
+  readonly leftOut: { readonly why: string; readonly add: string | undefined } | undefined;
 }
 
 interface Counts {
@@ -35,11 +35,12 @@ function onPath(program: string): boolean {
 }
 
 function suites(): Suite[] {
+  const elsewhere = process.platform === "linux" ? undefined : `it runs on Linux only; this is ${process.platform}`;
+  const leave = (missing: string | undefined, add: string): Suite["leftOut"] => {
+    if (elsewhere !== undefined) return { why: elsewhere, add: undefined };
+    return missing === undefined ? undefined : { why: missing.replace(/\.$/, ""), add };
+  };
   const corosync = corosyncAvailable();
-  const device = corosync ?? quorumDeviceAvailable();
-  const consul = spawnSync("/usr/bin/python3", ["-c", "import consul"]).status === 0 ? undefined : "python3-consul is not installed";
-  const compiler = process.platform !== "linux" ? "it needs Linux" : onPath("g++") ? undefined : "g++ is not installed";
-  const redis = onPath("redis-server") ? undefined : "redis-server is not installed";
   return [
     {
       name: "units", parallel: true, leftOut: undefined,
@@ -47,23 +48,23 @@ function suites(): Suite[] {
     },
     {
       name: "losses of power on real files", parallel: true, include: ["framework/test/disk/*.test.ts"],
-      leftOut: compiler === undefined ? undefined : { why: compiler, add: "apt-get install g++" },
+      leftOut: leave(onPath("g++") ? undefined : "g++ is not installed", "apt-get install g++"),
     },
     {
       name: "comparison with redis-server", parallel: true, include: ["examples/*/test/differential/**/*.test.ts"],
-      leftOut: redis === undefined ? undefined : { why: redis, add: "apt-get install redis-server redis-tools" },
+      leftOut: leave(onPath("redis-server") ? undefined : "redis-server is not installed", "apt-get install redis-server redis-tools"),
     },
     {
       name: "Consul's Python client", parallel: true, include: ["examples/*/test/python/**/*.test.ts"],
-      leftOut: consul === undefined ? undefined : { why: consul, add: "apt-get install python3-consul" },
+      leftOut: leave(spawnSync("/usr/bin/python3", ["-c", "import consul"]).status === 0 ? undefined : "python3-consul is not installed", "apt-get install python3-consul"),
     },
     {
       name: "real Corosync", parallel: false, include: ["native/test/daemon/*.test.ts", "test/cluster/**/*.test.ts"],
-      leftOut: corosync === undefined ? undefined : { why: corosync.replace(/\.$/, ""), add: "apt-get install corosync iproute2 iptables procps, then npm test as root" },
+      leftOut: leave(corosync, "apt-get install corosync iproute2 iptables procps, then npm test as root"),
     },
     {
       name: "quorum device", parallel: false, include: ["test/quorum-device/*.test.ts"],
-      leftOut: device === undefined ? undefined : { why: device.replace(/\.$/, ""), add: "apt-get install corosync corosync-qnetd corosync-qdevice iproute2 iptables procps, then npm test as root" },
+      leftOut: leave(corosync ?? quorumDeviceAvailable(), "apt-get install corosync corosync-qnetd corosync-qdevice iproute2 iptables procps, then npm test as root"),
     },
   ];
 }
@@ -99,7 +100,8 @@ function main(): number {
   try {
     for (const [index, suite] of suites().entries()) {
       if (suite.leftOut !== undefined) {
-        leftOut.push(`Left out: ${suite.name}, because ${suite.leftOut.why}. To add it: ${suite.leftOut.add}`);
+        const { why, add } = suite.leftOut;
+        leftOut.push(`Left out: ${suite.name}, because ${why}.${add === undefined ? "" : ` To add it: ${add}`}`);
         if (required) total.failed++;
         continue;
       }

@@ -28,6 +28,13 @@ it("leaves the suites on real Corosync out where they cannot run, and says so in
   expect(code).toBe(0);
 });
 
+it("advises nobody on another system to install what is for Linux", async () => {
+  const rules = `Object.defineProperty(process, "platform", { value: "darwin" });`;
+  const { output } = await runProgram(process.execPath, [`--import=data:text/javascript,${encodeURIComponent(rules)}`, program, "there-is-no-such-file"], { cwd: root });
+  const leftOut = output.split("\n").filter((line) => line.startsWith("Left out: "));
+  expect(leftOut).toEqual(["losses of power on real files", "comparison with redis-server", "Consul's Python client", "real Corosync", "quorum device"].map((suite) => `Left out: ${suite}, because it runs on Linux only; this is darwin.`));
+});
+
 it("fails where they are required", async () => {
   const { code, output, lastLine } = await runWithoutCorosync("--require-cluster");
   expect(output).toContain("Left out: real Corosync, because ");
