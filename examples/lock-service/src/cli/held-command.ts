@@ -3,27 +3,22 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { Grant } from "../client/grant.js";
 import { LockLostError } from "../client/errors.js";
+import { inGroup, signalTree } from "./process-tree.js";
 
 /** Between SIGTERM and SIGKILL. The lease ends a tenth of the TTL early: this must fit into what is left. */
 const graceMs = 200;
-const forwarded = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
+const forwarded = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGBREAK"] as const;
 
 export const lostExitCode = 76;
 
 /** Resolves to the exit code of the command, 128 + N if signal N ended it, as shells have it; `lostExitCode` if the lock was lost. */
 export async function runHeld(name: string, grant: Grant, [command = "", ...args]: readonly string[]): Promise<number> {
-  // A group of its own: what the command has started is ended with it.
+  // What the command has started is ended with it.
   const child = spawn(command, args, {
-    stdio: "inherit", detached: true,
+    stdio: "inherit", detached: inGroup,
     env: { ...process.env, LOCKSTEP_LOCK_NAME: name, LOCKSTEP_LOCK_TOKEN: String(grant.token), LOCKSTEP_LOCK_SESSION: grant.session.id },
   });
-  const send = (signal: NodeJS.Signals): void => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, signal);
-    } catch {
-      // All of it has ended.
-    }
-  };
+  const send = (signal: NodeJS.Signals): void => signalTree(child, signal);
   const handlers: [NodeJS.Signals, () => void][] = [
     ...forwarded.map((signal): [NodeJS.Signals, () => void] => [signal, () => send(signal)]),
     // Ctrl-Z: nobody would renew the lease, so the command stops first, and goes on only if it was not too long.

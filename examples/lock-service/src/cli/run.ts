@@ -12,7 +12,7 @@ const usage = `lockstep-lock run NAME [options] -- COMMAND …: holds the lock N
 
 COMMAND finds the fencing token in LOCKSTEP_LOCK_TOKEN, the name in LOCKSTEP_LOCK_NAME. If the lock is lost, COMMAND and all it
 has started get SIGTERM, and soon SIGKILL, before another can hold it. What ends or stops (SIGKILL, SIGSTOP) lockstep-lock itself
-does not reach COMMAND: what it does then, only its token keeps out.
+does not reach COMMAND: what it does then, only its token keeps out. On Windows, which has no signals, they are ended at once.
 
   --mode MODE         exclusive (default), shared, or NL, CR, CW, PR, PW, EX
   --wait SECONDS      how long to wait for the lock: 0 not at all, forever (default)

@@ -14,8 +14,9 @@ export interface Run {
   readonly ended: Promise<number | string | null>;
 }
 
-export function run(args: readonly string[], cwd?: string): Run {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"], cwd });
+/** @param env Besides the tests' own. */
+export function run(args: readonly string[], cwd?: string, env: Readonly<Record<string, string>> = {}): Run {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"], cwd, env: { ...process.env, ...env } });
   running.push(child);
   const output = { out: "", err: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => { output.out += text; });
