@@ -86,6 +86,9 @@ async function reportStop({ replica, port }: KvServer): Promise<boolean> {
   return true;
 }
 
+/** On Windows SIGHUP says that the console's window is closed, which leaves some seconds, and SIGBREAK is Ctrl-Break; both end a process otherwise. */
+const endSignals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", ...(process.platform === "win32" ? ["SIGHUP", "SIGBREAK"] as const : [])];
+
 function stopOnSignal(stop: () => Promise<void>): void {
   let stopping = false;
   const onSignal = (): void => {
@@ -95,8 +98,7 @@ function stopOnSignal(stop: () => Promise<void>): void {
     say("Stopping.");
     stop().then(() => process.exit(0), fail);
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  for (const signal of endSignals) process.on(signal, onSignal);
 }
 
 function describe(error: unknown): string {

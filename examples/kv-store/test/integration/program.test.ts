@@ -5,7 +5,7 @@ import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { afterEach, describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.js";
-import { killAll, portsOf, run } from "../support/program.js";
+import { killAll, portsOf, run, runOnWindows } from "../support/program.js";
 import { RespClient } from "../support/resp-client.js";
 
 afterEach(killAll);
@@ -24,6 +24,14 @@ describe("the program", () => {
     child.kill(signal);
     expect(await ended).toBe(0);
     await Promise.all([first.closed, last.closed]);
+    expect(output).toEqual({ out: expect.stringMatching(/Stopping\.\n$/) as unknown, err: "" });
+  });
+
+  it("stops cleanly on Windows when its console is closed (SIGHUP)", async () => {
+    const { child, output, ended } = runOnWindows("--memory", "--port", "0");
+    await eventually("it says that it runs", () => output.out.includes("Ctrl-C"), 30_000);
+    child.kill("SIGHUP");
+    expect(await ended).toBe(0);
     expect(output).toEqual({ out: expect.stringMatching(/Stopping\.\n$/) as unknown, err: "" });
   });
 

@@ -25,7 +25,17 @@ export function run(...args: string[]): Run {
 
 /** In a directory of its own. */
 export function runIn(cwd: string | undefined, ...args: string[]): Run {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"], cwd });
+  return start(cwd, {}, args);
+}
+
+/** As on Windows, as far as the program itself looks where it runs. (What is loaded before is of this system: the database's addon is another one there.) */
+export function runOnWindows(...args: string[]): Run {
+  const rules = `import ${JSON.stringify(new URL("../../../../framework/dist/index.js", import.meta.url).href)}; Object.defineProperty(process, "platform", { value: "win32" });`;
+  return start(undefined, { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(rules)}` }, args);
+}
+
+function start(cwd: string | undefined, env: Readonly<Record<string, string>>, args: readonly string[]): Run {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"], cwd, env: { ...process.env, ...env } });
   return watch(child, (signal) => child.kill(signal));
 }
 

@@ -23,7 +23,7 @@ Options
   --memory            keep nothing on disk
   --auth FILE         ask for tokens: {"tokens": [{"name": "billing", "token": "…", or "sha256": "…",
                       "permissions": [{"prefix": "billing/", "allow": ["read", "lock", "admin"]}]}]}
-                      SIGHUP reads it, and the certificates, again
+                      SIGHUP reads it, and the certificates, again (not on Windows)
   --tls-cert FILE     serve HTTPS with this certificate (PEM, the whole chain) …
   --tls-key FILE      … and this key (PEM)
   --tls-ca FILE       ask clients for certificates, signed by one of these

@@ -12,6 +12,8 @@ import { startServer } from "../start-server.js";
 import { explainListenError } from "./listen-error.js";
 import { defaultDirectory, parseServeOptions, serveUsage, type ClusteredOptions, type EmbeddedOptions } from "./serve-options.js";
 
+const isWindows = process.platform === "win32";
+
 export async function run(args: readonly string[]): Promise<number> {
   const options = parseServeOptions(args);
   if (options.run === "help") {
@@ -93,6 +95,7 @@ function startOptions(host: string, group: string, { access, tls }: Secured) {
 
 /** Tokens and certificates from their files; what is wrong with the new leaves the old in place. */
 function reloadOnHangup(servers: readonly LockServer[], { access }: Secured, { authFile, tls }: SecurityOptions): void {
+  if (isWindows) return;
   const reload = async (): Promise<void> => {
     const tokens = authFile === undefined ? undefined : await readTokenFile(authFile);
     const files = tls === undefined ? undefined : await readTlsFiles(tls);
@@ -134,6 +137,9 @@ async function reportStop({ replica, port }: LockServer): Promise<number> {
   return 1;
 }
 
+/** On Windows SIGHUP says that the console's window is closed, which leaves some seconds, and SIGBREAK is Ctrl-Break, which ends a process otherwise. */
+const endSignals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", ...(isWindows ? ["SIGHUP", "SIGBREAK"] as const : [])];
+
 /** Resolves when a signal has asked for the end, and all is stopped. */
 function stopped(stop: () => Promise<void>): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -145,8 +151,7 @@ function stopped(stop: () => Promise<void>): Promise<number> {
       say("Stopping.");
       stop().then(() => resolve(0), reject);
     };
-    process.on("SIGINT", onSignal);
-    process.on("SIGTERM", onSignal);
+    for (const signal of endSignals) process.on(signal, onSignal);
   });
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { eventually } from "../support/eventually.js";
 import { TestGroup } from "../support/group.js";
-import { killAll, run, type Run } from "../support/program.js";
+import { killAll, run, serving, type Run } from "../support/program.js";
 
 let scratch: string;
 
@@ -80,4 +80,13 @@ it("a held command, and what it has started, are ended when the lock is lost", a
     await killAll();
     await group.close();
   }
+});
+
+it("a service stops cleanly when its console is closed (SIGHUP)", async () => {
+  const { child, output, ended } = onWindows("serve", "--memory", "--port", "0");
+  await serving({ child, output, ended });
+  child.kill("SIGHUP");
+  await eventually("it has ended", () => child.exitCode !== null);
+  expect({ code: await ended, err: output.err }).toEqual({ code: 0, err: "" });
+  expect(output.out).toMatch(/Stopping\.\n$/);
 });
