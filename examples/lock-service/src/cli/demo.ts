@@ -12,6 +12,7 @@ const usage = `lockstep-lock demo [--without-tokens]: a client is paused past it
 export async function run(args: readonly string[]): Promise<number> {
   const { values } = parsed(() => parseArgs({ args: [...args], options: { "without-tokens": { type: "boolean", default: false }, help: { type: "boolean", short: "h" } } }));
   if (values.help === true) process.stdout.write(usage);
+  else if (process.platform === "win32") throw new Error("the demonstration stops a process (SIGSTOP) and lets it go on, which Windows cannot: see it on another system, or read on in docs/locks.md");
   else await demonstrate({ checksTokens: !values["without-tokens"], say: (line) => process.stdout.write(`${line}\n`) });
   return 0;
 }

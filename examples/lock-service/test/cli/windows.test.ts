@@ -90,3 +90,8 @@ it("a service stops cleanly when its console is closed (SIGHUP)", async () => {
   expect({ code: await ended, err: output.err }).toEqual({ code: 0, err: "" });
   expect(output.out).toMatch(/Stopping\.\n$/);
 });
+
+it("the demonstration says that it cannot be seen there, before it begins", async () => {
+  const { output, ended } = onWindows("demo");
+  expect({ code: await ended, ...output }).toEqual({ code: 1, out: "", err: expect.stringMatching(/^lockstep-lock: the demonstration stops a process .*Windows/) as string });
+});
