@@ -43,7 +43,7 @@ function moveAway(directory: string): string {
   return `mv ${shellWord(directory)} ${shellWord(`${directory}.damaged`)}`;
 }
 
-/** A path as a shell takes it. */
+/** A path as a shell takes it; on Windows, PowerShell. */
 export function shellWord(path: string): string {
-  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
+  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", process.platform === "win32" ? "''" : String.raw`'\''`)}'`;
 }

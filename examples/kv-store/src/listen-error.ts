@@ -13,6 +13,11 @@ export function explainListenError(error: unknown): string | undefined {
         `With npm: npm start -- --port 7001`
       );
     case "EACCES":
+      // Windows has no ports for some users only.
+      if (process.platform === "win32") {
+        return `Windows does not give port ${port} to anybody: it keeps it for something (netsh interface ipv4 show excludedportrange protocol=tcp lists those), ` +
+          "or another program has it for itself. Choose another, such as --port 7001.";
+      }
       return `This user may not listen on port ${port}. Choose one above 1023, such as --port 7001.`;
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":

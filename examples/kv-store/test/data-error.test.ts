@@ -21,6 +21,16 @@ it("commands are such that a shell takes them, whatever the directory's name", (
   expect(explainStore("/it's mine", damaged)?.message).toContain(String.raw`mv '/it'\''s mine' '/it'\''s mine.damaged'`);
 });
 
+it("on Windows they are such that PowerShell takes them", () => {
+  const { platform } = process;
+  Object.defineProperty(process, "platform", { value: "win32" });
+  try {
+    expect(explainStore(String.raw`C:\it's mine`, damaged)?.message).toContain(String.raw`mv 'C:\it''s mine' 'C:\it''s mine.damaged'`);
+  } finally {
+    Object.defineProperty(process, "platform", { value: platform });
+  }
+});
+
 it("with several replicas, all that is damaged is named, and moved away only as long as the rest is a majority", () => {
   const two = [{ replica: 2, error: damaged }, { replica: 5, error: foreign }];
   expect(explainGroupStores("/d", 5, two)?.message).toBe(

@@ -37,7 +37,7 @@ function isStoreError(error: unknown): error is Error {
   return isLockstepError(error, "STORE_DAMAGED") || isLockstepError(error, "STORE_FOREIGN") || isLockstepError(error, "STORE_LOCKED");
 }
 
-/** A path as a shell takes it. */
+/** A path as a shell takes it; on Windows, PowerShell. */
 export function shellWord(path: string): string {
-  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
+  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", process.platform === "win32" ? "''" : String.raw`'\''`)}'`;
 }
