@@ -1,7 +1,7 @@
 /**
  * One process for a directory. Who wants it listens on a socket in it, with a name of its own, and then looks whether another
  * one answers. Who can be reached is alive, frozen or not, in whatever network or process namespace; who is gone cannot.
- * (Node has no lock on files that would go with its process.)
+ * (Node has no lock on files that would go with its process. On Windows it has: there its file is open for it alone, instead of a socket.)
  *
  * Why two cannot have it at once: each looks after it listens, so of two the later one finds the other. Both may find each
  * other; then both go back, and try again after pauses that differ.
@@ -12,6 +12,7 @@ import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { LockstepError } from "../errors.js";
+import { ExclusiveFile } from "./exclusive-file.js";
 import { listenIn, withSocketPath } from "./local-socket.js";
 
 /** So many, because others may try at the same moment; a holder is found in each. */
@@ -27,12 +28,12 @@ export function isLockFile(name: string): boolean {
 export class DirectoryLock {
   readonly #directory: string;
   readonly #name: string;
-  readonly #server: Server;
+  readonly #held: Server | ExclusiveFile;
 
-  private constructor(directory: string, name: string, server: Server) {
+  private constructor(directory: string, name: string, held: Server | ExclusiveFile) {
     this.#directory = directory;
     this.#name = name;
-    this.#server = server;
+    this.#held = held;
   }
 
   /** @throws LockstepError STORE_LOCKED, STORE_FAILED. */
@@ -42,7 +43,7 @@ export class DirectoryLock {
       const { alive, dead } = await lock.#lookAround();
       // One that was found dead may have been about to listen; whoever took its name away was there when it looked, or is done.
       if (alive === undefined && existsSync(join(directory, lock.#name))) {
-        for (const name of dead) rmSync(join(directory, name), { force: true });
+        for (const name of dead) remove(directory, name);
         return lock;
       }
       await lock.release();
@@ -53,6 +54,7 @@ export class DirectoryLock {
 
   static async #listen(directory: string): Promise<DirectoryLock> {
     const name = `lock-${process.pid}-${randomBytes(8).toString("hex")}`;
+    if (isWindows()) return new DirectoryLock(directory, name, openAlone(directory, name));
     const server = createServer((connection) => connection.destroy());
     // It does not keep the process running.
     server.unref();
@@ -72,13 +74,33 @@ export class DirectoryLock {
   }
 
   async release(): Promise<void> {
-    await new Promise<void>((resolve) => { this.#server.close(() => resolve()); });
-    rmSync(join(this.#directory, this.#name), { force: true });
+    await new Promise<void>((resolve) => { this.#held.close(() => resolve()); });
+    remove(this.#directory, this.#name);
+  }
+}
+
+const isWindows = (): boolean => process.platform === "win32";
+
+function openAlone(directory: string, name: string): ExclusiveFile {
+  try {
+    return new ExclusiveFile(join(directory, name));
+  } catch (cause) {
+    throw new LockstepError("STORE_FAILED", `The directory ${directory} takes no file, which its lock is: ${String(cause)}. It must have room, and be writable for this process.`, { cause });
+  }
+}
+
+/** On Windows not while somebody looks at it: then it stays, as dead as it is. */
+function remove(directory: string, name: string): void {
+  try {
+    rmSync(join(directory, name), { force: true });
+  } catch (error) {
+    if (!isWindows()) throw error;
   }
 }
 
 /** Only what is certain counts as dead: nobody listens, or the socket is gone. A full queue, or no permission, is somebody. */
 function answers(directory: string, name: string): Promise<boolean> {
+  if (isWindows()) return Promise.resolve(ExclusiveFile.isHeld(join(directory, name)));
   return withSocketPath(directory, name, (path) => new Promise<boolean>((resolve) => {
     const connection = connect(path);
     connection.once("connect", () => {
