@@ -56,10 +56,7 @@ function watchTransfer(state: CoreState): void {
 /** When every member that could give has been asked in vain (those that hold the log are frozen), the view must change. */
 function nextDonor(state: CoreState, joining: Joining): void {
   joining.stalls++;
-  if (joining.stalls >= (state.view?.members.length ?? 0) && state.rejoin.atMs === undefined) {
-    joining.stalls = 0;
-    askRejoinLater(state);
-  }
+  if (joining.stalls >= (state.view?.members.length ?? 0) && state.rejoin.atMs === undefined) askRejoinLater(state);
   retryTransfer(state, `nothing of it came for ${state.config.transferTimeoutMs} ms (limits.transferTimeoutMs)`);
 }
 
