@@ -249,7 +249,7 @@ export class Membership {
           // The application may stop the replica when it hears of an effect: then the others are of no use any more.
           if (this.#open) this.#perform(effect);
         }
-        if (event.type === "drained" && this.#open) this.#backlog.release();
+        if (event.type === "drained") this.#backlog.release();
       }
     } catch (error) {
       this.fail(error);

@@ -64,7 +64,9 @@ export class Backlog {
     if (this.#parts.applier.position < committed) this.#continueSoon();
   }
 
+  /** Nothing is applied any more, not even of a slice that is under way: a handler or a logger may have ended the membership. */
   close(): void {
+    this.#through = 0;
     this.#nextSlice?.();
     this.#nextSlice = undefined;
   }

@@ -17,10 +17,12 @@ function bed(entries: number, { costMs, applySliceMs }: { costMs: number; applyS
     if (position === failAt) throw new TypeError("it fails");
     applier.position = position;
     nowMs += costMs;
+    whileApplying(position);
     return { position } as AppliedEntry;
   } };
   let nowMs = 0;
   let failAt = 0;
+  let whileApplying = (_position: number): void => undefined;
   let next: (() => void) | undefined;
   const slices: number[] = [];
   const failures: unknown[] = [];
@@ -38,7 +40,10 @@ function bed(entries: number, { costMs, applySliceMs }: { costMs: number; applyS
     call?.();
     return call !== undefined;
   };
-  return { backlog, slices, failures, turn, failsAt: (position: number) => { failAt = position; } };
+  return {
+    backlog, slices, failures, turn, failsAt: (position: number) => { failAt = position; }, applied: () => applier.position,
+    whileApplying: (call: (position: number) => void) => { whileApplying = call; },
+  };
 }
 
 describe("committed entries", () => {
@@ -119,5 +124,21 @@ describe("committed entries", () => {
     closed.backlog.commit(30);
     closed.backlog.close();
     expect([closed.turn(), closed.slices]).toEqual([false, [10]]);
+  });
+
+  it("are not applied any more when applying one of them has ended the membership, whether in a slice or when they are released", () => {
+    for (const costMs of [0, 1]) {
+      const { backlog, turn, applied, whileApplying } = bed(30, { costMs, applySliceMs: 2 });
+      whileApplying((position) => { if (position === 5) backlog.close(); });
+      backlog.commit(30);
+      while (turn());
+      expect(applied()).toBe(5);
+    }
+    const held = bed(10, { costMs: 1, applySliceMs: 10 });
+    held.backlog.hold();
+    held.backlog.commit(10);
+    held.backlog.close();
+    held.backlog.release();
+    expect([held.turn(), held.applied()]).toEqual([false, 0]);
   });
 });
