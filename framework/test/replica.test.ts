@@ -248,6 +248,14 @@ describe("limits and wrong use", () => {
     await expect(group.start(1, { provide: { newIncarnation: () => () => id as string } })).rejects.toMatchObject({ code: "CONFIGURATION_INVALID", message: expect.stringContaining("16 hexadecimal digits") as string });
   });
 
+  it("refuses to be a replica on a node that is none of the group's slots; those that are go on", async () => {
+    group = new TestGroup(3);
+    const [second, third] = await Promise.all([2, 3].map((node) => group.start(node, { slots: [2, 3] }))) as [TestReplica, TestReplica];
+    await expect(group.start(1, { slots: [2, 3] })).rejects.toMatchObject({ code: "CONFIGURATION_INVALID", message: expect.stringContaining("this node's id is 1, which is not one of the slots 2, 3") as string });
+    await third.ready();
+    expect(await second.submit.add({ key: "x", by: 1 })).toBe(1);
+  });
+
   it("refuses a second replica of a group on one node; the first goes on", async () => {
     const [first] = await three();
     await expect(group.start(1)).rejects.toMatchObject({ code: "SLOT_TAKEN" });
@@ -384,9 +392,10 @@ describe("members that come and go", () => {
     await Promise.all(replicas.map((replica) => replica.ready()));
     expect(await first.submit.add({ key: "x", by: 1 })).toBe(1);
     await applied(replicas, "x", 1);
-    const { incarnation } = third.inspect();
+    const { incarnation, positions: { committed, end } } = third.inspect();
     group.network.kill(3);
     await eventually(() => third.role === "joining", "the third has noticed");
+    expect(third.inspect(), "what it holds meanwhile").toMatchObject({ slot: 3, incarnation, lineage: true, positions: { committed, end } });
     expect(await first.submit.add({ key: "x", by: 1 })).toBe(2);
     expect(third.state.values.get("x")).toBe(1);
     expect(await codeOf(third.submit.echo("x"))).toBe("NOT_READY");
