@@ -68,6 +68,15 @@ interface Attempt {
   reject(): void;
 }
 
+/** A transport that can be renewed so many times. @param renewed called each time */
+function renewableTimes(times: number, transport: GroupTransport, renewed: () => void): GroupTransport {
+  const renew = (): GroupTransport | undefined => {
+    renewed();
+    return times === 0 ? undefined : renewableTimes(times - 1, transport.renew?.() as GroupTransport, renewed);
+  };
+  return new Proxy(transport, { get: (target, key) => (key === "renew" ? renew : bound(target, key)) });
+}
+
 /** Transports of which one, the `which`th, is lost as soon as it has joined, and join() rejects late. */
 function losing(transport: GroupTransport, attempts: Attempt[], which: number): GroupTransport {
   const attempt: Attempt = { closes: 0, lost: false, reject: () => undefined };
@@ -404,6 +413,23 @@ describe("members that come and go", () => {
     expect(third.inspect().incarnation).not.toBe(incarnation);
     expect(await third.submit.add({ key: "x", by: 1 })).toBe(3);
     await applied(replicas, "x", 3);
+  });
+
+  it("tries to come back for as long as it takes, and stops where the transport cannot", async () => {
+    group = new TestGroup(1);
+    let renewals = 0;
+    const replica = await group.start(1, { transport: renewableTimes(4, renewable(group.network, 1), () => { renewals++; }) });
+    await replica.ready();
+    expect(await replica.submit.add({ key: "x", by: 1 })).toBe(1);
+    group.network.kill(1);
+    await eventually(() => renewals >= 3, "two attempts have failed");
+    expect(replica.role).toBe("joining");
+    group.network.start(1);
+    await replica.ready();
+    expect(await replica.submit.add({ key: "x", by: 1 })).toBe(2);
+    group.network.kill(1);
+    expect(await replica.stopped).toMatchObject({ code: "TRANSPORT_CLOSED" });
+    expect([renewals, replica.role]).toEqual([5, "stopped"]);
   });
 
   it("comes back also where the transport that was lost cannot be closed, and says so", async () => {
