@@ -316,7 +316,7 @@ describe("members that come and go", () => {
     group.network.cut([[1], [2, 3]]);
     await eventually(() => first.role === "minority", "it was cut off");
     const patient = Promise.all([undefined, Infinity, 2 ** 31, 1e12].map((timeoutMs) => codeOf(first.ready(timeoutMs === undefined ? {} : { timeoutMs }))));
-    expect(await codeOf(first.ready({ timeoutMs: 5 }))).toBe("NOT_READY");
+    await expect(first.ready({ timeoutMs: 5 })).rejects.toMatchObject({ code: "NOT_READY", message: expect.stringMatching(/^not ready after 5 ms: minority, 1 of 3 slots /) as string });
     for (const timeoutMs of [NaN, -1, 0, -Infinity, null as unknown as number, "5" as unknown as number]) expect(await codeOf(first.ready({ timeoutMs })), String(timeoutMs)).toBe("INVALID_INPUT");
     group.network.heal();
     expect(await patient).toEqual(["resolved", "resolved", "resolved", "resolved"]);
