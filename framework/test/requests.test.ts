@@ -35,7 +35,7 @@ async function open(validate: (input: unknown) => unknown = (value) => ({ value 
   return replica;
 }
 
-describe("a request id that is no string", () => {
+describe("a request id that is none", () => {
   it.each([["a number", 5], ["null", null], ["an array, which has a length", ["x"]], ["a boolean", true]])("as %s is refused, and what is submitted with it is not", async (_what, id) => {
     const replica = await open();
     const options = { requestId: id } as unknown as SubmitOptions;
@@ -46,6 +46,16 @@ describe("a request id that is no string", () => {
       { status: "fulfilled", value: 2 },
     ]);
     expect(replica.state.inputs).toEqual(["a", "c"]);
+  });
+
+  it("is not one of 1 to 128 characters; those are taken, and answer again", async () => {
+    const replica = await open();
+    for (const requestId of ["x", "x".repeat(128)]) {
+      const first = await replica.submit.keep(requestId.length, { requestId });
+      expect(await replica.submit.keep(0, { requestId })).toBe(first);
+    }
+    for (const requestId of ["", "x".repeat(129)]) await expect(replica.submit.keep(0, { requestId })).rejects.toMatchObject({ code: "INVALID_INPUT", message: "a request id has 1 to 128 characters" });
+    expect(replica.state.inputs).toEqual([1, 128]);
   });
 
   it("and options that are none are refused in the promise", async () => {
