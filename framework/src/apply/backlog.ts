@@ -68,7 +68,6 @@ export class Backlog {
   close(): void {
     this.#through = 0;
     this.#nextSlice?.();
-    this.#nextSlice = undefined;
   }
 
   #continueSoon(): void {
