@@ -182,7 +182,6 @@ export class Membership {
     } catch (error) {
       this.fail(error);
     }
-    this.flush();
   }
 
   tick(nowMs: number): void {
@@ -322,7 +321,6 @@ export class Membership {
   /** News from the disk. */
   tellCore(event: CoreEvent): void {
     this.#dispatch(event);
-    this.flush();
   }
 
   #viewInstalled({ ballot, members, loud, time }: Extract<Effect, { type: "viewInstalled" }>): void {
