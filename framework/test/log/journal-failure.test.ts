@@ -16,9 +16,11 @@ describe("a store whose journal fails", () => {
     const child = storeProcess(directory, `
       const fs = await import("node:fs");
       const backend = await openBackend(directory);
+      const journalId = () => fs.readFileSync(directory + "/journal").subarray(12, 28).toString("hex");
       const put = (key) => [{ type: "put", key, value: Buffer.alloc(3000, 1) }];
       await backend.commit(put("a"));
       await backend.commit(put("b"));
+      const ids = [journalId()];
       const found = fs.readdirSync("/proc/self/fd").map(Number).find((fd) => {
         try { return fs.readlinkSync("/proc/self/fd/" + fd).endsWith("/journal"); } catch { return false; }
       });
@@ -28,10 +30,12 @@ describe("a store whose journal fails", () => {
       const failed = await backend.commit(put("c")).then(() => "it was taken", (error) => error.code + error.message);
       const before = [backend.get("b")?.length, backend.get("c")?.length ?? null];
       await backend.commit(put("d"));
+      ids.push(journalId());
       await backend.commit(put("e"));
-      console.log(JSON.stringify([failed, before, backend.get("e")?.length]));
+      ids.push(journalId());
+      console.log(JSON.stringify([failed, before, backend.get("e")?.length, ids.map((id) => ids.indexOf(id))]));
       setInterval(() => {}, 1000);`);
-    expect(JSON.parse(await firstLine(child))).toEqual([expect.stringMatching(/^STORE_FAILED.*ENOSPC/), [3_000, null], 3_000]);
+    expect(JSON.parse(await firstLine(child))).toEqual([expect.stringMatching(/^STORE_FAILED.*ENOSPC/), [3_000, null], 3_000, [0, 1, 1]]);
     child.kill("SIGKILL");
     await ended(child);
     const found = await openBackend(directory);
