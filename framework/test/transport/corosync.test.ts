@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { CorosyncError } from "@lockstep/corosync";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { corosync } from "../../src/transport/corosync/index.js";
+import type { GroupListener } from "../../src/transport/group-transport.js";
 import { lostGroup, toLockstepError } from "../../src/transport/corosync/errors.js";
 import { SendWindow } from "../../src/transport/corosync/send-window.js";
 import { lostAfterMs, WritableTimer } from "../../src/transport/corosync/writable-timer.js";
@@ -38,6 +39,12 @@ describe("corosync()", () => {
     const lines = stdout.trim().split("\n");
     expect(lines, stderr).toHaveLength(2);
     for (const line of lines) expect(line).toMatch(/^COROSYNC_UNAVAILABLE .*run npm run build/);
+  });
+
+  it.each(["", "x".repeat(128), "é".repeat(64), "a\0b", 5])("refuses %j as the name of a group before Corosync is asked", async (name) => {
+    const transport = corosync();
+    await expect(transport.join(name as string, {} as GroupListener)).rejects.toMatchObject({ code: "CONFIGURATION_INVALID", message: expect.stringContaining("A group name has 1 to 127 bytes") as string });
+    await transport.close();
   });
 
   it("cannot be used after close()", async () => {
