@@ -135,6 +135,8 @@ describe("the machine", () => {
     const state = await look(replica);
     expect(names.filter((name) => valueOf(state, name) !== undefined)).toEqual([]);
     expect(state.values.size).toBe(names.length - removedPerExpiry);
+    expect(await replica.submit.persist({ key: "k999" }), "the last in order: it is there until the third batch").toBe(false);
+    expect(valueOf(replica.state, "k999")).toBeUndefined();
     expect(await replica.submit.remove({ keys: names.slice(-3) })).toBe(0);
     expect(await replica.submit.set({ key: "k2000", value: "new", when: "absent" })).toEqual({ written: true, previous: null });
     await eventually("they are all removed without anybody asking", () => replica.state.values.size === 1);
