@@ -66,7 +66,7 @@ function alive(pid: number): boolean {
 it("a held command, and what it has started, are ended when the lock is lost", async () => {
   const group = await TestGroup.start();
   try {
-    writeFileSync(join(scratch, "work.sh"), "sleep 60 &\necho $! > child\necho $$ > command\nwhile :; do wait; done\n");
+    writeFileSync(join(scratch, "work.sh"), "sleep 60 &\necho $! > child\necho $$ > command\nwait\nsleep 60\n");
     const holder = onWindows("run", "x", "--endpoints", group.url(1), "--", "/bin/sh", "work.sh");
     const [command, child] = await eventually("it works", () => numberIn("command") > 0 && [numberIn("command"), numberIn("child")]);
     const groups = [command ?? 0, holder.child.pid ?? 0].map(groupOf);
