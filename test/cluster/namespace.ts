@@ -44,7 +44,7 @@ export class Namespace {
   /** Starts a program inside. The child's pid is the program's own: nothing stands between. */
   spawn(lifetime: Lifetime, command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
     const { cwd = process.cwd(), env = process.env, ...rest } = options;
-    const line = [...this.#enter(), `--wdns=${String(cwd)}`, "--", ...tied(lifetime), command, ...args];
+    const line = [...this.#enter(), "--", "env", "-C", String(cwd), ...tied(lifetime), command, ...args];
     return spawn("nsenter", line, { ...rest, env: { ...toolEnvironment(), ...env, PATH: `${env["PATH"] ?? ""}:${toolPath}` } });
   }
 

@@ -56,7 +56,7 @@ export class Daemon {
 
   /** Enters the daemon's namespaces: put it before a command. */
   get enter(): readonly string[] {
-    return ["nsenter", "-t", String(this.#holder?.pid), "-n", "-m", `--wdns=${process.cwd()}`];
+    return ["nsenter", "-t", String(this.#holder?.pid), "-n", "-m", "--", "env", "-C", process.cwd()];
   }
 
   /** Starts the daemon (again) in the same namespaces. */
