@@ -37,14 +37,16 @@ export async function writeBackup(path: string, header: BackupHeader, source: Sn
   checkTarget(path);
   const partial = `${path}.partial`;
   const file = await open(partial, "wx", 0o600).catch((error: unknown) => { throw failed(path, error); });
+  let name = partial;
   try {
     const written = await closing(file, () => writeAll(file, header, source, sliceBytes));
     if (existsSync(path)) checkTarget(path);
     await rename(partial, path);
+    name = path;
     flush(dirname(path));
     return written;
   } catch (error) {
-    await rm(partial, { force: true });
+    await rm(name, { force: true });
     throw error instanceof LockstepError ? error : failed(path, error);
   }
 }

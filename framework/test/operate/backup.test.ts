@@ -102,11 +102,17 @@ describe("a backup", () => {
       const write = (slices) => writeBackup("a", header, source(slices), 1000).then(() => "written", ({ code, message }) => ({ code, message }));
       const failing = function* () { yield Buffer.alloc(1000); throw new Error("the state cannot be read"); };
       const large = function* () { for (let n = 0; n < 100; n++) yield Buffer.alloc(10_000); };
-      console.log(JSON.stringify([await write(failing), await write(large)]));`;
+      const answers = [await write(failing), await write(large)];
+      // What flushes the directory, and not the file.
+      const { default: fs } = await import("node:fs");
+      fs.fsyncSync = () => { throw new Error("EIO: fsync"); };
+      (await import("node:module")).syncBuiltinESMExports();
+      console.log(JSON.stringify([...answers, await write(function* () { yield Buffer.alloc(1000); })]));`;
     const { stdout, stderr } = spawnSync("prlimit", [`--fsize=${256 << 10}:unlimited`, process.execPath, "--input-type=module", "-e", program], { cwd: bed.directory, encoding: "utf8" });
     expect(JSON.parse(stdout), stderr).toMatchObject([
       { code: "BACKUP_FAILED", message: expect.stringContaining("the state cannot be read") as string },
       { code: "BACKUP_FAILED", message: expect.stringContaining("EFBIG") as string },
+      { code: "BACKUP_FAILED", message: expect.stringContaining("EIO") as string },
     ]);
     expect(readdirSync(bed.directory)).toEqual([]);
   });
