@@ -63,7 +63,10 @@ const expireOption = fc.oneof(...["nx", "xx", "gt", "lt", "bad", "bad\r\n", "\r\
 const glob = fc.array(fc.constantFrom("*", "?", "a", "b", "key:", "[a-c]", "[^a]", "[", "]", "\\", "-", "^", "1"), { maxLength: 6 }).map((parts) => parts.join(""));
 
 /**
- * Not here, as they are not promised to be equal: INFO, the cursors that SCAN gives, the order of KEYS, exact times left, ids, and
+ * Not here, as redis-server itself answers now this and now that: the name of a command, a NUL, and more. It is that command where
+ * both fall into one bucket of its table, which it hashes by another seed at each start.
+ *
+ * Nor, as they are not promised to be equal: INFO, the cursors that SCAN gives, the order of KEYS, exact times left, ids, and
  * whether DBSIZE counts a key that has expired and is not yet removed.
  */
 const anyCommand: fc.Arbitrary<string[]> = fc.oneof(
@@ -82,7 +85,7 @@ const anyCommand: fc.Arbitrary<string[]> = fc.oneof(
   { weight: 1, arbitrary: request(fc.constant("keys"), glob) },
   { weight: 1, arbitrary: withOptions(request(fc.constant("scan"), cursor), given(["count", "1000"], ["type", "string"], ["match", "*a*"], ["count", "0"], ["bad"]), 2) },
   { weight: 1, arbitrary: variadic(fc.constantFrom("ping", "echo"), value, 2) },
-  { weight: 1, arbitrary: variadic(fc.constantFrom("nosuch", "client", "config", "command", "get\0x", "é"), value, 3).filter(([name, sub]) => name !== "command" || sub !== undefined) },
+  { weight: 1, arbitrary: variadic(fc.constantFrom("nosuch", "client", "config", "command", "nosuch\0x", "é"), value, 3).filter(([name, sub]) => name !== "command" || sub !== undefined) },
   { weight: 1, arbitrary: given(["select", "0"], ["select", "x"], ["select", "1"], ["select", "2147483648"], ["select", "-2147483649"], ["select", "9223372036854775808"], ["command", "info", "nosuch", "get|x"], ["auth", "x"], ["auth", "default", "x"], ["auth", "u", "p"], ["auth", "a", "b", "c"], ["reset"], ["command", "count", "x"], ["scan", "x"], ["scan", "0", "count"], ["scan", "0", "count", "0"], ["scan", "0", "count", "x"], ["scan", "0", "match"], ["scan", "0", "bad", "x"], ["client", "getname"], ["client", "setname", "x y"], ["client", "setname", "me"], ["config", "get"], ["config", "get", "appendonly"], ["hello", "4"], ["hello", "x"], ["hello", "3", "auth", "u", "p"], ["hello", "3", "setname", "a b"], ["hello", "3", "bad"], ["time", "x"], ["dbsize", "x"], ["info", "nosuch"]) },
 );
 
