@@ -2,7 +2,10 @@
  * The same promises as everywhere, on three real Corosync nodes with real faults: after each of them all replicas hold
  * the same state, every acknowledged command is in it once, every unknown one at most once, every refused one not.
  */
-import { afterEach, describe, expect, it } from "vitest";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { acknowledgedBy, allReady, expectAgreement, untilMinority } from "./agreement.js";
 import { eventually, patienceMs } from "./eventually.js";
 import { ReplicaProcess } from "./replica-process.js";
@@ -13,6 +16,7 @@ import { useCluster } from "./use-cluster.js";
 const nodes = [1, 2, 3] as const;
 const cluster = useCluster({ totem: quickTotem });
 let replicas = new Map<number, ReplicaProcess>();
+const directory = mkdtempSync(join(tmpdir(), "lockstep-diaries-"));
 let groups = 0;
 let settings: ReplicaSettings = { group: "none" };
 
@@ -34,6 +38,8 @@ afterEach(async () => {
   await Promise.all(Array.from(replicas.values(), (replica) => replica.kill()));
   replicas = new Map();
 });
+
+afterAll(() => { rmSync(directory, { recursive: true }); });
 
 async function startLoads(clients = 8): Promise<void> {
   await Promise.all(Array.from(replicas.values(), (replica) => replica.call("startLoad", `n${replica.nodeId}-${Math.random().toString(36).slice(2, 8)}`, clients)));
@@ -82,7 +88,10 @@ describe("three replicas on three Corosync nodes", () => {
   it("lose nothing when a replica is killed, and take it back", async () => {
     const [one, two, three] = await startGroup();
     if (one === undefined || two === undefined || three === undefined) throw new Error("three replicas were started");
-    await startLoads();
+    const diary = join(directory, settings.group);
+    await one.call("startLoad", "one", 8);
+    await two.call("startLoad", "two", 8);
+    await three.call("startLoad", "three", 8, diary);
     await acknowledgedBy(three, 100);
     await three.kill();
     replicas.delete(3);
@@ -90,7 +99,11 @@ describe("three replicas on three Corosync nodes", () => {
     await startReplica(3);
     await replicas.get(3)?.call("ready", patienceMs);
     await acknowledgedBy(two, 200);
-    await expectAgreement(Array.from(replicas.values()), await Promise.all([one.call("stopLoad"), two.call("stopLoad")]));
+    const toldBeforeDeath = { acknowledged: readFileSync(diary, "utf8").trimEnd().split("\n"), unknown: [], refused: [], longestGapMs: 0 };
+    expect(toldBeforeDeath.acknowledged.length).toBeGreaterThanOrEqual(100);
+    await expectAgreement(Array.from(replicas.values()), [toldBeforeDeath, ...(await Promise.all([one.call("stopLoad"), two.call("stopLoad")]))]);
+    // Those of the dead clients' that had no answer among them.
+    expect((await one.call("holding")).repeated).toEqual([]);
   });
 
   it("lose nothing when a daemon is killed; its replica comes back by itself with the daemon", async () => {

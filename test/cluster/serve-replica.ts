@@ -1,4 +1,5 @@
 /** A replica of the journal in a process of its own, driven over IPC: the other end of replica-process.ts. */
+import { appendFileSync } from "node:fs";
 import { createReplica, corosync, isLockstepError } from "@lockstep/framework";
 import type { Inspection, Limits, QuorumOption, Replica } from "@lockstep/framework";
 import { digestOf, journal } from "./journal.js";
@@ -32,11 +33,13 @@ class Load {
   readonly #unknown: string[] = [];
   readonly #refused: string[] = [];
   readonly #clients: Promise<void>[];
+  readonly #diary: string | undefined;
   #running = true;
   #lastAckMs = performance.now();
   #longestGapMs = 0;
 
-  constructor(replica: Replica<unknown, typeof journal.commands, typeof journal.queries>, label: string, clients: number) {
+  constructor(replica: Replica<unknown, typeof journal.commands, typeof journal.queries>, label: string, clients: number, diary?: string) {
+    this.#diary = diary;
     this.#clients = Array.from({ length: clients }, (_, client) => this.#client(replica, `${label}-${client}`));
   }
 
@@ -65,6 +68,7 @@ class Load {
     this.#longestGapMs = Math.max(this.#longestGapMs, now - this.#lastAckMs);
     this.#lastAckMs = now;
     this.#acknowledged.push(id);
+    if (this.#diary !== undefined) appendFileSync(this.#diary, `${id}\n`);
   }
 
   async stop(): Promise<LoadResult> {
@@ -79,6 +83,8 @@ export interface Holding {
   readonly applied: number;
   readonly digest: string;
   readonly ballast: number;
+  /** Ids whose command took effect more than once. Clients of a load send none twice. */
+  readonly repeated: readonly string[];
 }
 
 /** What a test can ask of the process. */
@@ -145,11 +151,13 @@ export class ReplicaServer {
 
   async holding(): Promise<Holding> {
     const { state } = this.#open;
-    return Promise.resolve({ applied: this.#open.inspect().positions.applied, digest: digestOf(state), ballast: state.ballast.size });
+    const repeated = [...state.effects].flatMap(([id, times]) => (times > 1 ? [id] : []));
+    return Promise.resolve({ applied: this.#open.inspect().positions.applied, digest: digestOf(state), ballast: state.ballast.size, repeated });
   }
 
-  async startLoad(label: string, clients: number): Promise<void> {
-    this.#load = new Load(this.#open, label, clients);
+  /** @param diary a file that gets the id of each acknowledged command, a line each: it outlives this process. */
+  async startLoad(label: string, clients: number, diary?: string): Promise<void> {
+    this.#load = new Load(this.#open, label, clients, diary);
     return Promise.resolve();
   }
 
