@@ -6,6 +6,7 @@ import { createApplier } from "./apply/applier.js";
 import { systemClock, type Clock } from "./apply/cluster-clock.js";
 import type { Applier } from "./apply/types.js";
 import type { QuorumPolicy } from "./core/quorum-policy.js";
+import { LockstepError } from "./errors.js";
 import { resolveLimits, type Limits } from "./limits.js";
 import { MemoryLog, type Log } from "./log/log.js";
 import type { OpenStore } from "./log/store.js";
@@ -53,7 +54,7 @@ export const tokens: { readonly [K in PartName]: InjectionToken<ReplicaParts[K]>
   newIncarnation: token("newIncarnation"),
 };
 
-/** Replaces a part: made once, when it is first needed; it may ask for the others. */
+/** Replaces a part: made once, when it is first needed; it may ask for the others, but for none that asks for it. */
 export type Provide = { readonly [K in PartName]?: (part: <T>(token: InjectionToken<T>) => T) => ReplicaParts[K] };
 
 export interface Wiring {
@@ -68,7 +69,7 @@ export interface Wiring {
   readonly provide: Provide;
 }
 
-/** @throws LockstepError CONFIGURATION_INVALID if a part is none. */
+/** @throws LockstepError CONFIGURATION_INVALID if a part is none, or needs itself. */
 export function wireParts(wiring: Wiring): ReplicaParts {
   const { machine, checkDeterminism, provide } = wiring;
   const container = root.createChildContainer();
@@ -85,7 +86,8 @@ export function wireParts(wiring: Wiring): ReplicaParts {
     observer: () => unobserved,
     newIncarnation: () => () => randomBytes(8).toString("hex"),
   };
-  for (const name of Object.keys(tokens) as PartName[]) register(container, name, provide[name] ?? defaults[name]);
+  const underWay: PartName[] = [];
+  for (const name of Object.keys(tokens) as PartName[]) register(container, name, provide[name] ?? defaults[name], underWay);
   const parts: ReplicaParts = {
     transport: container.resolve(tokens.transport),
     applier: container.resolve(tokens.applier),
@@ -103,7 +105,18 @@ export function wireParts(wiring: Wiring): ReplicaParts {
   return { ...parts, logger: ofReplica(wiring.group, parts.logger) };
 }
 
-function register<K extends PartName>(container: DependencyContainer, name: K, make: (part: <T>(token: InjectionToken<T>) => T) => ReplicaParts[K]): void {
+/** @param underWay the parts that are being made, each for the one before it. */
+function register<K extends PartName>(container: DependencyContainer, name: K, make: (part: <T>(token: InjectionToken<T>) => T) => ReplicaParts[K], underWay: PartName[]): void {
   const part = <T>(wanted: InjectionToken<T>): T => container.resolve(wanted);
-  container.register<ReplicaParts[K]>(tokens[name], { useFactory: instanceCachingFactory(() => make(part)) });
+  const makeOnce = (): ReplicaParts[K] => {
+    if (underWay.includes(name)) {
+      const circle = [...underWay.slice(underWay.indexOf(name)), name];
+      throw new LockstepError("CONFIGURATION_INVALID", `provide.${name} cannot ask for what is made of it, or for itself: ${circle.join(" asks for ")}`);
+    }
+    underWay.push(name);
+    const made = make(part);
+    underWay.pop();
+    return made;
+  };
+  container.register<ReplicaParts[K]>(tokens[name], { useFactory: instanceCachingFactory(makeOnce) });
 }

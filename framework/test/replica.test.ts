@@ -7,6 +7,7 @@ import type { CoreState } from "../src/core/state.js";
 import { createApplier } from "../src/apply/applier.js";
 import { kinds } from "../src/codec/message-codec.js";
 import type { Clock } from "../src/apply/cluster-clock.js";
+import { tokens } from "../src/container.js";
 import type { Applier } from "../src/apply/types.js";
 import { isLockstepError, type ErrorCode } from "../src/errors.js";
 import { defaultLimits } from "../src/limits.js";
@@ -249,6 +250,7 @@ describe("limits and wrong use", () => {
     const transport = memory();
     const create = createReplica as unknown as (machine: unknown, options?: object) => Promise<unknown>;
     const good = { group: "g", transport };
+    type Part = (token: unknown) => unknown;
     const wrong: [string, unknown, object | undefined][] = [
       ["made by defineMachine()", undefined, good], ["made by defineMachine()", {}, good], ["an object of options", counters(), undefined],
       ["durabilty is not an option of createReplica(); there are group,", counters(), { ...good, durabilty: "disk" }],
@@ -267,6 +269,8 @@ describe("limits and wrong use", () => {
         `provide.${part} must return`, counters(), { ...good, provide: { [part]: () => none } },
       ])),
       ["provide.openStore must return", counters(), { ...good, provide: { openStore: () => ({}) } }],
+      ["clock asks for clock", counters(), { ...good, provide: { clock: (part: Part) => part(tokens.clock) } }],
+      ["log asks for clock asks for log", counters(), { ...good, provide: { clock: (part: Part) => part(tokens.log), log: (part: Part) => part(tokens.clock) } }],
       ["clokc is not a part of a replica; there are transport,", counters(), { ...good, provide: { clokc: () => undefined } }],
       ["provide.clock must be a function", counters(), { ...good, provide: { clock: { wallMs: () => 0 } } }], ["provide must be an object", counters(), { ...good, provide: 1 }],
     ];
