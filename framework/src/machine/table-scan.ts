@@ -1,4 +1,5 @@
 /** Walking a range of a Table's tree in either direction. */
+import { checkCallOptions } from "../call-options.js";
 import { LockstepError } from "../errors.js";
 import type { BTree } from "./btree.js";
 import { afterPrefix, checkKey, compareKeys, type TableKey } from "./table-key.js";
@@ -19,6 +20,8 @@ export interface ScanOptions<K extends TableKey> {
   readonly limit?: number;
 }
 
+const optionNames: Readonly<Record<keyof ScanOptions<TableKey>, true>> = { from: true, to: true, before: true, prefix: true, reverse: true, limit: true };
+
 /** Bounds that are all satisfied between low (included) and high. */
 interface Range<K> {
   readonly low: K | undefined;
@@ -28,9 +31,10 @@ interface Range<K> {
 
 /**
  * Walks the tree, which must not change meanwhile.
- * @throws LockstepError INVALID_INPUT if a bound is not a key, or the limit not a count.
+ * @throws LockstepError INVALID_INPUT if a bound is not a key, the limit not a count, or there are other options: a bound that is misspelt bounds nothing.
  */
 export function scan<K extends TableKey, V, T>(tree: BTree<K, V>, options: ScanOptions<K>, pick: (key: K, value: V) => T): IterableIterator<T> {
+  checkCallOptions(options, optionNames, "a scan");
   const { limit = Infinity, reverse = false } = options;
   if (!(limit >= 0)) throw new LockstepError("INVALID_INPUT", `The limit of a scan must be a count, not ${limit}.`);
   const range = rangeOf(options);

@@ -129,6 +129,16 @@ describe("Table", { timeout: timeoutMs }, () => {
     );
   });
 
+  it("refuses bounds of a scan that are misspelt, or none, instead of going through everything", () => {
+    const table = new Table<string, number>([["a", 1], ["b", 2]]);
+    const wrong: [unknown, string][] = [[{ form: "b" }, "form is not an option of a scan; there are from, to, before, prefix, reverse, limit"], ["b", "not a string"], [null, "not null"]];
+    for (const walk of ["keys", "values", "entries"] as const) {
+      for (const [options, saying] of wrong) {
+        expect(() => table[walk](options as object)).toThrow(expect.objectContaining({ code: "INVALID_INPUT", message: expect.stringContaining(saying) as string }));
+      }
+    }
+  });
+
   it("shows a scan the entries as they were when it began, whatever is changed meanwhile", () => {
     const table = seal(Table.fromSorted(Array.from({ length: 500 }, (_, i) => i), Array.from({ length: 500 }, (_, i) => i)));
     drafts.produce(table, (draft) => {
