@@ -13,9 +13,10 @@ import { lostAfterMs, WritableTimer } from "../../src/transport/corosync/writabl
 
 describe("corosync()", () => {
   it("refuses options that do not exist or are out of bounds, naming them", () => {
-    const refused = (options: object, name: string): void => {
-      expect(() => corosync(options)).toThrow(expect.objectContaining({ code: "CONFIGURATION_INVALID", message: expect.stringContaining(name) }));
+    const refused = (options: unknown, name: string): void => {
+      expect(() => corosync(options as object)).toThrow(expect.objectContaining({ code: "CONFIGURATION_INVALID", message: expect.stringContaining(name) }));
     };
+    for (const none of [null, 5_000]) refused(none, `takes an object of options (queueBytes, heldBytes, patienceMs, farewellMs), not ${none}`);
     refused({ holdBytes: 1 }, "holdBytes");
     refused({ heldBytes: 1 }, "heldBytes");
     refused({ queueBytes: 0 }, "queueBytes");

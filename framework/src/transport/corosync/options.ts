@@ -31,6 +31,7 @@ const limits = {
 
 /** @throws LockstepError CONFIGURATION_INVALID naming the option. */
 export function completeOptions(given: CorosyncOptions): CompleteOptions {
+  if (typeof given !== "object" || given === null) throw new LockstepError("CONFIGURATION_INVALID", `corosync() takes an object of options (${Object.keys(limits).join(", ")}), not ${String(given)}.`);
   for (const name of Object.keys(given)) {
     if (!(name in limits)) throw new LockstepError("CONFIGURATION_INVALID", `corosync() has no option "${name}"; it has ${Object.keys(limits).join(", ")}.`);
   }

@@ -120,6 +120,7 @@ export interface MemoryOptions {
  */
 export function memory(options: MemoryOptions = {}): GroupTransport {
   checkNames(options, { network: true, nodeId: true }, "memory()");
+  if (options.network !== undefined && !(options.network instanceof MemoryNetwork)) throw new LockstepError("CONFIGURATION_INVALID", "memory({ network }) takes a MemoryNetwork, the same one for every node: new MemoryNetwork({ nodes: 3 }).");
   const network = options.network ?? new MemoryNetwork(options.nodeId === undefined ? {} : { nodes: [options.nodeId] });
   const nodeId = options.nodeId ?? (network.nodes.length === 1 ? network.nodes[0] : undefined);
   if (nodeId === undefined) {
@@ -128,8 +129,9 @@ export function memory(options: MemoryOptions = {}): GroupTransport {
   return network.transport(nodeId);
 }
 
-/** A name that is misspelt would be taken for the default: a network of one node, a group of one's own. */
+/** What is misspelt, or no options at all, would be taken for the default: a network of one node, a group of one's own. */
 function checkNames<T extends object>(options: T, known: Readonly<Record<keyof T, true>>, what: string): void {
+  if (typeof options !== "object" || options === null) throw new LockstepError("CONFIGURATION_INVALID", `${what} takes an object of options (${Object.keys(known).join(", ")}), not ${String(options)}.`);
   const wrong = Object.keys(options).find((name) => !Object.hasOwn(known, name));
   if (wrong !== undefined) throw new LockstepError("CONFIGURATION_INVALID", `${what} has no option "${wrong}"; it has ${Object.keys(known).join(", ")}.`);
 }
