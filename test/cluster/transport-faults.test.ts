@@ -1,7 +1,11 @@
 /** The clustered transport where the daemon, or its listener, does not do its part: one real node, programs beside it. */
 import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, it } from "vitest";
+import { findTool } from "./available.js";
 import { quickTotem } from "./corosync-conf.js";
 import { useCluster } from "./use-cluster.js";
 
@@ -109,4 +113,37 @@ it("tells of quorum without votes while they cannot be read, and with them as so
     });
     await transport.close();
   `)).toEqual(["true unknown", `true {"votes":[[1,1]],"deviceVotes":0,"quorum":1,"twoNode":false,"shrinks":false}`]);
+});
+
+it("join() refuses a daemon that is too old to be trusted with messages, and says what to upgrade to", async () => {
+  const { namespace } = cluster().node(1);
+  const restart = async (): Promise<void> => {
+    await cluster().node(1).killDaemon();
+    cluster().node(1).startDaemon();
+    await cluster().waitForRing([1]);
+  };
+  const joining = `
+    const transport = corosync();
+    await transport.join("age", silent).then(() => console.log("joined"), (error) => console.log(error.code, error.message));
+    await transport.close();
+  `;
+  const installed = findTool("corosync") ?? "";
+  const [version = ""] = (await namespace.run(installed, ["-v"])).match(/\d+\.\d+\.\d+/) ?? [];
+  const directory = mkdtempSync(join(tmpdir(), "lockstep-old-corosync-"));
+  try {
+    // The daemon that is installed, which says that it is another.
+    const old = "3.1.5".padEnd(version.length, "\0");
+    writeFileSync(join(directory, "corosync"), readFileSync(installed, "latin1").replaceAll(`\0${version}\0`, `\0${old}\0`), { encoding: "latin1", mode: 0o755 });
+    await namespace.run("mount", ["--bind", join(directory, "corosync"), installed]);
+    try {
+      await restart();
+      expect(await run(joining)).toEqual([expect.stringMatching(/^COROSYNC_UNAVAILABLE .*version 3\.1\.5.*TOO_OLD.*Upgrade Corosync to 3\.1\.6/)]);
+    } finally {
+      await namespace.run("umount", ["--lazy", installed]);
+    }
+    await restart();
+    expect(await run(joining)).toEqual(["joined"]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
