@@ -45,6 +45,17 @@ function block(client: Client, directory: string): Blocked {
   };
 }
 
+/** What the daemon itself says: so many events have left its memory for the ring buffer (1 MiB) that it shares with that process. */
+function untilDispatched(client: Client, options: { pid: number; count: number }): Promise<void> {
+  return client.run(async ({ corosync, until }, { pid, count }) => {
+    const stats = await corosync.Cmap.open({ map: "stats" });
+    await until(async () => {
+      const counters = (await stats.entries("stats.ipcs.")).filter(({ key }) => key.includes(`.${pid}.`) && key.endsWith(".dispatched"));
+      return counters.some(({ value }) => Number(value) >= count);
+    });
+  }, options);
+}
+
 const numbers = (texts: string[]): number[] => texts.map((text) => Number(text.split(" ")[0]));
 
 describe("a busy event loop", () => {
@@ -56,14 +67,7 @@ describe("a busy event loop", () => {
     await joinAs(sender, { group: "busy" });
     const blocked = block(busy, fixture.daemon.directory);
     await flood(sender, { count: 1500, bytes: 20_000 });
-    // What the daemon itself says: so many events have left its memory for the ring buffer (1 MiB) that it shares with that process.
-    await sender.run(async ({ corosync, until }, pid) => {
-      const stats = await corosync.Cmap.open({ map: "stats" });
-      await until(async () => {
-        const counters = (await stats.entries("stats.ipcs.")).filter(({ key }) => key.includes(`.${pid}.`) && key.endsWith(".dispatched"));
-        return counters.some(({ value }) => Number(value) >= 1500);
-      });
-    }, busy.pid);
+    await untilDispatched(sender, { pid: busy.pid, count: 1500 });
     await blocked.release();
     const texts = await busy.run(async ({ kept, until }) => {
       const { texts } = kept["recording"] as Recording;
@@ -71,6 +75,38 @@ describe("a busy event loop", () => {
       return texts();
     });
     expect(numbers(texts)).toEqual(Array.from({ length: 1500 }, (_, i) => i));
+  });
+
+  test("gets small messages by the hundred in one call, all of them in one piece of memory", async () => {
+    const [busy, sender] = [fixture.client(), fixture.client()];
+    await busy.run(async ({ corosync, kept }) => {
+      const batches: { messages: number; memories: number }[] = [];
+      kept["batches"] = batches;
+      const cpg = await corosync.Cpg.open({
+        listener: {
+          messages: (batch) => {
+            const memories = new Set(Array.from({ length: batch.length }, (_, i) => batch.data(i).buffer));
+            batches.push({ messages: batch.length, memories: memories.size });
+          },
+          configurationChanged: () => undefined,
+          ringChanged: () => undefined,
+          ended: () => undefined,
+        },
+      });
+      await cpg.join("batches");
+    });
+    await joinAs(sender, { group: "batches" });
+    const blocked = block(busy, fixture.daemon.directory);
+    await flood(sender, { count: 1500, bytes: 100 });
+    await untilDispatched(sender, { pid: busy.pid, count: 1500 });
+    await blocked.release();
+    const batches = await busy.run(async ({ kept, until }) => {
+      const batches = kept["batches"] as { messages: number; memories: number }[];
+      await until(() => batches.reduce((sum, { messages }) => sum + messages, 0) === 1500);
+      return batches;
+    });
+    expect(new Set(batches.map(({ memories }) => memories))).toEqual(new Set([1]));
+    expect(Math.max(...batches.map(({ messages }) => messages)), JSON.stringify(batches)).toBeGreaterThan(100);
   });
 
   test("is told of configuration changes in their place among the messages of that time", async () => {
