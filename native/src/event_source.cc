@@ -60,6 +60,11 @@ bool EventSource::hasHeld() {
   return !queue_.empty();
 }
 
+size_t EventSource::heldBytes() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return queue_.bytes();
+}
+
 EventSource::Progress EventSource::progress() {
   std::lock_guard<std::mutex> lock(mutex_);
   return progress_;

@@ -30,6 +30,7 @@ class EventSource {
   // The next event, or null.
   std::unique_ptr<Event> pop();
   bool hasHeld();
+  size_t heldBytes();
   // The loop has come to take events.
   void countTurn();
   // Nothing more is taken; the queue may still hold something.

@@ -56,14 +56,20 @@ Standby::Lateness Standby::waitForLateness() {
 }
 
 // Takes what there is; for a loop that stood still only until it is back, because from then on two threads would do the work of
-// one, and in a flood there is no end of it.
+// one, and in a flood there is no end of it. For a loop that does not keep up, until it does: what the daemon shares with this process (1 MiB)
+// is empty again and again long before the daemon's own queue is.
 void Standby::take(Lateness lateness) {
   const uint64_t turns = source_->progress().turns;
   bool enough = false;
   while (!enough && !stopped()) {
-    enough = source_->drain(kSlice);
+    const bool empty = source_->drain(kSlice);
     held_();
-    if (lateness == Lateness::kStandingStill && source_->progress().turns != turns) enough = true;
+    if (lateness == Lateness::kStandingStill) {
+      enough = empty || source_->progress().turns != turns;
+    } else if (empty) {
+      enough = source_->ended() || source_->heldBytes() <= kSlice.bytes;
+      if (!enough) waitFor(true, stallMs_);
+    }
   }
 }
 

@@ -4,7 +4,7 @@
 // loop's own thread dispatches normally: that has the lowest latency and no hand-over between threads. This thread sleeps until
 // there is something to take, gives the loop `stallMs`, and only if the loop has taken nothing in that time, because it is busy,
 // takes the events itself, in slices, into the same ordered queue. It does the same for a loop that takes events but has
-// not seen an end of them for a second: it does not keep up. The queue's bound (event_source.h) ends what would otherwise be
+// not seen an end of them for a second, until it keeps up again. The queue's bound (event_source.h) ends what would otherwise be
 // swapped from the daemon's memory into ours. An idle connection costs nothing, a busy one 1000/stallMs wake-ups a second.
 #pragma once
 

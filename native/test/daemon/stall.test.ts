@@ -162,6 +162,48 @@ describe("a busy event loop", () => {
     expect(numbers(texts)).toEqual(Array.from({ length: texts.length }, (_, i) => i));
   });
 
+  test("that takes messages all the time, but slower than they come, is evicted too: they would wait in the daemon, without bound", async () => {
+    const [slow, sender] = [fixture.client(), fixture.client()];
+    const count = 3000;
+    await slow.run(async ({ corosync, kept }) => {
+      const heard: { messages: number; ended?: string } = { messages: 0 };
+      kept["heard"] = heard;
+      const cpg = await corosync.Cpg.open({
+        heldLimitBytes: 4 * 1024 * 1024,
+        stallMs: 50,
+        listener: {
+          // A slab of 64 KiB takes 15 ms: a third of what would be standing still.
+          messages: (batch) => {
+            heard.messages += batch.length;
+            const until = performance.now() + 15;
+            while (performance.now() < until);
+          },
+          configurationChanged: () => undefined,
+          ringChanged: () => undefined,
+          ended: ({ code }) => { heard.ended = code; },
+        },
+      });
+      await cpg.join("slow");
+    });
+    await joinAs(sender, { group: "slow" });
+    await sender.run(async ({ kept }, { count, pid }) => {
+      const { cpg, events } = kept["recording"] as Recording;
+      const message = Buffer.alloc(20_000);
+      const gone = (): boolean => events.some((event) => event.kind === "change" && event.left.some((left) => left.pid === pid));
+      for (let i = 0; i < count && !gone(); i += 1) {
+        while (cpg.multicast(message) === "busy") await new Promise((resolve) => setTimeout(resolve, 1));
+        if (i % 16 === 0) await new Promise(setImmediate);
+      }
+    }, { count, pid: slow.pid });
+    const heard = await slow.run(async ({ kept, until }, count) => {
+      const heard = kept["heard"] as { messages: number; ended?: string };
+      await until(() => heard.ended !== undefined || heard.messages === count);
+      return heard;
+    }, count);
+    expect(heard.ended, JSON.stringify(heard)).toBe("EVICTED");
+    expect(heard.messages).toBeLessThan(count);
+  });
+
   test("that sends without a pause and is evicted by its own messages is told so by every way of sending, before its listener is", async () => {
     const client = fixture.client();
     await joinAs(client, { group: "own messages", heldLimitBytes: 4 * 1024 * 1024 });
