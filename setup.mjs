@@ -87,8 +87,8 @@ function buildDatabase() {
   if (existsSync(databaseFile)) return;
   const loads = () => spawnSync(process.execPath, ["-e", 'require("lmdb")'], { cwd: join(root, "framework"), stdio: "ignore" }).status === 0;
   if (!loads()) {
-    console.error("Compiling the database for data on disk (lmdb), whose addon does not load here …");
     const reason = toolchain.missing();
+    if (reason === undefined) console.error("Compiling the database for data on disk (lmdb), whose addon does not load here …");
     const compiled = reason === undefined && toolchain.compile(dirname(dirname(createRequire(join(root, "framework", "package.json")).resolve("lmdb"))));
     if (!compiled || !loads()) {
       console.error(`Data cannot be kept on disk: ${reason ?? "the database did not compile (see above), or does not load"}. Everything else works without it.`);

@@ -2,15 +2,15 @@
 // The sanitizer's runtime must be in the process before everything else, hence LD_PRELOAD; leak detection is off because V8 and
 // Node free nothing when they end (native/test/daemon/lifetime.test.ts counts what handles leave behind).
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nodeDirectory } from "./toolchain.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
-const nodeDirectory = process.env.npm_config_nodedir ?? join(dirname(realpathSync(process.execPath)), "..");
 const build = join(here, "build", "asan");
 const logs = join(tmpdir(), `lockstep-asan-${process.pid}`);
 const compiler = process.env.CXX ?? "g++";
@@ -28,7 +28,7 @@ mkdirSync(join(build, "build", "Release"), { recursive: true });
 const compiled = run(compiler, [
   "-std=gnu++17", "-O1", "-g", "-fPIC", "-shared", "-fno-omit-frame-pointer", "-fsanitize=address", "-fno-exceptions",
   ...target.defines.map((define) => `-D${define}`), "-DNODE_GYP_MODULE_NAME=corosync",
-  `-I${join(nodeDirectory, "include", "node")}`, `-I${dirname(require.resolve("node-addon-api/package.json"))}`,
+  `-I${join(nodeDirectory(), "include", "node")}`, `-I${dirname(require.resolve("node-addon-api/package.json"))}`,
   ...target.sources.map((source) => join(here, source)),
   "-o", join(build, "build", "Release", "corosync.node"), "-ldl", "-pthread", "-Wl,-z,nodelete",
 ]);

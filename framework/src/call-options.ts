@@ -1,12 +1,12 @@
-/** Options that come with a call. Types do not keep JavaScript from giving others: a name that is misspelt would leave out what was asked for, without a word. */
+/** Objects of options. Types do not keep JavaScript from giving others: a name that is misspelt would leave out what was asked for, without a word. */
 import { LockstepError } from "./errors.js";
 
-/** @throws LockstepError INVALID_INPUT unless it is an object of nothing but these. */
-export function checkCallOptions(options: unknown, known: object, call: string): void {
+/** @throws LockstepError with this code unless it is an object of nothing but these. */
+export function checkCallOptions(options: unknown, known: object, call: string, code: "INVALID_INPUT" | "CONFIGURATION_INVALID" = "INVALID_INPUT"): void {
   const names = Object.keys(known).join(", ");
-  if (typeof options !== "object" || options === null || Array.isArray(options)) throw new LockstepError("INVALID_INPUT", `the options of ${call} are an object ({ ${names} }), not ${described(options)}`);
+  if (typeof options !== "object" || options === null || Array.isArray(options)) throw new LockstepError(code, `the options of ${call} are an object ({ ${names} }), not ${described(options)}`);
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(known, name)) throw new LockstepError("INVALID_INPUT", `${name} is not an option of ${call}; there are ${names}`);
+    if (!Object.hasOwn(known, name)) throw new LockstepError(code, `${name} is not an option of ${call}; there are ${names}`);
   }
 }
 

@@ -16,7 +16,7 @@ describe("corosync()", () => {
     const refused = (options: unknown, name: string): void => {
       expect(() => corosync(options as object)).toThrow(expect.objectContaining({ code: "CONFIGURATION_INVALID", message: expect.stringContaining(name) }));
     };
-    for (const none of [null, 5_000]) refused(none, `takes an object of options (queueBytes, heldBytes, patienceMs, farewellMs), not ${none}`);
+    for (const none of [null, 5_000]) refused(none, "the options of corosync() are an object ({ queueBytes, heldBytes, patienceMs, farewellMs }), not ");
     refused({ holdBytes: 1 }, "holdBytes");
     refused({ heldBytes: 1 }, "heldBytes");
     refused({ queueBytes: 0 }, "queueBytes");

@@ -1,4 +1,5 @@
 /** The limits of a Corosync transport: one place, all explicit. */
+import { checkCallOptions } from "../../call-options.js";
 import { LockstepError } from "../../errors.js";
 
 export interface CorosyncOptions {
@@ -31,10 +32,7 @@ const limits = {
 
 /** @throws LockstepError CONFIGURATION_INVALID naming the option. */
 export function completeOptions(given: CorosyncOptions): CompleteOptions {
-  if (typeof given !== "object" || given === null) throw new LockstepError("CONFIGURATION_INVALID", `corosync() takes an object of options (${Object.keys(limits).join(", ")}), not ${String(given)}.`);
-  for (const name of Object.keys(given)) {
-    if (!(name in limits)) throw new LockstepError("CONFIGURATION_INVALID", `corosync() has no option "${name}"; it has ${Object.keys(limits).join(", ")}.`);
-  }
+  checkCallOptions(given, limits, "corosync()", "CONFIGURATION_INVALID");
   return { queueBytes: pick(given, "queueBytes"), heldBytes: pick(given, "heldBytes"), patienceMs: pick(given, "patienceMs"), farewellMs: pick(given, "farewellMs") };
 }
 

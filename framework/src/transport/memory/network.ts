@@ -3,6 +3,7 @@
  * applications test against. Without faults it is the embedded default; it is not a model of Corosync's defects (holes,
  * messages that only a cut-off node delivers).
  */
+import { checkCallOptions } from "../../call-options.js";
 import { LockstepError } from "../../errors.js";
 import type { GroupTransport, MemberAddress, RingId } from "../group-transport.js";
 import { Fabric } from "./fabric.js";
@@ -27,7 +28,7 @@ export class MemoryNetwork {
 
   /** @throws LockstepError CONFIGURATION_INVALID */
   constructor(options: MemoryNetworkOptions = {}) {
-    checkNames(options, { nodes: true, limits: true }, "MemoryNetwork");
+    checkCallOptions(options, { nodes: true, limits: true }, "MemoryNetwork", "CONFIGURATION_INVALID");
     this.nodes = nodeIds(options.nodes ?? 1);
     this.#fabric = new Fabric(this.nodes, completeLimits(options.limits ?? {}));
   }
@@ -119,7 +120,7 @@ export interface MemoryOptions {
  * @throws LockstepError CONFIGURATION_INVALID
  */
 export function memory(options: MemoryOptions = {}): GroupTransport {
-  checkNames(options, { network: true, nodeId: true }, "memory()");
+  checkCallOptions(options, { network: true, nodeId: true }, "memory()", "CONFIGURATION_INVALID");
   if (options.network !== undefined && !(options.network instanceof MemoryNetwork)) throw new LockstepError("CONFIGURATION_INVALID", "memory({ network }) takes a MemoryNetwork, the same one for every node: new MemoryNetwork({ nodes: 3 }).");
   const network = options.network ?? new MemoryNetwork(options.nodeId === undefined ? {} : { nodes: [options.nodeId] });
   const nodeId = options.nodeId ?? (network.nodes.length === 1 ? network.nodes[0] : undefined);
@@ -127,13 +128,6 @@ export function memory(options: MemoryOptions = {}): GroupTransport {
     throw new LockstepError("CONFIGURATION_INVALID", `memory({ network }) needs nodeId: the network has the nodes ${network.nodes.join(", ")}.`);
   }
   return network.transport(nodeId);
-}
-
-/** What is misspelt, or no options at all, would be taken for the default: a network of one node, a group of one's own. */
-function checkNames<T extends object>(options: T, known: Readonly<Record<keyof T, true>>, what: string): void {
-  if (typeof options !== "object" || options === null) throw new LockstepError("CONFIGURATION_INVALID", `${what} takes an object of options (${Object.keys(known).join(", ")}), not ${String(options)}.`);
-  const wrong = Object.keys(options).find((name) => !Object.hasOwn(known, name));
-  if (wrong !== undefined) throw new LockstepError("CONFIGURATION_INVALID", `${what} has no option "${wrong}"; it has ${Object.keys(known).join(", ")}.`);
 }
 
 function nodeIds(nodes: number | readonly number[]): readonly number[] {
