@@ -31,7 +31,7 @@ export interface CpgListener {
   ended(error: CorosyncError): void;
 }
 
-/** Corosync treats them all as "agreed"; "unordered" and "safe" are not implemented (cpg_mcast_joined(3)). */
+/** Corosync delivers all of them as "agreed", what is sent as "unordered" or "safe" too (cpg_mcast_joined(3)). */
 export type CpgGuarantee = "unordered" | "fifo" | "agreed" | "safe";
 /** cpg_guarantee_t */
 export const guarantees: readonly CpgGuarantee[] = ["unordered", "fifo", "agreed", "safe"];
