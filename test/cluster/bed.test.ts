@@ -184,14 +184,16 @@ describe("the end of a cluster", () => {
   it("comes also when its process ends while a program is being started on a node", async () => {
     const bin = mkdtempSync(join(tmpdir(), "lockstep-bin-"));
     // Starts so slowly that its parent is dead before the kernel is told to kill it with its parent.
-    writeFileSync(join(bin, "setpriv"), `#!/bin/sh\nwhile kill -0 $PPID; do sleep 0.01; done\nPATH=$REAL_PATH exec setpriv "$@"\n`, { mode: 0o755 });
+    // Its parent has to wait until it runs: the shell asks for PPID when it starts, not when it is named.
+    const running = join(bin, "running");
+    writeFileSync(join(bin, "setpriv"), `#!/bin/sh\n: > ${running}\nwhile kill -0 $PPID; do sleep 0.01; done\nPATH=$REAL_PATH exec setpriv "$@"\n`, { mode: 0o755 });
     const mark = randomUUID();
     const owner = spawn(process.execPath, ["--input-type=module", "-e", `
-      import { readFileSync } from "node:fs";
+      import { existsSync } from "node:fs";
       import { Namespace } from ${JSON.stringify(dist("namespace.js"))};
       const namespace = await Namespace.create("owner");
-      const child = namespace.spawn("owner", "sleep", ["100"], { stdio: "ignore", env: { PATH: ${JSON.stringify(bin)}, REAL_PATH: process.env.PATH, MARK: ${JSON.stringify(mark)} } });
-      while (!readFileSync(\`/proc/\${child.pid}/cmdline\`, "utf8").startsWith("/bin/sh")) await new Promise(setImmediate);
+      namespace.spawn("owner", "sleep", ["100"], { stdio: "ignore", env: { PATH: ${JSON.stringify(bin)}, REAL_PATH: process.env.PATH, MARK: ${JSON.stringify(mark)} } });
+      while (!existsSync(${JSON.stringify(running)})) await new Promise(setImmediate);
       process.kill(process.pid, "SIGKILL");
     `], { stdio: ["ignore", "ignore", "inherit"] });
     expect((await once(owner, "exit"))[1]).toBe("SIGKILL");
