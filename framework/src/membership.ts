@@ -275,7 +275,6 @@ export class Membership {
       case "suspended":
         this.#outbox.withdrawView();
         this.#reassembler.reset();
-        this.#proposer.viewEnded();
         this.#timekeeper.viewEnded();
         return this.#transfers.cancel();
       case "acknowledgeLater":

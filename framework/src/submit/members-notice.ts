@@ -22,14 +22,10 @@ export class MembersNotice {
     this.#patienceMs = patienceMs;
   }
 
-  /** A view of these has been installed; its log ends at `after`. */
+  /** A view of these has been installed; its log ends at `after`. What had not been sent was of the view before. */
   viewInstalled(members: readonly ReplicaIdentity[], slot: number, after: number, nowMs: number): void {
     const rank = members.findIndex((member) => member.slot === slot);
     this.#due = { members, after, atMs: nowMs + (1 + rank) * this.#patienceMs };
-  }
-
-  viewEnded(): void {
-    this.#due = undefined;
     this.#toSend = undefined;
   }
 

@@ -34,10 +34,6 @@ export class Proposer {
     this.#membersNotice.viewInstalled(members, core.config.slot, core.view?.target.position ?? 0, core.nowMs);
   }
 
-  viewEnded(): void {
-    this.#membersNotice.viewEnded();
-  }
-
   /** This replica is the one to send the entry about these. */
   announce(members: readonly ReplicaIdentity[]): void {
     this.#membersNotice.send(members);

@@ -231,7 +231,6 @@ export class SimReplica {
       case "multicast": return this.#send(effect.message);
       case "suspended":
         this.#outbox = this.#outbox.filter(({ type }) => type !== "batch" && type !== "ack" && type !== "chunk" && type !== "needSync");
-        this.#membersNotice.viewEnded();
         return this.#transfers.cancel();
       case "acknowledgeLater":
         this.owesAck = true;

@@ -39,11 +39,12 @@ describe("the notice of a view's members", () => {
     }
   });
 
-  it("is not sent when its view is over", () => {
+  it("is not sent when its view is over: in the next one it would contradict that one's own", () => {
     const notice = second();
     notice.send(members);
-    notice.viewEnded();
-    notice.tick(60_000);
+    notice.viewInstalled(members.slice(1), 3, 9, 20_000);
     expect(notice.take()).toBeUndefined();
+    notice.tick(20_000 + patienceMs);
+    expect(notice.take()).toEqual(members.slice(1));
   });
 });
