@@ -78,6 +78,8 @@ describe("options that are none, or misspelt, and what else JavaScript may give"
     ["backup()", "no options", (replica) => (replica.backup as (path: string) => Promise<unknown>)("never")],
     ["backup(path, { by })", "nobody", (replica) => replica.backup("never", {} as never)],
     ["backup(path, { by })", "an empty name", (replica) => replica.backup("never", { by: "" })],
+    ["backup(path, { by })", "a name of two lines", (replica) => replica.backup("never", { by: "ada\nbob" })],
+    ["backup(path, { by })", "a name that the record would cut", (replica) => replica.backup("never", { by: "a".repeat(301) })],
     ...[5, null, "", "a\0b"].map((path): (typeof calls)[number] => ["a backup is written to a new file", `${JSON.stringify(path)} as its path`, (replica) => replica.backup(path as string, { by: "ada" })]),
     ["onRoleChange()", "a number as the listener", async (replica) => replica.onRoleChange(5 as never)],
   ];

@@ -11,8 +11,13 @@ const recordCommand = `${reservedPrefix}record`;
 
 /** So many are kept. */
 export const keptOperations = 100;
-/** Characters of each part: what is kept for ever is bounded. */
-const longest = { what: 100, who: 300, details: 2_000 } as const;
+/** UTF-16 units of each part: what is kept for ever is bounded. */
+export const longest = { what: 100, who: 300, details: 2_000 } as const;
+
+/** Whether the record can say that this one did it, in a list with a line for each. */
+export function canBeRecorded(who: unknown): boolean {
+  return typeof who === "string" && who !== "" && who.length <= longest.who && !/\p{Cc}/u.test(who);
+}
 
 /** What the command says; where and when follows from its place in the log. */
 export type OperationInput = Omit<Operation, "position" | "now">;

@@ -1,6 +1,7 @@
 /** The command line of `lockstep`. */
 import { hostname, userInfo } from "node:os";
 import { parseArgs } from "node:util";
+import { canBeRecorded, longest } from "../apply/operations.js";
 import { isLockstepError } from "../errors.js";
 import { checkGroup, checkSlots } from "../replica-options.js";
 
@@ -136,7 +137,7 @@ function slotNumber(option: string, text: string): number {
 }
 
 function operator(given: string | undefined): string {
-  if (given === "") throw new OptionError("--by must name somebody");
+  if (given !== undefined && !canBeRecorded(given)) throw new OptionError(`--by must name somebody, in one line of at most ${longest.who} characters`);
   return given ?? `${userName()}@${hostname()}`;
 }
 

@@ -1,6 +1,6 @@
 /** A backup of a running replica: its record through the group first, then the state as it is here when that is applied. */
 import { resolve } from "node:path";
-import { recordCall, type OperationInput } from "../apply/operations.js";
+import { canBeRecorded, longest, recordCall, type OperationInput } from "../apply/operations.js";
 import type { SnapshotSource } from "../apply/types.js";
 import { described, checkCallOptions } from "../call-options.js";
 import { LockstepError } from "../errors.js";
@@ -27,7 +27,7 @@ export interface BackupParts {
 export async function takeBackup({ slot, sliceBytes, wallMs, submit, capture }: BackupParts, file: string, options: BackupOptions): Promise<BackupResult> {
   checkCallOptions(options, { by: true }, "backup()");
   const { by } = options;
-  if (typeof by !== "string" || by === "") throw new LockstepError("INVALID_INPUT", `backup(path, { by }) is told who asks for it, for the group's record (user@host, say), not ${described(by)}`);
+  if (!canBeRecorded(by)) throw new LockstepError("INVALID_INPUT", `backup(path, { by }) is told who asks for it, for the group's record: one line of at most ${longest.who} characters, user@host, say, not ${typeof by === "string" ? `${JSON.stringify(by.slice(0, 50))} (${by.length})` : described(by)}`);
   const path = pathOf(file);
   checkTarget(path);
   await roomFor(path);

@@ -24,6 +24,8 @@ describe("the command line", () => {
     [["backup", "--data", "d", "--to", "f", "more"], "no use for \"more\""],
     [["backup", "--data", "d", "--to", "f", "--yes"], "takes no --yes"],
     [["backup", "--data", "d", "--to", "f", "--by", ""], "--by must name"],
+    [["backup", "--data", "d", "--to", "f", "--by", "ada\nbob"], "in one line"],
+    [["new-start", "--data", "d", "--yes", "--by", "a".repeat(301)], "at most 300"],
     [["verify"], "FILE is missing"],
     [["verify", "a", "b"], "no use for \"b\""],
     [["restore", "f", "--data", "d", "--group", "g", "--slots", "1,2"], "--slot N"],
