@@ -1,4 +1,5 @@
 /** Reads a backup, frame by frame: what is in memory at once is one slice. Every checksum, and the digest at the end, is looked at. */
+import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { LockstepError, isLockstepError } from "../errors.js";
@@ -18,9 +19,12 @@ export class BackupReader {
 
   /** @throws LockstepError BACKUP_FOREIGN, BACKUP_DAMAGED, BACKUP_FAILED. */
   static async open(path: string): Promise<BackupReader> {
-    const file = await open(path, "r").catch((error: unknown) => { throw unreadable(path, error); });
+    // Without it (Windows has none, nor needs it) the open of a named pipe waits until somebody writes to it.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => { throw unreadable(path, error); });
     try {
-      const frames = new Frames(path, file, (await file.stat()).size);
+      const status = await file.stat();
+      if (!status.isFile()) throw unreadable(path, new Error("it is not a file; what comes out of a pipe must be written to one first"));
+      const frames = new Frames(path, file, status.size);
       await frames.checkPreamble();
       const { kind, payload } = await frames.next();
       if (kind !== kinds.header) throw damaged(path, "it does not begin with its header");

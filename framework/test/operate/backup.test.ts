@@ -169,4 +169,9 @@ describe("a backup that is not whole", () => {
     await expect(verifyBackup(bed.path("missing"))).rejects.toMatchObject({ code: "BACKUP_FAILED" });
     await expect(verifyBackup(bed.directory)).rejects.toMatchObject({ code: "BACKUP_FAILED" });
   });
+
+  it.skipIf(process.platform === "win32")("is not waited for where a pipe is named that nobody writes to", async () => {
+    expect(spawnSync("mkfifo", [path]).status).toBe(0);
+    await expect(verifyBackup(path)).rejects.toMatchObject({ code: "BACKUP_FAILED", message: expect.stringContaining("not a file") as string });
+  });
 });
