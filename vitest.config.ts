@@ -12,5 +12,6 @@ export default defineConfig({
     // For tests that hang, which say what they wait for long before. On a machine that is busy with something else, what takes a second takes a minute.
     testTimeout: 300_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

@@ -75,7 +75,7 @@ describe("a running replica", () => {
     }
     expect(await one?.submit.add({ key: "x", by: 1 })).toBe(1);
     for (const socket of sockets.splice(0)) socket.destroy();
-    await expect.poll(() => askReplica(bed.path("1"), { command: "status" }).then(({ role }) => role, String), { timeout: 15_000 }).toBe("active");
+    await expect.poll(() => askReplica(bed.path("1"), { command: "status" }).then(({ role }) => role, String)).toBe("active");
   });
 
   it("stops while somebody is connected, and takes its socket with it", async () => {

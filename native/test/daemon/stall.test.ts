@@ -270,7 +270,7 @@ describe("a frozen daemon", () => {
     // libqb itself would spin for ever once the socket's buffer is full, at 279 here.
     expect(taken).toBeGreaterThan(50);
     expect(taken).toBeLessThan(1000);
-    expect(ms).toBeLessThan(1000);
+    expect(ms).toBeLessThan(10_000);
     fixture.daemon.signal("SIGCONT");
     const texts = await client.run(async ({ kept, until }, taken) => {
       const { texts, cpg } = kept["recording"] as Recording;
@@ -286,7 +286,7 @@ describe("a frozen daemon", () => {
     const client = fixture.client();
     await joinAs(client, { group: "waiting" });
     fixture.daemon.signal("SIGSTOP");
-    const { answers, busy, ticks } = await client.run(async ({ kept, fs, corosync }) => {
+    const { answers, busy } = await client.run(async ({ kept, fs, corosync, until }) => {
       const { cpg } = kept["recording"] as Recording;
       // More waiting calls than libuv's pool has threads.
       const cmaps = Array.from({ length: 5 }, () => corosync.Cmap.open());
@@ -296,13 +296,12 @@ describe("a frozen daemon", () => {
       let ticks = 0;
       const interval = setInterval(() => (ticks += 1), 5);
       const answers = await Promise.all(Array.from({ length: 8 }, () => fs.promises.readFile("/proc/self/status", "utf8")));
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await until(() => ticks > 10);
       clearInterval(interval);
-      return { answers: answers.length, busy, ticks };
+      return { answers: answers.length, busy };
     });
     expect(answers).toBe(8);
     expect(busy).toBe("busy");
-    expect(ticks).toBeGreaterThan(10);
     fixture.daemon.signal("SIGCONT");
     const late = await client.run(async ({ kept }) => (await Promise.all(kept["pending"] as Promise<unknown>[])).length);
     expect(late).toBe(6);
@@ -324,13 +323,13 @@ describe("a frozen daemon", () => {
       await cpg.close();
       return { ms: performance.now() - from, code: await asked };
     });
-    expect(ms).toBeLessThan(5000);
+    expect(ms).toBeLessThan(30_000);
     expect(code).toBe("BAD_HANDLE");
     const from = performance.now();
     await client.run(({ kept }) => void (kept["two"] as Recording).cpg.unref());
     client.child.disconnect();
     expect(await client.exited()).toEqual({ code: 0, signal: null });
-    expect(performance.now() - from).toBeLessThan(5000);
+    expect(performance.now() - from).toBeLessThan(30_000);
   });
 });
 

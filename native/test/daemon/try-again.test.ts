@@ -62,7 +62,7 @@ describe("an open() that waits for a ring", () => {
     }, name);
     const calls = { Cpg: "cpg_model_initialize", Quorum: "quorum_model_initialize", Votequorum: "votequorum_initialize", Cmap: "cmap_initialize_map", Cfg: "corosync_cfg_initialize" };
     expect(told).toMatchObject({ undecided: "waiting", code: "ABORTED", call: calls[name], cause: "enough", again: "ABORTED" });
-    expect(told.ms).toBeLessThan(1000);
+    expect(told.ms).toBeLessThan(10_000);
     // Nothing holds the client's event loop any more.
     client.child.disconnect();
     expect(await client.exited()).toEqual({ code: 0, signal: null });
