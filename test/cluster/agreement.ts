@@ -18,12 +18,12 @@ export async function acknowledgedBy(replica: ReplicaProcess, more: number): Pro
   await eventually(async () => (await replica.call("acknowledged")) >= before + more, { what: `${more} more acknowledgements on node ${replica.nodeId}`, details: async () => JSON.stringify(await replica.call("inspect")) });
 }
 
-/** Resolves with the reason that it gives. */
-export async function untilMinority(replica: ReplicaProcess): Promise<string> {
-  return eventually(async () => {
+/** @param why What its reason says in the end: before that, for a moment, that votequorum has not spoken yet. */
+export async function untilMinority(replica: ReplicaProcess, why = /./): Promise<void> {
+  await eventually(async () => {
     const { role, reason } = await replica.call("inspect");
-    return role === "minority" ? (reason ?? "no reason") : undefined;
-  }, { what: `replica ${replica.nodeId} to be in a minority`, details: async () => JSON.stringify(await replica.call("inspect")) });
+    return role === "minority" && why.test(reason ?? "");
+  }, { what: `replica ${replica.nodeId} to be in a minority, and to say ${String(why)}`, details: async () => JSON.stringify(await replica.call("inspect")) });
 }
 
 /** All replicas hold, at one position, the same whole state; and in each of them every command of the loads is where it belongs. */
