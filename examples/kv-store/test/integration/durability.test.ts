@@ -95,7 +95,7 @@ describe("the data", () => {
       await expectAll(replicas[round % 3], written, counted);
       const enough = written.length + 200 * (round + 1);
       const writing = replicas.map((replica, i) => writeUntilKilled(replica, `${round}:${i}`, written, counted));
-      await eventually("enough is written", () => written.length >= enough, 30_000);
+      await eventually("enough is written", () => written.length >= enough);
       expect(await stop(program, "SIGKILL")).toBe("SIGKILL");
       await Promise.all(writing);
     }

@@ -13,7 +13,7 @@ afterEach(killAll);
 describe("the program", () => {
   it.each(["SIGINT", "SIGTERM"] as const)("says what runs and what to type, serves it, and stops cleanly on %s", async (signal) => {
     const { child, output, ended } = run("--memory", "--port", "0");
-    await eventually("it says that it runs", () => output.out.includes("Ctrl-C"), 30_000);
+    await eventually("it says that it runs", () => output.out.includes("Ctrl-C"));
     const ports = portsOf(output.out);
     expect(ports).toHaveLength(3);
     const [typed, thenTyped] = [...output.out.matchAll(/redis-cli -p (\d+) (.*)/g)].map((match) => ({ port: Number(match[1]), args: (match[2] ?? "").split(" ") }));
@@ -29,7 +29,7 @@ describe("the program", () => {
 
   it("stops cleanly on Windows when its console is closed (SIGHUP)", async () => {
     const { child, output, ended } = runOnWindows("--memory", "--port", "0");
-    await eventually("it says that it runs", () => output.out.includes("Ctrl-C"), 30_000);
+    await eventually("it says that it runs", () => output.out.includes("Ctrl-C"));
     child.kill("SIGHUP");
     expect(await ended).toBe(0);
     expect(output).toEqual({ out: expect.stringMatching(/Stopping\.\n$/) as unknown, err: "" });
@@ -37,7 +37,7 @@ describe("the program", () => {
 
   it("goes on when nobody reads what it says any more, and stops cleanly", async () => {
     const { child, output, ended } = run("--memory", "--port", "0");
-    await eventually("it says that it runs", () => output.out.includes("Ctrl-C"), 30_000);
+    await eventually("it says that it runs", () => output.out.includes("Ctrl-C"));
     const client = await RespClient.connect(portsOf(output.out)[0] ?? 0);
     child.stdout.destroy();
     child.kill("SIGINT");
@@ -47,7 +47,7 @@ describe("the program", () => {
 
   it("serves ioredis and node-redis as they are, each on a replica of its own", async () => {
     const { child, output, ended } = run("--memory", "--port", "0");
-    await eventually("it says that it runs", () => output.out.includes("Ctrl-C"), 30_000);
+    await eventually("it says that it runs", () => output.out.includes("Ctrl-C"));
     const [first = 0, , third = 0] = portsOf(output.out);
     const ioredis = new Redis(first, { retryStrategy: null });
     const nodeRedis = createClient({ socket: { port: third, reconnectStrategy: false } });

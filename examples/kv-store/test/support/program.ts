@@ -65,7 +65,7 @@ export async function serving({ child, output }: Run): Promise<readonly number[]
   await eventually("it says that it runs", () => {
     if (child.exitCode !== null) throw new Error(`it has ended: ${output.out}${output.err}`);
     return output.out.includes("Ctrl-C");
-  }, 30_000);
+  });
   return portsOf(output.out);
 }
 

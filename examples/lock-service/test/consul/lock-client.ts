@@ -39,12 +39,12 @@ export class LockClient {
   }
 
   /** The first of these, now or soon. */
-  async until(event: Said["event"], timeoutMs = 20_000): Promise<Said> {
+  async until(event: Said["event"]): Promise<Said> {
     return eventually(`the process says ${event}`, () => {
       const found = this.said.find((each) => each.event === event);
       if (found === undefined && this.#child.exitCode !== null) throw new Error(`it ended with ${this.#child.exitCode}: ${this.#errors}`);
       return found;
-    }, timeoutMs);
+    });
   }
 
   kill(signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): void {

@@ -30,7 +30,7 @@ export async function serving({ child, output }: Run): Promise<readonly string[]
   await eventually("it says that it runs", () => {
     if (child.exitCode !== null) throw new Error(`it has ended: ${output.out}${output.err}`);
     return output.out.includes("Ctrl-C");
-  }, 30_000);
+  });
   return [...output.out.matchAll(/replica \d of \d on (\S+)/g)].map((match) => match[1] ?? "");
 }
 
