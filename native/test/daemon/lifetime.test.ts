@@ -187,8 +187,10 @@ describe("a handle", () => {
         const others = await Promise.all([corosync.Cmap.open(), corosync.Votequorum.open()]);
         await Promise.all([cpg.leave(), ...others.map((other) => other.close())]);
       };
+      // close() does not wait for the handle's threads to be gone.
+      const { threads } = count();
       await cycle();
-      await until(() => count().maps === 0);
+      await until(() => count().maps === 0 && count().threads === threads);
       const before = count();
       for (let i = 0; i < 20; i += 1) await cycle();
       gc();
