@@ -92,6 +92,8 @@ describe("a service that wants to be asked", () => {
 
   test("is asked for one shutdown at a time: a second request is EXIST meanwhile; an answer that nobody waits for resolves all the same", async () => {
     const [service, first, second] = [fixture.client(), fixture.client(), fixture.client()];
+    // Corosync waits five seconds for an answer: the second must not have to start meanwhile.
+    await second.run(() => undefined);
     await service.run(async ({ corosync, kept }) => {
       kept["heard"] = [];
       const cfg = await corosync.Cfg.open({ listener: { shutdownRequested: (kind) => void (kept["heard"] as string[]).push(kind), ended: () => undefined } });

@@ -12,7 +12,7 @@ describe("a daemon without a ring", () => {
   test("is asked again and again until tryAgainMs is over, and once it has a ring it takes those who still wait", async () => {
     const [patient, hasty] = [fixture.client(), fixture.client()];
     const joining = patient.run(async ({ record }) => {
-      const { cpg } = await record({ tryAgainMs: 25_000 });
+      const { cpg } = await record({ tryAgainMs: 3_600_000 });
       await cpg.join("patience");
       return cpg.local.nodeId;
     });
