@@ -93,7 +93,7 @@ describe("lockstep-lock run", () => {
 
   it("stops the command with itself (Ctrl-Z), and lets it go on only if the lock is still held", async () => {
     const log = file("log");
-    const first = command("run", "x", ["--ttl", "5"], ["sh", "-c", `echo $$ > ${file("pid")}; while :; do echo . >> ${log}; sleep 0.02; done`]);
+    const first = command("run", "x", ["--ttl", "8"], ["sh", "-c", `echo $$ > ${file("pid")}; while :; do echo . >> ${log}; sleep 0.02; done`]);
     await eventually("it works", () => read("log").length > 10);
     // D: sh has been stopped while it started another program (vfork).
     const stateOf = (pid: number): string | undefined => /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];

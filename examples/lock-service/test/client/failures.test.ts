@@ -43,7 +43,7 @@ const everything = "";
 describe("when an answer is lost, a client", () => {
   it("believes its session to be as old as the first attempt to open it", async () => {
     way.holding = everything;
-    const [ttlMs, attemptMs] = [3000, 1000];
+    const [ttlMs, attemptMs] = [10_000, 1000];
     const acquired = onWay({ ttlMs, attemptMs }).acquire("x");
     await anAnswerIsHeld();
     const openedBefore = performance.now();
@@ -54,7 +54,7 @@ describe("when an answer is lost, a client", () => {
 
   // Shorter than calls hang: it is noticed otherwise.
   it("gets the same grant through another replica", async () => {
-    const client = onWay({ ttlMs: 3000 });
+    const client = onWay({ ttlMs: 6000 });
     const first = await client.acquire("w");
     way.holding = everything;
     const second = client.acquire("x");
@@ -67,7 +67,7 @@ describe("when an answer is lost, a client", () => {
 
   it("keeps its place in the queue, and is granted the lock through another replica", async () => {
     const holder = await elsewhere().acquire("x");
-    const waiter = onWay({ ttlMs: 3000 });
+    const waiter = onWay({ ttlMs: 6000 });
     const granted = waiter.acquire("x");
     await waiters("x", 1);
     way.holding = everything;
@@ -102,7 +102,7 @@ describe("when an answer is lost, a client", () => {
   });
 
   it("asks for a release until it is answered, for as long as its session is renewed", async () => {
-    const grant = await clientOf([way.url], { ttlMs: 2000, attemptMs: 100 }).acquire("x");
+    const grant = await clientOf([way.url], { ttlMs: 4000, attemptMs: 100 }).acquire("x");
     const { session } = grant;
     const leaseEnd = session.leaseEnd;
     way.holding = '"status":"released"';

@@ -15,7 +15,7 @@ beforeEach(async () => {
   group = await TestGroup.start();
   const endpoints = [1, 2, 3].map((replica) => group.url(replica));
   client = new LockClient({ endpoints });
-  child = spawn(process.execPath, [join(import.meta.dirname, "paused-client.mjs"), "1000", ...endpoints], { stdio: ["pipe", "pipe", "inherit"] });
+  child = spawn(process.execPath, [join(import.meta.dirname, "paused-client.mjs"), "4000", ...endpoints], { stdio: ["pipe", "pipe", "inherit"] });
 });
 afterEach(async () => {
   child.kill("SIGKILL");

@@ -92,7 +92,7 @@ describe("a blocking query", () => {
   });
 
   it("for a lock ends when it is given up, by release or by the end of its session", async () => {
-    const session = await consul.session(1, { TTL: "900ms", LockDelay: "0s" });
+    const session = await consul.session(1, { TTL: "3s", LockDelay: "0s" });
     for (const end of [() => consul.ok(2, "PUT", `/v1/kv/l?release=${session}`), () => Promise.resolve("the session expires")]) {
       await consul.ok(1, "PUT", `/v1/kv/l?acquire=${session}`, "x");
       const index = indexOf(await consul.call(3, "GET", "/v1/kv/l"));

@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 function start(options: Partial<LockProcess> & { readonly key: string }): LockClient {
-  const client = new LockClient({ ttl: "1s", lockDelay: "1s", ports: [1, 2, 3].map((replica) => consul.port(replica)), ...options });
+  const client = new LockClient({ ttl: "3s", lockDelay: "2s", ports: [1, 2, 3].map((replica) => consul.port(replica)), ...options });
   processes.push(client);
   return client;
 }
@@ -62,7 +62,7 @@ describe("a lock between processes", () => {
     await observer.stop();
     expect(acquired.lockIndex).toBe(2);
     // The session's TTL from its last renewal on, and the lock delay.
-    expect(acquired.atMs - renewedMs).toBeGreaterThan(2000);
+    expect(acquired.atMs - renewedMs).toBeGreaterThan(5000);
     expect(second.said.some(({ event }) => event === "delayed")).toBe(true);
     expect(observer.holders).toEqual([firstSession, undefined, acquired.session]);
   });
@@ -154,7 +154,7 @@ class Semaphore {
 describe("a semaphore made of keys", () => {
   it("is never had by more than its limit, and a holder that dies makes room", async () => {
     const limit = 2;
-    const dying = new Semaphore(1, "sem", limit, await consul.session(1, { TTL: "600ms", LockDelay: "0s", Behavior: "delete" }));
+    const dying = new Semaphore(1, "sem", limit, await consul.session(1, { TTL: "3s", LockDelay: "0s", Behavior: "delete" }));
     await dying.acquire();
     const lives = async (): Promise<boolean> => (await consul.ok(2, "GET", `/v1/session/info/${dying.session}`)) !== "[]";
     const held = new Set<string>();

@@ -353,7 +353,7 @@ async function over(): Promise<void> {
 }
 
 async function delayed(): Promise<void> {
-  const [dies, lives] = [await session({ ttlMs: 1000, lockDelayMs: 60_000 }), await session()];
+  const [dies, lives] = [await session({ ttlMs: 3000, lockDelayMs: 60_000 }), await session()];
   await ask(lives, "reads", { locks: [{ lock: "delayed", mode: "NL" }] });
   await ask(dies, "asks", { locks: [{ lock: "delayed" }] });
   await eventually("it expires", async () => (await call(1, { method: "GET", path: `/v1/sessions/${dies}` })).status === 410);

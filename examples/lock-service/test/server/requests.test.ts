@@ -127,7 +127,7 @@ describe("a request for locks", () => {
   });
 
   it("is refused with 423 while the lock delay of its last holder's session lasts", async () => {
-    const [holder, other] = [await group.session(1, { ttlMs: 1000, lockDelayMs: 60_000 }), await group.session(2)];
+    const [holder, other] = [await group.session(1, { ttlMs: 3000, lockDelayMs: 60_000 }), await group.session(2)];
     await group.acquire(1, holder, "r", "k");
     await eventually("the session expires", async () => (await group.call(2, "GET", `/v1/sessions/${holder}`)).status === 410);
     const refused = await group.acquire(2, other, "r", "k");
