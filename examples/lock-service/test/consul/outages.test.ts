@@ -5,7 +5,7 @@ import { ConsulGroup } from "./consul-group.js";
 
 let consul: ConsulGroup;
 
-beforeEach(async () => { consul = await ConsulGroup.start({ replicaLimits: { answerTimeoutMs: 2000 } }); });
+beforeEach(async () => { consul = await ConsulGroup.start(); });
 afterEach(() => consul.close());
 
 const cutOff = { status: 500, text: "No cluster leader" };
@@ -48,7 +48,7 @@ describe("a replica without a majority", () => {
   });
 
   it("that is gone leaves its sessions to the others: they expire there, and what they had locked can be had", async () => {
-    const session = await consul.session(1, { TTL: "800ms", LockDelay: "0s" });
+    const session = await consul.session(1, { TTL: "3s", LockDelay: "0s" });
     await consul.ok(1, "PUT", `/v1/kv/k?acquire=${session}`, "v");
     consul.group.network.crash(1);
     const next = await consul.session(2);
