@@ -1,47 +1,41 @@
-/** A real redis-server of this test's own, on a free port of the loopback, without a disk. */
+/** A real redis-server of this test's own, at a socket in a directory of its own, without a disk. A port that is free now may be another's when it listens. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { createServer, type AddressInfo } from "node:net";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { eventually } from "./eventually.js";
 import { RespClient } from "./resp-client.js";
 
 export interface RedisServer {
-  readonly port: number;
+  /** The path of the socket at which it listens. */
+  readonly socket: string;
   stop(): Promise<void>;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 export async function startRedis(): Promise<RedisServer> {
-  const port = await freePort();
-  const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--databases", "1", "--dir", tmpdir()];
+  const directory = await mkdtemp(join(tmpdir(), "lockstep-redis-"));
+  const socket = join(directory, "socket");
+  const args = ["--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--databases", "1", "--dir", directory];
   const child = spawn("redis-server", args, { stdio: "ignore" });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  try {
-    await eventually("redis-server answers PING", () => answersPing(child, port));
-  } catch (error) {
+  const stop = async (): Promise<void> => {
     child.kill("SIGKILL");
+    await ended;
+    await rm(directory, { recursive: true });
+  };
+  try {
+    await eventually("redis-server answers PING", () => answersPing(child, socket));
+  } catch (error) {
+    await stop();
     throw error;
   }
-  return {
-    port,
-    stop: async () => {
-      child.kill("SIGKILL");
-      await ended;
-    },
-  };
+  return { socket, stop };
 }
 
-async function answersPing(child: ChildProcess, port: number): Promise<boolean> {
+async function answersPing(child: ChildProcess, socket: string): Promise<boolean> {
   if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`);
   try {
-    const client = await RespClient.connect(port);
+    const client = await RespClient.connect(socket);
     const reply = await client.call("PING");
     client.destroy();
     return reply === "+PONG\r\n";

@@ -59,8 +59,9 @@ export class RespClient {
     });
   }
 
-  static async connect(port: number, host = "127.0.0.1"): Promise<RespClient> {
-    const socket = connect({ port, host });
+  /** @param where a port of this machine, or the path of a socket */
+  static async connect(where: number | string): Promise<RespClient> {
+    const socket = typeof where === "number" ? connect({ port: where, host: "127.0.0.1" }) : connect(where);
     await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
     return new RespClient(socket);
   }
