@@ -115,7 +115,9 @@ describe.each([2, 3] as const)("node-redis with RESP%i", (protocol) => {
     expect(await client.set("n", "1", { condition: "NX" })).toBe("OK");
     expect(await client.set("n", "2", { condition: "NX" })).toBeNull();
     expect(await client.set("n", "3", { GET: true, expiration: { type: "EX", value: 100 } })).toBe("1");
-    expect(await client.ttl("n")).toBe(100);
+    const left = await client.ttl("n");
+    expect(left).toBeLessThanOrEqual(100);
+    expect(left, "it is seconds that pass, one or many").toBeGreaterThan(10);
     expect(await client.persist("n")).toBe(1);
     expect(await client.mGet(["n", "nosuch"])).toEqual(["3", null]);
   });

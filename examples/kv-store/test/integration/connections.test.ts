@@ -1,6 +1,6 @@
 /** What a connection promises: order, back-pressure, limits, clean ends. */
 import { afterEach, describe, expect, it } from "vitest";
-import { defaultServerLimits, startEmbedded, type EmbeddedGroup, type ReadConsistency, type ServerLimits } from "../../src/index.js";
+import { defaultServerLimits, startEmbedded, type EmbeddedGroup, type EmbeddedStartOptions, type ReadConsistency, type ServerLimits } from "../../src/index.js";
 import { quietLogger } from "../../src/quiet-logger.js";
 import { eventually } from "../support/eventually.js";
 import { encodeRequest, RespClient } from "../support/resp-client.js";
@@ -11,8 +11,8 @@ afterEach(async () => {
   for (const undo of cleanUp.splice(0).reverse()) await undo();
 });
 
-async function start(limits: Partial<ServerLimits> = {}, reads: ReadConsistency = "linearizable"): Promise<EmbeddedGroup> {
-  const group = await startEmbedded([0, 0, 0], { limits, reads, logger: quietLogger });
+async function start(limits: Partial<ServerLimits> = {}, reads: ReadConsistency = "linearizable", replicaLimits: EmbeddedStartOptions["replicaLimits"] = {}): Promise<EmbeddedGroup> {
+  const group = await startEmbedded([0, 0, 0], { limits, reads, replicaLimits, logger: quietLogger });
   cleanUp.push(() => group.close());
   return group;
 }
@@ -179,7 +179,8 @@ describe("a connection", () => {
   });
 
   it("is not read from while the bytes of what it asked wait for a group that does not answer", async () => {
-    const group = await start({ pipelinedBytes: 3_000_000 });
+    // Neither are the silent ones given up, nor the answers, while the test looks.
+    const group = await start({ pipelinedBytes: 3_000_000 }, "linearizable", { silenceTimeoutMs: 300_000, answerTimeoutMs: 300_000 });
     const [greedy, other] = [await connect(group), await connect(group)];
     const processed = async (): Promise<number> => Number(/total_commands_processed:(\d+)/.exec(await other.call("INFO", "stats"))?.[1]);
     for (const nodeId of [2, 3]) group.network.pause(nodeId);

@@ -10,7 +10,7 @@ let group: EmbeddedGroup;
 let clients: RespClient[];
 
 async function start(reads: ReadConsistency = "linearizable"): Promise<void> {
-  group = await startEmbedded([0, 0, 0], { reads, logger: quietLogger, replicaLimits: { answerTimeoutMs: 500 } });
+  group = await startEmbedded([0, 0, 0], { reads, logger: quietLogger, });
   clients = await Promise.all(group.servers.map((server) => RespClient.connect(server.port)));
 }
 
