@@ -89,7 +89,7 @@ describe("lockstep-lock on three Corosync nodes", () => {
   });
 
   it("ends the command of a holder that is cut off, and gives its lock to the other side when its lease is over", async () => {
-    const cut = hold(3, "z", 3);
+    const cut = hold(3, "z", 10);
     const before = await holderAt(1, "z");
     hold(1, "z", 15);
     await holderAt(2, "z", ({ waiters }) => waiters.length === 1);
