@@ -358,7 +358,7 @@ describe("the conformance suite", () => {
   it.each(faults)("finds a transport that $what", async ({ broken, foundBy, saying }) => {
     const found = conformanceCases.find(({ name }) => name.includes(foundBy));
     if (found === undefined) throw new Error(`there is no case "${foundBy}"`);
-    const sound = memoryBed(new MemoryNetwork({ nodes: 3 }), 5_000);
+    const sound = memoryBed(new MemoryNetwork({ nodes: 3 }), 60_000);
     await runConformanceCase(sound, found);
     const bed = memoryBed(new MemoryNetwork({ nodes: 3 }), patienceMs, broken);
     await expect(runConformanceCase(bed, found)).rejects.toThrow(saying);
