@@ -113,11 +113,13 @@ describe("a stream of events", () => {
     const session = await group.session(1);
     const after = await now();
     const reader = connect(Number(new URL(group.url(1)).port), "127.0.0.1");
-    reader.pause();
     reader.on("error", () => undefined);
     reader.write(`GET /v1/events?after=${after} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`);
+    // It has its place before the others take theirs.
+    await once(reader, "data");
+    reader.pause();
     const others = [await follow(1, ""), await follow(1, "")];
-    await eventually("there is no room for another", async () => (await group.call(1, "GET", "/v1/events", { headers: { accept: "text/event-stream" } })).status === 429);
+    expect((await group.call(1, "GET", "/v1/events", { headers: { accept: "text/event-stream" } })).status, "there is no room for another").toBe(429);
     // More than any socket holds.
     for (let i = 0; i < 4000; i += 500) {
       await Promise.all(Array.from({ length: 500 }, (_, k) => replica.submit.acquire({ session, request: `big-${i + k}`, wants: [{ lock: `big-${i + k}`, mode: "EX" }], waitMs: 0, value: "v".repeat(4096) })));
