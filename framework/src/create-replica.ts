@@ -35,7 +35,7 @@ export async function createReplica<
   });
   checkTransport(parts.transport);
   const slots = checkSlots(options.slots ?? (await parts.transport.configuredNodes()));
-  const store = await openStore(parts, { group: options.group, machine: machine.name, slots });
+  const store = await openStore(parts, { group: options.group, machine: machine.name, version: machine.version, slots });
   const node = new ReplicaNode(machine, options.group, slots, parts, store);
   // A replica with a directory answers operators there, from before it is a member.
   if (store !== undefined && options.directory !== undefined) await listenForOperators(options.directory, node);
@@ -53,7 +53,7 @@ async function listenForOperators(directory: string, node: Controlled & Pick<Rep
   }
 }
 
-async function openStore({ openStore: open, transport, policy }: ReplicaParts, whose: Pick<StoreIdentity, "group" | "machine" | "slots">): Promise<Store | undefined> {
+async function openStore({ openStore: open, transport, policy }: ReplicaParts, whose: Pick<StoreIdentity, "group" | "machine" | "version" | "slots">): Promise<Store | undefined> {
   if (open === undefined) return undefined;
   if (transport.localNode === undefined) throw new LockstepError("CONFIGURATION_INVALID", "this transport does not tell its node's id, which a durable replica must know: use corosync() or memory(), or no directory");
   return open({ ...whose, slot: await transport.localNode(), policy: policy.name });

@@ -34,7 +34,7 @@ export const errorRegistry = {
   EVENTS_TRIMMED: { outcome: "n/a", when: "events({ from }) asks for a position that is no longer held." },
   SLOT_TAKEN: { outcome: "n/a", when: "Another process of this node is a replica of this group, and was so before or knows more." },
   STORE_DAMAGED: { outcome: "n/a", when: "What is on disk is not what was written. Nothing was changed; the message says what is wrong and the way out." },
-  STORE_FOREIGN: { outcome: "n/a", when: "What is on disk belongs to another group, node or machine, or was written by a newer version." },
+  STORE_FOREIGN: { outcome: "n/a", when: "What is on disk belongs to another group, node or machine, or to another version of the machine, or was written by a newer version of Lockstep." },
   STORE_LOCKED: { outcome: "n/a", when: "Another process uses the directory." },
   STORE_FAILED: { outcome: "n/a", when: "The disk takes nothing: it is full, or fails. Nothing was done; it is tried again." },
   STORE_UNAVAILABLE: { outcome: "n/a", when: "The database that durable replicas need does not load on this system; the message says why. Replicas in memory do without." },

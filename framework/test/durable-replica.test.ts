@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createReplica } from "../src/create-replica.js";
+import { defineMachine } from "../src/machine/define-machine.js";
 import { memory, MemoryNetwork } from "../src/transport/memory/index.js";
 import { eventually } from "./support/eventually.js";
 import { TestGroup, counters, quickLimits, renewable, type TestReplica } from "./support/test-group.js";
@@ -194,6 +195,22 @@ describe("durable replicas", () => {
     const file = readdirSync(join(directory, "2")).find((name) => name === "data.mdb");
     truncateSync(join(directory, "2", file ?? ""), 9_000);
     await expect(open(2, { directory: join(directory, "2") })).rejects.toMatchObject({ code: "STORE_DAMAGED" });
+  });
+
+  it("refuse what another version of the machine answered, whose log its handlers would make something else of, and leave it as it is", async () => {
+    const open = (version: number, by: number) => createReplica(defineMachine({
+      name: "steps", version, initialState: () => ({ n: 0 }), commands: (command) => ({ step: command((draft) => (draft.n += by)) }),
+    }), { group: "steps", transport: memory(), limits: quickLimits, durability: "disk", directory, logger: { debug() {}, info() {}, warn() {}, error() {} } });
+    const first = await open(1, 1);
+    await first.ready();
+    expect(await first.submit.step(undefined, { requestId: "a" })).toBe(1);
+    await first.stop();
+    await expect(open(2, 10)).rejects.toMatchObject({ code: "STORE_FOREIGN", message: expect.stringContaining("version 1 of machine \"steps\", not 2") as string });
+    const again = await open(1, 1);
+    await again.ready();
+    expect(await again.submit.step(undefined, { requestId: "a" })).toBe(1);
+    expect(again.state).toEqual({ n: 1 });
+    await again.stop();
   });
 
   it("stop rather than come back as another node, whose store they do not have, and go on as the one they were", async () => {

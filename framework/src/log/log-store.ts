@@ -117,7 +117,7 @@ class LogStore implements Store {
   #checkIdentity(): void {
     const record = identityIn(this.#backend);
     if (record === undefined) return;
-    const { group, slot, machine, slots, policy } = decodeIdentity(keys.identity, record);
+    const { group, slot, machine, version, slots, policy } = decodeIdentity(keys.identity, record);
     const own = this.#identity;
     const differences = [
       group === own.group ? "" : `of group ${JSON.stringify(group)}, not ${JSON.stringify(own.group)}`,
@@ -132,6 +132,9 @@ class LogStore implements Store {
       throw new LockstepError("STORE_FOREIGN", `What is in the store was agreed with ${agreed.join(" and ")}. Start with what it was agreed with: under another rule acknowledged commands could be lost.`);
     }
     if (differences.length > 0) throw new LockstepError("STORE_FOREIGN", `The store is ${differences.join(", ")}. Give this replica a directory of its own.`);
+    if (version !== undefined && own.version !== undefined && version !== own.version) {
+      throw new LockstepError("STORE_FOREIGN", `The store was written by version ${version} of machine ${JSON.stringify(machine)}, not ${own.version}. Nothing was changed. Start version ${version} with it: another one's handlers would make other answers and another state of its log than clients were told. How to go on with a new version: docs/cluster.md.`);
+    }
   }
 
   /** @throws LockstepError STORE_DAMAGED, also while it is iterated over. */

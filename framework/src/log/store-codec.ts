@@ -94,14 +94,17 @@ function read<T>(key: string, kind: RecordKind, record: Uint8Array, decode: (pay
   }
 }
 
-export function encodeIdentity(key: string, { group, slot, machine, slots, policy }: StoreIdentity): Uint8Array {
-  return seal(key, "identity", encodeValue([group, slot, machine, slots, policy]));
+export function encodeIdentity(key: string, { group, slot, machine, slots, policy, version }: StoreIdentity): Uint8Array {
+  return seal(key, "identity", encodeValue([group, slot, machine, slots, policy, version]));
 }
 
 export function decodeIdentity(key: string, record: Uint8Array): StoreIdentity {
   return read(key, "identity", record, (payload) => {
-    const [group, slot, machine, slots, policy] = array(decodeValue(payload));
-    return { group: text(group), slot: slotNumber(slot), machine: text(machine), slots: array(slots).map(slotNumber), policy: text(policy) };
+    const [group, slot, machine, slots, policy, version] = array(decodeValue(payload));
+    return {
+      group: text(group), slot: slotNumber(slot), machine: text(machine), version: version === undefined ? undefined : natural(version),
+      slots: array(slots).map(slotNumber), policy: text(policy),
+    };
   });
 }
 

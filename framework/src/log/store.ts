@@ -55,12 +55,15 @@ export interface Recovered {
 
 /**
  * Whose store it is. Another's is refused; and so are other slots and another quorum policy than what is in it was agreed under:
- * a majority of other slots need not have one of those that acknowledged.
+ * a majority of other slots need not have one of those that acknowledged. And so is another version of the machine: from the same
+ * log its handlers would make another state and other answers than clients were given.
  */
 export interface StoreIdentity {
   readonly group: string;
   readonly slot: number;
   readonly machine: string;
+  /** Of the machine. undefined in a store that was written before this was kept. */
+  readonly version: number | undefined;
   /** Configured slots, ascending. */
   readonly slots: readonly number[];
   readonly policy: string;

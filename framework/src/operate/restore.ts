@@ -49,7 +49,7 @@ export async function restore(file: string, { backup, target, ballot }: RestoreP
   const { directory, group, slot, slots, policy } = target;
   const { header } = backup;
   refuseForeignFiles(directory);
-  const identity: StoreIdentity = { group, slot, machine: header.machine.name, slots, policy };
+  const identity: StoreIdentity = { group, slot, machine: header.machine.name, version: header.machine.version, slots, policy };
   const backend = await openUnused(directory);
   try {
     const store = await makeStore(backend, identity);

@@ -124,8 +124,8 @@ export function storeFacts({ directory, identity, format, log, fileBytes }: Stor
 }
 
 export function storeInspected({ directory, identity, format, log, fileBytes }: StoreReport): string[] {
-  const { group, slot, machine, slots, policy } = identity;
-  const whose: [string, string][] = [["group", group], ["slot", `${slot} of ${list(slots)}`], ["quorum policy", policy], ["machine", machine], ["file", `${size(fileBytes)}, format ${format}`]];
+  const { group, slot, machine, version, slots, policy } = identity;
+  const whose: [string, string][] = [["group", group], ["slot", `${slot} of ${list(slots)}`], ["quorum policy", policy], ["machine", version === undefined ? machine : `${machine}, version ${version}`], ["file", `${size(fileBytes)}, format ${format}`]];
   if (log === undefined) return [`${directory} holds a store without a log: its replica had not taken part yet.`, ...table(whose)];
   const { head, base, end, snapshot, entries, bytes, operations } = log;
   return [

@@ -47,7 +47,7 @@ const program = `
     say(last.position);
   }`;
 
-const identity = { group: "g", slot: 1, machine: "m", slots: [1, 2, 3], policy: "majority" };
+const identity = { group: "g", slot: 1, machine: "m", version: 1, slots: [1, 2, 3], policy: "majority" };
 
 /** The position up to which a start finds everything. */
 async function foundIn(directory: string): Promise<number> {

@@ -12,7 +12,7 @@ import type { Store, StoreHead, StoredEntry } from "../../src/log/store.js";
 
 const ballot = { era: 0, ringSeq: 8n, ringNode: 1, k: 1, attempt: 0 };
 const head: StoreHead = { ballot, promised: ballot, lineage: true, replaceState: false, known: [1] };
-const identity = { group: "g", slot: 1, machine: "m", slots: [1, 2, 3], policy: "majority" };
+const identity = { group: "g", slot: 1, machine: "m", version: 1, slots: [1, 2, 3], policy: "majority" };
 
 let scratch: string;
 beforeEach(() => { scratch = mkdtempSync(join(tmpdir(), "lockstep-log-")); });

@@ -8,7 +8,7 @@ import { openLogStore } from "../../src/log/log-store.js";
 import { ended, linesOf, storeProcess } from "./store-process.js";
 
 const kills = 30;
-const identity = { group: "g", slot: 1, machine: "m", slots: [1, 2, 3], policy: "majority" };
+const identity = { group: "g", slot: 1, machine: "m", version: 1, slots: [1, 2, 3], policy: "majority" };
 let directory: string;
 
 beforeEach(() => { directory = mkdtempSync(join(tmpdir(), "lockstep-kills-")); });

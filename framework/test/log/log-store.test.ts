@@ -12,7 +12,7 @@ import type { Backend, Change, Store, StoreHead, StoreIdentity } from "../../src
 
 const ballotOfAll: Ballot = { era: 0, ringSeq: 8n, ringNode: 1, k: 1, attempt: 0 };
 const head: StoreHead = { ballot: ballotOfAll, promised: ballotOfAll, lineage: true, replaceState: false, known: [1, 2] };
-const identity: StoreIdentity = { group: "g", slot: 1, machine: "m", slots: [1, 2, 3], policy: "majority" };
+const identity: StoreIdentity = { group: "g", slot: 1, machine: "m", version: 1, slots: [1, 2, 3], policy: "majority" };
 const genesis: LogPoint = { position: 0, hash: genesisHash };
 
 class Records implements Backend {
@@ -91,9 +91,9 @@ async function putBase(store: Store, point: LogPoint, slice: string): Promise<vo
   await store.write({ base: point, entries: [], head });
 }
 
-async function filled(): Promise<Records> {
+async function filled(whose = identity): Promise<Records> {
   const records = new Records();
-  const store = opened(records);
+  const store = opened(records, whose);
   expect(store.recover()).toBeUndefined();
   const entries = entriesAfter(genesis, 6);
   await store.write({ entries, head });
@@ -360,7 +360,7 @@ describe("the store of a replica", () => {
 
   it("refuses what is of another group, node or machine, or of a newer format, and says which", async () => {
     const records = await filled();
-    for (const [other, says] of [[{ group: "h" }, "of group"], [{ slot: 2 }, "of node 1, not 2"], [{ machine: "n" }, "of machine"], [{ slots: [1, 2, 3, 4, 5] }, "slots 1, 2, 3, not 1, 2, 3, 4, 5"], [{ policy: "corosync" }, "quorum policy majority, not corosync"]] as const) {
+    for (const [other, says] of [[{ group: "h" }, "of group"], [{ slot: 2 }, "of node 1, not 2"], [{ machine: "n" }, "of machine"], [{ version: 2 }, "version 1 of machine \"m\", not 2"], [{ slots: [1, 2, 3, 4, 5] }, "slots 1, 2, 3, not 1, 2, 3, 4, 5"], [{ policy: "corosync" }, "quorum policy majority, not corosync"]] as const) {
       expect(() => opened(records, { ...identity, ...other }).recover()).toThrow(new RegExp(says));
     }
     const { crc32 } = await import("node:zlib");
@@ -375,6 +375,15 @@ describe("the store of a replica", () => {
       expect(isLockstepError(error, "STORE_FOREIGN")).toBe(true);
       expect(String(error)).toContain(`format ${storeFormat + 1}`);
     }
+  });
+
+  it("takes one that does not say which version of the machine wrote it for its own, and says so from then on", async () => {
+    const records = await filled({ ...identity, version: undefined });
+    const store = opened(records);
+    store.recover();
+    await store.write({ entries: [], head });
+    expect(() => opened(records, { ...identity, version: 2 }).recover()).toThrow("version 1 of machine");
+    expect(() => opened(records).recover()).not.toThrow();
   });
 
   it("asserts that entries follow each other, and that a base has its snapshot", async () => {

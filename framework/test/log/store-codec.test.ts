@@ -20,7 +20,7 @@ interface Kind<T> {
 const kind = <T>(values: fc.Arbitrary<T>, encode: Kind<T>["encode"], decode: Kind<T>["decode"]): Kind<unknown> => ({ values, encode, decode }) as Kind<unknown>;
 
 const kinds: Readonly<Record<string, Kind<unknown>>> = {
-  identity: kind(fc.record({ group: fc.string(), slot: u32, machine: fc.string(), slots, policy: fc.string() }), encodeIdentity, decodeIdentity),
+  identity: kind(fc.record({ group: fc.string(), slot: u32, machine: fc.string(), version: fc.option(fc.maxSafeNat(), { nil: undefined }), slots, policy: fc.string() }), encodeIdentity, decodeIdentity),
   head: kind(fc.record({
     head: fc.record({ ballot: ballots, promised: ballots, lineage: fc.boolean(), replaceState: fc.boolean(), known: slots }), end: points,
   }), encodeHead, decodeHead),

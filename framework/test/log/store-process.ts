@@ -18,7 +18,7 @@ const imports: Readonly<Record<string, string>> = {
 const preamble = `
   const ballot = { era: 0, ringSeq: 8n, ringNode: 1, k: 1, attempt: 0 };
   const log = {
-    identity: { group: "g", slot: 1, machine: "m", slots: [1, 2, 3], policy: "majority" },
+    identity: { group: "g", slot: 1, machine: "m", version: 1, slots: [1, 2, 3], policy: "majority" },
     head: { ballot, promised: ballot, lineage: true, replaceState: false, known: [1] },
     genesis: { position: 0, hash: genesisHash },
     /** @param size Bytes of the command in each. */

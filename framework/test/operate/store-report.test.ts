@@ -23,7 +23,7 @@ describe("a look into a store", () => {
   it("says whose it is, where its log begins and ends, and what operators did", async () => {
     await makeStores({ snapshotLogBytes: 4_000, snapshotSliceBytes: 1_000 });
     const { identity, format, log, fileBytes } = await inspectStore(bed.path("1"));
-    expect(identity).toEqual({ group: "counters", slot: 1, slots: [1, 2, 3], policy: "majority", machine: "counters" });
+    expect(identity).toEqual({ group: "counters", slot: 1, slots: [1, 2, 3], policy: "majority", machine: "counters", version: 1 });
     expect({ format, fileBytes }).toEqual({ format: expect.any(Number) as number, fileBytes: readFileSync(bed.path("1", "data.mdb")).byteLength });
     expect(log?.head).toMatchObject({ lineage: true, replaceState: false, known: [1, 2, 3] });
     expect(log?.snapshot).toMatchObject({ machine: { name: "counters", version: 1 }, position: log?.base.position });
