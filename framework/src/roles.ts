@@ -58,10 +58,15 @@ export class Roles {
 
   /** What a listener does wrong is the application's trouble: the replica, and the other listeners, go on. */
   #call(listener: RoleListener, { role, reason }: Standing): void {
-    try {
-      listener(role, reason);
-    } catch (error) {
+    const report = (error: unknown): void => {
       this.#logger.error({ role, error: error instanceof Error ? error.stack : String(error) }, "a listener to changes of the role threw");
+    };
+    try {
+      // An async one is not waited for. Nobody else handles its rejection, which would end the process.
+      const returned: unknown = listener(role, reason);
+      if (returned instanceof Promise) returned.catch(report);
+    } catch (error) {
+      report(error);
     }
   }
 }

@@ -64,6 +64,15 @@ describe("a listener that throws", () => {
     expect([before.at(-1), after.at(-1)]).toEqual(["stopped", "stopped"]);
   });
 
+  it("is reported as well when it is async and rejects, which would end the process if nobody handled it", async () => {
+    const replica = await group.start(1, { logger, slots: [1] });
+    await replica.ready();
+    const listener: (role: ReplicaRole) => unknown = async (role) => { await Promise.resolve(); throw new Error(`no use for ${role}`); };
+    replica.onRoleChange(listener);
+    await replica.stop();
+    await eventually(() => errors.some((error) => error.includes("a listener to changes of the role threw: Error: no use for stopped")), "it is reported");
+  });
+
   it("does not keep a replica from stopping, nor from giving its directory up", async () => {
     const durable = { durability: "disk", directory: join(directory, "1"), slots: [1] } as const;
     const replica = await group.start(1, { logger, ...durable });
