@@ -6,6 +6,7 @@ import { checkCallOptions } from "./call-options.js";
 import { encodeCommand } from "./codec/entry-codec.js";
 import type { Limits } from "./limits.js";
 import type { AnyCommand, AnyQuery } from "./machine/types.js";
+import { isThenable } from "./promises.js";
 import { splitOptions } from "./query-options.js";
 import type { QueryOptions, ReplicaRole, RunQuery, Submit, SubmitOptions } from "./replica-api.js";
 import { checkSignal } from "./signals.js";
@@ -135,10 +136,6 @@ function requestIdOf({ requestId }: { readonly requestId?: unknown }): string | 
   if (typeof requestId !== "string") throw new LockstepError("INVALID_INPUT", `a request id is a string, not ${requestId === null ? "null" : `a ${typeof requestId}`}`);
   if (requestId.length === 0 || requestId.length > maxRequestIdLength) throw new LockstepError("INVALID_INPUT", `a request id has 1 to ${maxRequestIdLength} characters`);
   return requestId;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (typeof value === "object" || typeof value === "function") && value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** What else a schema might give must not be taken for a valid input. */

@@ -53,6 +53,7 @@ export class CommandContext implements Context {
 
   cancel(timerId: string): boolean {
     this.#checkRunning();
+    if (typeof timerId !== "string") throw new LockstepError("MACHINE_FAULT", `cancel() takes the id that schedule() returned, not ${String(timerId)}.`);
     const key = keyOfTimer(timerId);
     const remaining = key === undefined ? this.#timers : removeTimer(this.#timers, key);
     const found = remaining !== this.#timers;

@@ -1,9 +1,10 @@
 /** Runs one handler in a draft of its own: all of its changes, or none. */
 import type { Draft, Objectish } from "immer";
-import { LockstepError } from "../errors.js";
+import { LockstepError, isLockstepError } from "../errors.js";
 import { drafts } from "../machine/drafts.js";
 import { seal } from "../machine/seal.js";
 import type { Context } from "../machine/types.js";
+import { abandon, isThenable } from "../promises.js";
 import { CommandContext, type Circumstances } from "./command-context.js";
 import { outcomeOfThrown, succeeded } from "./outcomes.js";
 import type { Timers } from "./timers.js";
@@ -49,17 +50,15 @@ export function closeDraft<S>(draft: Draft<S>, base: S): S {
 /** The handler's result, sealed while the drafts in it are open. */
 export function callHandler<S>(handler: Handler<S>, draft: Draft<S>, context: Context): unknown {
   const result = handler(draft, context);
-  if (isPromise(result)) throw refusePromise(result);
+  refuseAsResult(result);
   return seal(result);
 }
 
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
-
-/** Nobody waits for it: without a handler of its own, its rejection would end the process. */
-function refusePromise(promise: PromiseLike<unknown>): LockstepError {
-  const ignore = (): void => {};
-  promise.then(ignore, ignore);
-  return new LockstepError("MACHINE_FAULT", "it returned a promise. Handlers are synchronous: do what waits before submitting, and pass the result as input");
+/** Nor what was meant to be thrown: as a result it would refuse nothing, and what the handler had changed would stay. */
+function refuseAsResult(result: unknown): void {
+  if (isThenable(result)) {
+    abandon(result);
+    throw new LockstepError("MACHINE_FAULT", "it returned a promise. Handlers are synchronous: do what waits before submitting, and pass the result as input");
+  }
+  if (isLockstepError(result, "REJECTED")) throw new LockstepError("MACHINE_FAULT", "it returned what reject() makes. To refuse the command, throw it: throw reject(…)");
 }

@@ -8,6 +8,7 @@
  */
 import { types } from "node:util";
 import { LockstepError } from "../errors.js";
+import { abandon } from "../promises.js";
 
 /**
  * Nesting beyond this is refused, in commands, results and states: it is nearly always a cycle, and recursion must end well before the stack
@@ -54,6 +55,10 @@ export function hasParts(value: unknown): boolean {
 
 /** @throws LockstepError INVALID_INPUT always: names what it was and what to do instead. */
 export function refuse(value: unknown): never {
+  if (types.isPromise(value)) {
+    abandon(value);
+    throw new LockstepError("INVALID_INPUT", "A promise cannot be replicated. Wait for it before submitting, and pass its value; handlers are synchronous.");
+  }
   throw new LockstepError("INVALID_INPUT", `${describe(value)} cannot be replicated. Use plain data: undefined, null, booleans, numbers, strings, bigints, Date, Uint8Array, and arrays, plain objects, Maps and Sets of these.`);
 }
 

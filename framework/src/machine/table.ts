@@ -11,6 +11,7 @@ import { immerable, isDraft, original, type Draft } from "immer";
 import { LockstepError } from "../errors.js";
 import { maxRowDepth } from "../codec/plain.js";
 import { BTree, bulkLoad, union } from "./btree.js";
+import { abandon, isThenable } from "../promises.js";
 import { drafts } from "./drafts.js";
 import { seal, sealSelf } from "./seal.js";
 import { checkKey, compareKeys, keyToStore, type TableKey } from "./table-key.js";
@@ -177,13 +178,21 @@ export class Table<K extends TableKey, V> {
 }
 
 /** Of a primitive, what `change` returns; of anything else, also what it did to its draft, or its copy where there are no drafts. */
-function changeValue(value: unknown, change: (value: unknown) => unknown): unknown {
+function changeValue(value: unknown, changeOf: (value: unknown) => unknown): unknown {
+  const change = (draft: unknown): unknown => notPromised(changeOf(draft));
   if (value instanceof Date || value instanceof Uint8Array) {
     const copy = value instanceof Date ? new Date(value) : value.slice();
     const changed = change(copy);
     return changed === undefined ? copy : changed;
   }
   return drafts.produce(value, change);
+}
+
+/** An async function goes on when the value is no draft any more. */
+function notPromised(changed: unknown): unknown {
+  if (!isThenable(changed)) return changed;
+  abandon(changed);
+  throw new LockstepError("MACHINE_FAULT", "update() takes a synchronous function, and this one returned a promise.");
 }
 
 /** Only rows are written: the rest would be lost where the state is taken over in a snapshot, and digests would not tell. */

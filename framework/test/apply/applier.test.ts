@@ -36,6 +36,10 @@ const machine = defineMachine({
       if (how === "reject") throw reject("no");
       if (how === "throw") throw new TypeError("a bug");
       if (how === "promise") return Promise.reject(new Error("nobody waits"));
+      if (how === "promise inside") draft.log.push({ later: Promise.reject(new Error("nobody waits")) });
+      if (how === "async update") draft.values.update("half", (async (value: { n: number }) => { await Promise.resolve(); value.n++; }) as never);
+      if (how === "returned rejection") return reject("no");
+      if (how === "cancelled nothing") context.cancel(undefined as never);
       if (how === "function") draft.log.push(() => 1);
       return how === "result" ? Symbol("x") : undefined;
     }),
@@ -75,7 +79,8 @@ describe("commands", () => {
 
   it.each([
     ["reject", "REJECTED", { code: "no" }], ["throw", "MACHINE_FAULT", undefined], ["promise", "MACHINE_FAULT", undefined],
-    ["function", "MACHINE_FAULT", undefined], ["result", "MACHINE_FAULT", undefined],
+    ["function", "MACHINE_FAULT", undefined], ["result", "MACHINE_FAULT", undefined], ["promise inside", "MACHINE_FAULT", undefined],
+    ["async update", "MACHINE_FAULT", undefined], ["returned rejection", "MACHINE_FAULT", undefined], ["cancelled nothing", "MACHINE_FAULT", undefined],
   ])("that %s change nothing, and leave no timer", (how, code, details) => {
     const { applier, history } = start();
     const before = applier.state;
@@ -86,6 +91,16 @@ describe("commands", () => {
     expect([...applier.state.values.keys()]).toEqual(["a"]);
     expect(applier.state.log).toBe(before.log);
     expect(applier.nextTimerAt).toBeUndefined();
+  });
+
+  // The promises among them are rejected: that nobody handles it would end the process, of every replica, and again when it applies its log after a restart.
+  it.each([
+    ["promise", "it returned a promise"], ["promise inside", "A promise cannot be replicated"], ["async update", "update() takes a synchronous function"],
+    ["returned rejection", "throw reject("], ["cancelled nothing", "cancel() takes the id that schedule() returned, not undefined"],
+  ])("that end with a mistake of the handler's (%s) say which, and end no process", (how, says) => {
+    const { applier, history } = start();
+    const [failed] = applier.apply(history.entry([{ name: "failLate", input: how }])).commands;
+    expect(failed?.outcome).toMatchObject({ ok: false, message: expect.stringContaining(says) as string });
   });
 
   it("that the machine does not have end as UNKNOWN_COMMAND, also those named like methods of objects", () => {
