@@ -69,10 +69,18 @@ export function obstacles(reports: readonly StateReport[]): string {
   return lost.length === 0 ? rivals : `${rivals}. Slots ${lost.join(", ")} have lost what they had on disk: bring it back`;
 }
 
+function remembered(reports: readonly StateReport[]): boolean {
+  return reports.some((report) => report.lineage || compareBallots(report.ballot, zeroBallot) > 0);
+}
+
+/** For a reason, where none of those present remembers anything: of a group that begins not even a quorum does. */
+function orFirstStart(slots: readonly number[], reports: readonly StateReport[]): string {
+  return remembered(reports) || reports.length === slots.length ? "" : `, or at a first start all ${slots.length} slots`;
+}
+
 function allPresent(slots: readonly number[], reports: readonly StateReport[]): Judgement {
   const forgetful = reports.filter((report) => !report.lineage).map((report) => report.slot);
-  const remembered = reports.some((report) => report.lineage || compareBallots(report.ballot, zeroBallot) > 0);
-  const loud = remembered
+  const loud = remembered(reports)
     ? `every slot is present, so nobody who could know more is missing; not sure to hold all that they acknowledged: ${forgetful.join(", ")}`
     : `first start: all ${slots.length} slots are present and blank`;
   return { primary: true, trusted: "everyone", loud };
@@ -90,7 +98,7 @@ export const majorityPolicy: QuorumPolicy = {
     if (knowing >= needed) return { primary: true, trusted: "lineage", loud: undefined };
     if (this.nobodyMissing(slots, reports)) return allPresent(slots, reports);
     const blank = reports.length - knowing;
-    return { primary: false, reason: `${knowing} of ${slots.length} slots are present with the group's state${blank > 0 ? ` (and ${blank} blank)` : ""}; ${needed} are needed${obstacles(reports)}` };
+    return { primary: false, reason: `${knowing} of ${slots.length} slots are present with the group's state${blank > 0 ? ` (and ${blank} blank)` : ""}; ${needed} are needed${orFirstStart(slots, reports)}${obstacles(reports)}` };
   },
 
   nobodyMissing: (slots, reports) => everyoneSpeaks(slots, reports) && forgotten(reports).length < majorityOf(slots.length),
@@ -188,7 +196,7 @@ export function corosyncPolicy(options: { readonly twoNodeIsFenced: boolean }): 
       if (this.nobodyMissing(slots, reports)) return allPresent(slots, reports);
       const doubt = quorum.shrinks ? "quorate, but fewer votes are enough than before, or can be (last_man_standing, allow_downscale, corosync-quorumtool -e)" : "quorate, but not by the votes of nodes alone";
       if (enough) return { primary: false, reason: `${doubt}, and the members with the group's state were stopped or without quorum meanwhile: others may have gone on. Start the others${obstacles(reports)}` };
-      return { primary: false, reason: `quorate, but the members with the group's state have ${votes} votes of the ${quorum.quorum} needed${obstacles(reports)}` };
+      return { primary: false, reason: `quorate, but the members with the group's state have ${votes} votes of the ${quorum.quorum} needed${orFirstStart(slots, reports)}${obstacles(reports)}` };
     },
 
     nobodyMissing(slots, reports) {

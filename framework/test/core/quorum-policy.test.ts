@@ -27,7 +27,9 @@ describe("majority", () => {
 
   it("does not count blank members, unless every slot is present", () => {
     expect(majorityPolicy.judge([1, 2, 3], [report(1, true), report(2, false)])).toMatchObject({ primary: false });
-    expect(majorityPolicy.judge([1, 2, 3], [report(1, false), report(2, false)])).toMatchObject({ primary: false });
+    const [none, some] = [[report(1, false), report(2, false)], [report(1, true), report(2, false)]].map((reports) => majorityPolicy.judge([1, 2, 3], reports));
+    expect(none, "a quorum would not begin a group").toMatchObject({ primary: false, reason: expect.stringMatching(/2 are needed, or at a first start all 3 slots$/) as string });
+    expect(some).toMatchObject({ primary: false, reason: expect.stringMatching(/2 are needed$/) as string });
     expect(majorityPolicy.judge([1, 2, 3], [report(1, true), report(2, false), report(3, false)])).toMatchObject({ primary: true, trusted: "everyone" });
     expect(majorityPolicy.judge([1, 2, 3], [1, 2, 3].map((slot) => report(slot, false)))).toMatchObject({ primary: true, loud: expect.stringContaining("first start") as string });
     expect(majorityPolicy.judge([1, 2, 3], [report(1, true), report(3, true)])).toEqual({ primary: true, trusted: "lineage", loud: undefined });
