@@ -142,6 +142,7 @@ describe("simulate", () => {
     ["a number of histories that is none", { histories: "many" }, 'histories must be a whole number above 0, not "many"'],
     ["a seed that is none", { seed: "7", histories: 1 }, 'seed must be a whole number, not "7"'],
     ["a check that is misspelt", { chekc: () => { throw new Error("never called"); }, histories: 1 }, "chekc is not an option; there are commands, queries, check"],
+    ["a check that is async", { check: async () => { await Promise.resolve(); throw new Error("never heard"); }, histories: 1 }, "`check` returned a promise"],
   ])("refuses %s, with which it would find nothing wrong with anything", async (_what, options, message) => {
     await expect(simulate(machineOf((text) => text), { commands, ...(options as object) })).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining(message) as string });
   });

@@ -1,4 +1,6 @@
 /** Random calls to an application's machine, from the inputs that the application makes. */
+import { LockstepError } from "../../errors.js";
+import { abandon, isThenable } from "../../promises.js";
 import { Violation } from "../checkers/violation.js";
 import type { Random } from "../random.js";
 import type { SomeMachine } from "../simulated-process.js";
@@ -10,7 +12,7 @@ export interface MachineCalls {
   /** By query: makes its arguments. */
   readonly queries: Readonly<Record<string, (random: Random) => readonly unknown[]>>;
   /** Throws if this cannot be the state at the end. */
-  readonly check: (state: unknown) => void;
+  readonly check: (state: unknown) => unknown;
 }
 
 export class MachineWorkload implements Workload {
@@ -50,8 +52,15 @@ export class MachineWorkload implements Workload {
   }
 
   check(_records: readonly CallRecord[], state: unknown): void {
+    const returned = this.#checked(state);
+    if (!isThenable(returned)) return;
+    abandon(returned);
+    throw new LockstepError("INVALID_INPUT", "simulate: `check` returned a promise, whose rejection nobody would hear of. Check the state synchronously");
+  }
+
+  #checked(state: unknown): unknown {
     try {
-      this.#calls.check(state);
+      return this.#calls.check(state);
     } catch (error) {
       throw new Violation("check", error instanceof Error ? error.message : String(error), { cause: error });
     }
