@@ -13,7 +13,7 @@ const projects: string[] = [];
 afterEach(() => { for (const project of projects.splice(0)) rmSync(project, { recursive: true }); });
 
 const program = `
-import { Table, createReplica, defineMachine, memory } from "@lockstep/framework";
+import { Table, createReplica, defineMachine, memory, rejectionOf, tokens } from "@lockstep/framework";
 import { simulate } from "@lockstep/framework/testing";
 import { conformanceCases } from "@lockstep/framework/conformance";
 
@@ -28,7 +28,11 @@ export const size: number = await replica.submit.set({ key: "a", value: 1 });
 export const value: number | undefined = await replica.query.get("a", { consistency: "linearizable" });
 // @ts-expect-error a value that is no number
 await replica.submit.set({ key: "a", value: "1" });
-export { conformanceCases, simulate };
+export { conformanceCases, simulate, tokens };
+// What is exported and not annotated: a library's declarations must have a name for it.
+export const refused = (error: unknown) => rejectionOf(error);
+export const { rates, operations, disk } = replica.inspect();
+export const connect = () => createReplica(machine, { group: "typed", transport: memory() });
 `;
 
 /** What the compiler says; nothing if it is content. */
@@ -47,6 +51,8 @@ async function compile(options: object): Promise<string> {
 it.each([
   ["as Node does", { module: "nodenext" }],
   ["as bundlers do", { module: "esnext", moduleResolution: "bundler" }],
+  // Installed, and not linked to where the framework's sources are: there the compiler would name what this project cannot see.
+  ["as Node does in installed packages, for a library", { module: "nodenext", preserveSymlinks: true, noEmit: false, declaration: true, emitDeclarationOnly: true, outDir: "declarations" }],
 ])("type-check in a strict project whose modules are looked for %s", async (_how, options) => {
   expect(await compile(options)).toBe("");
 });
