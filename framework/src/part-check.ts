@@ -20,6 +20,12 @@ export function checkParts(parts: ReplicaParts): void {
     const missing = functions.find((one) => typeof part?.[one] !== "function");
     if (missing !== undefined) throw new LockstepError("CONFIGURATION_INVALID", `provide.${name} must return a part with the functions ${functions.join(", ")}; it has no ${missing}`);
   }
+  for (const name of ["monotonicMs", "wallMs"] as const) checkTime(name, parts.clock[name]());
   if (typeof parts.newIncarnation !== "function") throw new LockstepError("CONFIGURATION_INVALID", "provide.newIncarnation must return a function that makes an id of 16 hexadecimal digits, another one each time");
   if (parts.openStore !== undefined && typeof parts.openStore !== "function") throw new LockstepError("CONFIGURATION_INVALID", "provide.openStore must return a function that opens a disk, or undefined");
+}
+
+/** process.hrtime.bigint is no such function: every tick of the replica would end with an exception that nobody can catch. */
+function checkTime(name: string, time: unknown): void {
+  if (!Number.isFinite(time)) throw new LockstepError("CONFIGURATION_INVALID", `provide.clock must return a clock whose ${name}() is a number of milliseconds, not ${typeof time === "bigint" ? "a bigint" : String(time)}`);
 }

@@ -272,6 +272,8 @@ describe("limits and wrong use", () => {
       ["clock asks for clock", counters(), { ...good, provide: { clock: (part: Part) => part(tokens.clock) } }],
       ["log asks for clock asks for log", counters(), { ...good, provide: { clock: (part: Part) => part(tokens.log), log: (part: Part) => part(tokens.clock) } }],
       ["clokc is not a part of a replica; there are transport,", counters(), { ...good, provide: { clokc: () => undefined } }],
+      ["monotonicMs() is a number of milliseconds, not a bigint", counters(), { ...good, provide: { clock: () => ({ monotonicMs: () => process.hrtime.bigint(), wallMs: () => 0 }) } }],
+      ["wallMs() is a number of milliseconds, not NaN", counters(), { ...good, provide: { clock: () => ({ monotonicMs: () => 0, wallMs: () => Number.NaN }) } }],
       ["provide.clock must be a function", counters(), { ...good, provide: { clock: { wallMs: () => 0 } } }], ["provide must be an object", counters(), { ...good, provide: 1 }],
     ];
     for (const [saying, machine, options] of wrong) {
