@@ -43,6 +43,16 @@ class TotemConfchg final : public Event {
   std::vector<uint32_t> nodes_;
 };
 
+// Of the first memory for messages behind another event.
+constexpr size_t kFirstSlabBytes = 256;
+
+// How much memory to take for messages behind `last`. In a queue that is empty a whole slab; behind other events little, and twice as much from
+// slab to slab: where single messages wait between configuration changes, a whole one for each is a hundred times what it is counted as.
+size_t slabBytesBehind(Event* last, const MessageSlab* slab) {
+  if (last == nullptr) return SlabPool::kSlabBytes;
+  return slab == nullptr ? kFirstSlabBytes : std::min(2 * slab->capacity(), SlabPool::kSlabBytes);
+}
+
 }  // namespace
 
 void onCpgDeliver(abi::Handle, const abi::CpgName*, uint32_t nodeId, uint32_t pid, void* message, size_t bytes) {
@@ -52,7 +62,7 @@ void onCpgDeliver(abi::Handle, const abi::CpgName*, uint32_t nodeId, uint32_t pi
   MessageSlab* slab = last == nullptr ? nullptr : last->openSlab();
   const size_t before = slab == nullptr ? 0 : slab->bytes();
   if (slab != nullptr && slab->append(message, bytes, nodeId, pid)) return queue.grew(slab->bytes() - before);
-  std::unique_ptr<MessageSlab> fresh = MessageSlab::withRoomFor(bytes, source.slabs());
+  std::unique_ptr<MessageSlab> fresh = MessageSlab::withRoomFor(bytes, slabBytesBehind(last, slab), source.slabs());
   if (fresh == nullptr || !fresh->append(message, bytes, nodeId, pid)) return source.end(abi::kNoMemory);
   queue.push(std::move(fresh));
 }

@@ -1,12 +1,14 @@
 // See message_slab.h.
 #include "message_slab.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 namespace corosync {
 namespace {
 
+// Messages in a slab of the usual size; smaller ones begin with less.
 constexpr size_t kUsualMessages = 64;
 
 constexpr size_t aligned(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
@@ -14,15 +16,15 @@ constexpr size_t aligned(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
 }  // namespace
 
 MessageSlab::MessageSlab(std::shared_ptr<SlabMemory> memory, std::shared_ptr<SlabPool> pool) : memory_(std::move(memory)), pool_(std::move(pool)) {
-  index_.reserve(kUsualMessages);
+  index_.reserve(std::min(kUsualMessages, memory_->capacity() / (2 * sizeof(Record))));
 }
 
 MessageSlab::~MessageSlab() {
   if (memory_ != nullptr) pool_->giveBack(std::move(memory_));
 }
 
-std::unique_ptr<MessageSlab> MessageSlab::withRoomFor(size_t messageBytes, const std::shared_ptr<SlabPool>& pool) {
-  std::shared_ptr<SlabMemory> memory = pool->take(aligned(messageBytes) + sizeof(Record));
+std::unique_ptr<MessageSlab> MessageSlab::withRoomFor(size_t messageBytes, size_t usualBytes, const std::shared_ptr<SlabPool>& pool) {
+  std::shared_ptr<SlabMemory> memory = pool->take(std::max(aligned(messageBytes) + sizeof(Record), usualBytes));
   return memory == nullptr ? nullptr : std::unique_ptr<MessageSlab>(new MessageSlab(std::move(memory), pool));
 }
 

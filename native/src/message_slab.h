@@ -10,14 +10,15 @@ namespace corosync {
 
 class MessageSlab final : public Event {
  public:
-  // Null when memory is short.
-  static std::unique_ptr<MessageSlab> withRoomFor(size_t messageBytes, const std::shared_ptr<SlabPool>& pool);
+  // With `usualBytes` of memory, or what the message takes if that is more. Null when memory is short.
+  static std::unique_ptr<MessageSlab> withRoomFor(size_t messageBytes, size_t usualBytes, const std::shared_ptr<SlabPool>& pool);
   ~MessageSlab() override;
   MessageSlab(const MessageSlab&) = delete;
   MessageSlab& operator=(const MessageSlab&) = delete;
 
   // False if it does not fit.
   bool append(const void* message, size_t bytes, uint32_t nodeId, uint32_t pid);
+  size_t capacity() const { return memory_->capacity(); }
   size_t used() const { return used_ + index_.size() * sizeof(Record); }
 
   MessageSlab* openSlab() override { return this; }

@@ -34,7 +34,7 @@ std::shared_ptr<SlabMemory> SlabMemory::allocate(size_t capacity) {
 SlabMemory::~SlabMemory() { std::free(data_); }
 
 std::shared_ptr<SlabMemory> SlabPool::take(size_t bytes) {
-  if (bytes > kSlabBytes) return SlabMemory::allocate(roundedUp(bytes));
+  if (bytes != kSlabBytes) return SlabMemory::allocate(roundedUp(bytes));
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!spare_.empty()) {

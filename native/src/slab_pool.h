@@ -39,7 +39,7 @@ class SlabPool {
   // Below malloc's threshold for fresh pages from the kernel (128 KiB), for those that JavaScript keeps.
   static constexpr size_t kSlabBytes = 64 * 1024 - 64;
 
-  // Any thread. At least so many bytes, a multiple of 16; null when memory is short.
+  // Any thread. So many bytes, rounded up to a multiple of 16; null when memory is short. Only slabs of the usual size are used again.
   std::shared_ptr<SlabMemory> take(size_t bytes);
   // Any thread. Nobody looks at it any more.
   void giveBack(std::shared_ptr<SlabMemory> memory);

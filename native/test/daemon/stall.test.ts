@@ -1,5 +1,5 @@
 /** JavaScript that is busy, daemons that are frozen or dead: nothing hangs, nothing grows without bound, nothing is reordered. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Client, Recording } from "../support/client.js";
@@ -139,6 +139,34 @@ describe("a busy event loop", () => {
     });
     const runs = order.filter((what, i) => what !== order[i - 1]);
     expect(runs).toEqual(["1+0-", "ring", "1+0-", `message ${sender.pid}`, "1+0-", `message ${visitor.pid}`, "0+1-", `message ${sender.pid}`]);
+  });
+
+  test("holds little memory for single messages between configuration changes, which heldLimitBytes counts as little", async () => {
+    const [busy, visitor] = [fixture.client(), fixture.client()];
+    const visits = 400;
+    await joinAs(busy, { group: "visited" });
+    const blocked = block(busy, fixture.daemon.directory);
+    const dataBytes = (): number => 1024 * Number(/VmData:\s+(\d+) kB/.exec(readFileSync(`/proc/${busy.pid}/status`, "utf8"))?.[1]);
+    const before = dataBytes();
+    await visitor.run(async ({ record }, visits) => {
+      for (let i = 0; i < visits; i += 1) {
+        const { cpg } = await record();
+        await cpg.join("visited");
+        cpg.multicast(Buffer.from("x"));
+        await cpg.leave();
+      }
+    }, visits);
+    await untilDispatched(visitor, { pid: busy.pid, count: 3 * visits });
+    const heldBytes = dataBytes() - before;
+    await blocked.release();
+    const kinds = await busy.run(async ({ kept, until }, visits) => {
+      const { events } = kept["recording"] as Recording;
+      await until(() => events.length >= 2 + 3 * visits);
+      return events.map(({ kind }) => kind);
+    }, visits);
+    expect(kinds).toEqual(["change", "ring", ...Array.from({ length: visits }, () => ["change", "message", "change"]).flat()]);
+    // So many slabs of the usual size are 26 MB.
+    expect(heldBytes).toBeLessThan(8_000_000);
   });
 
   test("is evicted when more than heldLimitBytes wait: the group sees it go, and its listener hears a prefix and then why", async () => {
