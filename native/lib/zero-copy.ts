@@ -7,7 +7,10 @@ interface ZeroCopyCalls {
 }
 
 export class ZeroCopyBuffer {
-  /** Write the message here. Empty after free() and after the handle was closed. Moved away by transfer() it can no longer be sent or freed, and stays for good. */
+  /**
+   * Write the message here. Empty after free() and after the handle was closed. Moved away by transfer() it can no longer be sent or freed, and
+   * stays for good; but not if its worker ends without having closed the handle: whoever reads it then, on another thread, ends the process.
+   */
   readonly bytes: Uint8Array;
   #calls: ZeroCopyCalls;
 
@@ -22,7 +25,7 @@ export class ZeroCopyBuffer {
     await this.#calls.multicast(length);
   }
 
-  /** Gives the memory back. */
+  /** Gives the memory back. Only the daemon can take it: what is left when it has gone stays mapped until this process ends. */
   free(): Promise<void> {
     return this.#calls.free();
   }
