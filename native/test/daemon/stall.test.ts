@@ -143,7 +143,7 @@ describe("a busy event loop", () => {
 
   test("holds little memory for single messages between configuration changes, which heldLimitBytes counts as little", async () => {
     const [busy, visitor] = [fixture.client(), fixture.client()];
-    const visits = 400;
+    const visits = 600;
     await joinAs(busy, { group: "visited" });
     const blocked = block(busy, fixture.daemon.directory);
     const dataBytes = (): number => 1024 * Number(/VmData:\s+(\d+) kB/.exec(readFileSync(`/proc/${busy.pid}/status`, "utf8"))?.[1]);
@@ -165,8 +165,8 @@ describe("a busy event loop", () => {
       return events.map(({ kind }) => kind);
     }, visits);
     expect(kinds).toEqual(["change", "ring", ...Array.from({ length: visits }, () => ["change", "message", "change"]).flat()]);
-    // So many slabs of the usual size are 26 MB.
-    expect(heldBytes).toBeLessThan(8_000_000);
+    // So many slabs of the usual size are 39 MB; this takes 3, under AddressSanitizer 20.
+    expect(heldBytes).toBeLessThan(30_000_000);
   });
 
   test("is evicted when more than heldLimitBytes wait: the group sees it go, and its listener hears a prefix and then why", async () => {
