@@ -24,8 +24,9 @@ export async function* eventStream({ endpoints, clock, path, lastEventId, signal
     let stream: EventBytes | undefined;
     try {
       stream = await endpoints.stream(path, last === undefined ? {} : { "last-event-id": last }, signal);
-      for await (const event of messages(stream.bytes)) {
-        last = event.id ?? last;
+      for await (const { id, event } of told(stream.bytes)) {
+        last = id ?? last;
+        if (event === undefined) continue;
         pauseMs = firstPauseMs;
         yield event;
       }
@@ -39,9 +40,23 @@ export async function* eventStream({ endpoints, clock, path, lastEventId, signal
   }
 }
 
-async function* messages(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<EventSourceMessage, void> {
-  const received: EventSourceMessage[] = [];
-  const parser = createParser({ onEvent: (event) => received.push(event) });
+interface Told {
+  /** To go on after. */
+  readonly id: string | undefined;
+  /** Undefined: there was nothing to tell up to this id. */
+  readonly event?: EventSourceMessage;
+}
+
+async function* told(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Told, void> {
+  const received: Told[] = [];
+  const parser = createParser({
+    onEvent: (event) => received.push({ id: event.id, event }),
+    // An id without data is dropped by the parser.
+    onComment: (comment) => {
+      const revision = /^revision (\d+)$/.exec(comment)?.[1];
+      if (revision !== undefined) received.push({ id: revision });
+    },
+  });
   const decoder = new TextDecoder();
   for await (const chunk of bytes) {
     parser.feed(decoder.decode(chunk, { stream: true }));

@@ -56,7 +56,7 @@ export class EventStreams {
       this.#streams.delete(stream);
       stream.stop();
     });
-    stream.pump(undefined);
+    stream.begin();
   }
 }
 
@@ -88,6 +88,12 @@ class Stream {
     return this.#source.revision;
   }
 
+  /** Whoever is cut off before anything has happened can resume from here: the next one would begin at its own present. */
+  begin(): void {
+    this.pump(undefined);
+    if (!this.#stalled && !this.#response.writableEnded) this.#mark();
+  }
+
   /** Sends what there is, as long as the reader takes it. */
   pump(change: Change | undefined): void {
     while (!this.#stalled && !this.#response.writableEnded) {
@@ -108,10 +114,15 @@ class Stream {
     clearInterval(this.#keepAlive);
   }
 
-  /** The id lets a reader to whom nothing was told for long resume from here. */
   #tick(): void {
     if (this.#stalled && this.#stalledBefore) this.#response.destroy();
     else if (this.#stalled) this.#stalledBefore = true;
-    else this.#stalled = !this.#response.write(`: keep-alive\nid: ${this.#source.revision}\n\n`);
+    else this.#mark();
+  }
+
+  /** The id lets a reader to whom nothing was told for long resume from here; the comment is for those whose parsers drop an id without data. */
+  #mark(): void {
+    const { revision } = this.#source;
+    this.#stalled = !this.#response.write(`: revision ${revision}\nid: ${revision}\n\n`);
   }
 }

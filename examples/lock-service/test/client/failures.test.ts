@@ -265,6 +265,23 @@ describe("a client", () => {
     expect(heard.map((event) => [event.type, "locks" in event ? event.locks : []])).toEqual(["x1", "x2", "x3"].flatMap((name) => [["granted", [name]], ["released", [name]]]));
   });
 
+  it("hears what happens while it is cut off, though nothing had happened before", async () => {
+    const stop = new AbortController();
+    const heard: LockEvent[] = [];
+    const listening = (async () => {
+      for await (const event of clientOf([way.url]).events({ prefix: "x", signal: stop.signal })) heard.push(event);
+    })();
+    await eventually("the stream has begun", () => way.passed("id: "));
+    way.cut();
+    await (await elsewhere().acquire("x1")).release();
+    way.mend();
+    await (await elsewhere().acquire("x2")).release();
+    await eventually("what came last is heard", () => heard.some((event) => event.type === "released" && event.locks.includes("x2")));
+    stop.abort();
+    await listening;
+    expect(heard.map((event) => [event.type, "locks" in event ? event.locks : []])).toEqual(["x1", "x2"].flatMap((name) => [["granted", [name]], ["released", [name]]]));
+  });
+
   it("gives a lock back though its value block could not be written, and says so", async () => {
     const client = onWay();
     const grant = await client.acquire("x", { mode: "shared" });

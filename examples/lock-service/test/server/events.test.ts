@@ -130,6 +130,21 @@ describe("a stream of events", () => {
   });
 });
 
+it("a stream to which nothing is to be told begins with an id from which its reader can resume", async () => {
+  const own = await TestGroup.start({ limits: { streamKeepAliveMs: 3_600_000 } });
+  const session = await own.session(1);
+  const { revision } = (await own.call(1, "GET", "/v1/events")).body as { revision: number };
+  const stream = await openStream(`${own.url(1)}/v1/events`, { accept: "text/event-stream" });
+  await eventually("it has begun", () => stream.lastId !== undefined);
+  expect(stream.lastId).toBe(String(revision));
+  await stream.close();
+  await own.acquire(1, session, "r", "x");
+  const next = await openStream(`${own.url(2)}/v1/events`, { accept: "text/event-stream", "last-event-id": stream.lastId ?? "" });
+  await eventually("it goes on", () => next.events.length === 1);
+  await next.close();
+  await own.close();
+});
+
 it("a stream whose reader has fallen behind what is kept says so, and ends", async () => {
   const own = await TestGroup.start();
   const { replica } = own.group.servers[0] ?? expect.fail("no replica");

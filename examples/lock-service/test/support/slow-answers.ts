@@ -8,6 +8,8 @@ export class SlowAnswers {
   readonly #held: (() => void)[] = [];
   /** Answers with this text are held. */
   holding: string | undefined;
+  #passed = "";
+  #cut = false;
   readonly #lateRequests: Buffer[] = [];
   readonly #replica: { readonly port: number; readonly host: string };
   /** Requests with this text do not come to the replica before sendLate(). */
@@ -21,6 +23,10 @@ export class SlowAnswers {
   static async to(url: string): Promise<SlowAnswers> {
     const { hostname, port } = new URL(url);
     const server = createServer((client) => {
+      if (way.#cut) {
+        client.destroy();
+        return;
+      }
       const replica = connect(Number(port), hostname);
       for (const [socket, other] of [[client, replica], [replica, client]] as const) {
         way.#sockets.add(socket);
@@ -32,7 +38,10 @@ export class SlowAnswers {
       });
       replica.on("data", (bytes: Buffer) => {
         if (way.holding !== undefined && bytes.includes(way.holding)) way.#held.push(() => client.write(bytes));
-        else client.write(bytes);
+        else {
+          way.#passed += bytes.toString("latin1");
+          client.write(bytes);
+        }
       });
     });
     const way = new SlowAnswers(server, { port: Number(port), host: hostname });
@@ -46,6 +55,21 @@ export class SlowAnswers {
 
   get held(): number {
     return this.#held.length;
+  }
+
+  /** Whether an answer with this text has come to a client. */
+  passed(text: string): boolean {
+    return this.#passed.includes(text);
+  }
+
+  /** Nobody gets through before mend(). */
+  cut(): void {
+    this.#cut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  mend(): void {
+    this.#cut = false;
   }
 
   letGo(): void {

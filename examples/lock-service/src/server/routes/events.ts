@@ -28,7 +28,7 @@ export function eventRoutes(app: App, service: Service, streams: EventStreams): 
       response: {
         200: { description: "Events in their order.", content: {
           "application/json": { schema: closed({ events: listOf(Event), revision: Revision }, "The next ones; go on after `revision`.") },
-          "text/event-stream": { schema: Type.String({ description: "event: its type; id: its revision; data: the event. When some are not held any more: event: trimmed, and the end." }) },
+          "text/event-stream": { schema: Type.String({ description: "event: its type; id: its revision; data: the event. A comment with an id, now and then: nothing was to be told up to it. When some are not held any more: event: trimmed, and the end." }) },
         } },
         ...errorAnswers("EVENTS_TRIMMED", "SESSION_OVER", "LIMIT_REACHED", ...readCodes),
       },
