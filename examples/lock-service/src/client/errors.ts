@@ -35,7 +35,7 @@ export class PermissionDeniedError extends LockServiceError {}
 export class UnavailableError extends LockServiceError {}
 /** OUTCOME_UNKNOWN: it was sent, and nobody could say what became of it. */
 export class OutcomeUnknownError extends LockServiceError {}
-/** EVENTS_TRIMMED: some of the events asked for are not held any more. Read the state, and go on from its revision. */
+/** EVENTS_TRIMMED: some of the events asked for are not held any more, or the service has begun anew and has not come so far yet. Read the state, and go on from its revision. */
 export class EventsTrimmedError extends LockServiceError {}
 
 /** DEADLOCK: waiting would have closed a circle. */

@@ -159,7 +159,7 @@ export class LockClient {
 
   /**
    * What happens to locks, through whichever replica. Ends when the signal is aborted, or the client closed.
-   * @throws EventsTrimmedError if events were missed that the service does not keep any more: look at the state, and begin anew.
+   * @throws EventsTrimmedError if events were missed that the service does not keep any more, or that it lost as it began anew: look at the state, and begin anew.
    */
   async *events({ after, prefix, signal }: EventsOptions = {}): AsyncGenerator<LockEvent, void> {
     const query = new URLSearchParams({ ...(after === undefined ? {} : { after: String(after) }), ...(prefix === undefined ? {} : { prefix }) });

@@ -38,7 +38,7 @@ export const serviceErrors = {
   LOCK_DELAY: { status: 423, when: "The last holder's session ended, its lock delay has not, and the request was not to wait." },
   DEADLOCK: { status: 508, when: "Waiting would close a circle of waiters. Details: the circle." },
 
-  EVENTS_TRIMMED: { status: 410, when: "Events from that revision on are not held any more. Details: the oldest that is." },
+  EVENTS_TRIMMED: { status: 410, when: "Events from that revision on are not held any more, or there is no such revision yet. Details: the oldest that is held." },
 
   // About this replica, at this moment: another one may do it.
   NO_QUORUM: { status: 503, when: "This replica is cut off from the majority. Certainly not done." },

@@ -58,6 +58,15 @@ describe("events", () => {
     expect(types((await events(`after=${after}&session=${b}`)).events)).toEqual(["session-opened", "granted"]);
   });
 
+  it("are refused after a revision that there is not yet: of a service that has begun anew, nothing would be heard", async () => {
+    const after = (await now()) + 1;
+    const refused = await group.call(1, "GET", `/v1/events?after=${after}&pollMs=20000`);
+    expect(refused).toMatchObject({ status: 410, body: { error: { code: "EVENTS_TRIMMED", details: { oldest: expect.any(Number) } } } });
+    await expect(openStream(`${group.url(2)}/v1/events`, { accept: "text/event-stream", "last-event-id": String(after) })).rejects.toThrow("EVENTS_TRIMMED");
+    // Where the past may be read, another replica may have told of it already.
+    expect((await group.call(1, "GET", `/v1/events?after=${after}&consistency=stale`)).status).toBe(200);
+  });
+
   it("are waited for, but not those of others", async () => {
     const after = await now();
     const session = await group.session(1);

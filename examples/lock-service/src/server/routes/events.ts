@@ -42,6 +42,8 @@ export function eventRoutes(app: App, service: Service, streams: EventStreams): 
     const after = lastEventId(call.headers["last-event-id"]) ?? call.query.after ?? revision(state);
     const view = viewOf({ session, prefix }, call.principal);
     refuseTrimmed(state, after);
+    // An applied state may be older than what another replica has told.
+    if (consistency === "linearizable") refuseUnknown(state, after);
     if (call.headers.accept?.includes("text/event-stream") === true) {
       streams.open(reply, new EventSource(after, view));
       return reply;
@@ -59,6 +61,13 @@ function lastEventId(header: string | string[] | undefined): number | undefined 
 function refuseTrimmed(state: LockState, after: number): void {
   const { trimmed, oldest } = eventsAfter(state, after, 1);
   if (trimmed) throw new ServiceError("EVENTS_TRIMMED", `events after revision ${after} are not all held any more: read the state, and go on from its revision`, { oldest });
+}
+
+/** Whoever goes on after what has not happened would hear nothing until as much has. */
+function refuseUnknown(state: LockState, after: number): void {
+  if (after <= revision(state)) return;
+  const { oldest } = eventsAfter(state, after, 1);
+  throw new ServiceError("EVENTS_TRIMMED", `there is no revision ${after} yet, it is of a service that has begun anew since, or was restored from a backup: read the state, and go on from its revision`, { oldest });
 }
 
 /** Reads on through the events that are not for its caller, without looking at any twice. */
