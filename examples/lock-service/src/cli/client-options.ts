@@ -43,6 +43,15 @@ export function clientOf(values: ClientValues, more: { readonly ttlMs?: number; 
   });
 }
 
+/** What a session's name may have: server/routes/sessions.ts. */
+const longestName = 256;
+
+/** For who looks at sessions: `lockstep-lock run NAME`. A lock's name may be so long that the whole is too long for a session's. */
+export function sessionName(command: string, lock: string): string {
+  const whole = `lockstep-lock ${command} ${lock}`;
+  return whole.length <= longestName ? whole : `lockstep-lock ${command}`;
+}
+
 function tlsOf({ "tls-ca": ca, "tls-cert": cert, "tls-key": key }: ClientValues): TlsSettings | undefined {
   if (ca === undefined && cert === undefined && key === undefined) return undefined;
   if ((cert === undefined) !== (key === undefined)) throw new UsageError("to show a certificate needs --tls-cert and --tls-key, both");

@@ -1,7 +1,7 @@
 /** `lockstep-lock elect`: leads an election around a command, or shows who leads. */
 import { parseArgs } from "node:util";
 import type { LockClient } from "../client/lock-client.js";
-import { clientDefinitions, clientOf, clientUsage, parsed, splitCommand } from "./client-options.js";
+import { clientDefinitions, clientOf, clientUsage, parsed, sessionName, splitCommand } from "./client-options.js";
 import { runHeld } from "./held-command.js";
 import { Interruption } from "./interruption.js";
 import { UsageError } from "./usage-error.js";
@@ -28,7 +28,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const [name, ...rest] = positionals;
   if (name === undefined || rest.length > 0) throw new UsageError("name one election");
   if (values.observe === (command.length > 0)) throw new UsageError("give --observe to look, or a command after -- to stand for election");
-  const client = clientOf(values, { name: `lockstep-lock elect ${name}` });
+  const client = clientOf(values, { name: sessionName("elect", name) });
   if (values.observe) return observe(name, client);
   const interruption = new Interruption();
   try {
@@ -46,8 +46,6 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 async function observe(name: string, client: LockClient): Promise<number> {
-  // Whoever read this reads no more.
-  process.stdout.once("error", () => process.exit(0));
   for await (const leader of client.observe(name)) process.stdout.write(`${JSON.stringify(leader)}\n`);
   return 0;
 }

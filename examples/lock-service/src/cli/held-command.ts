@@ -7,7 +7,7 @@ import { inGroup, signalTree } from "./process-tree.js";
 
 /** Between SIGTERM and SIGKILL. The lease ends a tenth of the TTL early: this must fit into what is left. */
 const graceMs = 200;
-const forwarded = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGBREAK"] as const;
+const forwarded = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGBREAK"] as const;
 
 export const lostExitCode = 76;
 

@@ -44,6 +44,8 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
 }
 
+// Whoever read what is printed (`… | head`) reads no more.
+process.stdout.once("error", () => process.exit(0));
 try {
   // Nothing that a subcommand has left running keeps the process.
   process.exit(await main(process.argv.slice(2)));

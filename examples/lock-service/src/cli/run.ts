@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { lockModes } from "../machine/modes.js";
 import { LockDelayError, LockHeldError, LockLostError, WaitTimeoutError } from "../client/errors.js";
 import type { ModeName } from "../client/grant.js";
-import { clientDefinitions, clientOf, clientUsage, parsed, secondsToMs, splitCommand } from "./client-options.js";
+import { clientDefinitions, clientOf, clientUsage, parsed, secondsToMs, sessionName, splitCommand } from "./client-options.js";
 import { lostExitCode, runHeld } from "./held-command.js";
 import { Interruption } from "./interruption.js";
 import { UsageError } from "./usage-error.js";
@@ -12,7 +12,8 @@ const usage = `lockstep-lock run NAME [options] -- COMMAND …: holds the lock N
 
 COMMAND finds the fencing token in LOCKSTEP_LOCK_TOKEN, the name in LOCKSTEP_LOCK_NAME. If the lock is lost, COMMAND and all it
 has started get SIGTERM, and soon SIGKILL, before another can hold it. What ends or stops (SIGKILL, SIGSTOP) lockstep-lock itself
-does not reach COMMAND: what it does then, only its token keeps out. On Windows, which has no signals, they are ended at once.
+does not reach COMMAND: what it does then, only its token keeps out. COMMAND has the terminal of lockstep-lock as its standard input and
+output, but not as /dev/tty, where ssh and sudo ask for passwords. On Windows, which has no signals, they are ended at once.
 
   --mode MODE         exclusive (default), shared, or NL, CR, CW, PR, PW, EX
   --wait SECONDS      how long to wait for the lock: 0 not at all, forever (default)
@@ -42,7 +43,7 @@ export async function run(args: readonly string[]): Promise<number> {
   if (ttlMs < leastTtlMs) throw new UsageError(`--ttl takes at least ${leastTtlMs / 1000} seconds`);
   const mode = modeOf(values.mode);
   const waitMs = secondsToMs("--wait", values.wait, null);
-  const client = clientOf(values, { ttlMs, name: `lockstep-lock run ${name}` });
+  const client = clientOf(values, { ttlMs, name: sessionName("run", name) });
   const interruption = new Interruption();
   try {
     const { signal } = interruption;

@@ -129,8 +129,8 @@ function detailsOf(refusal: Refusal): Readonly<Record<string, unknown>> | undefi
 function refusalMessage(refusal: Refusal): string {
   switch (refusal.code) {
     case "HELD": return `${refusal.lock} is not free, and the request was not to wait`;
-    case "LOCK_DELAY": return `${refusal.lock} is granted to nobody for another ${refusal.leftMs} ms: its last holder's session ended without releasing it`;
-    case "WAIT_TIMEOUT": return `not granted within ${refusal.waitedMs} ms`;
+    case "LOCK_DELAY": return `${refusal.lock} is granted to nobody for another ${Math.ceil(refusal.leftMs)} ms: its last holder's session ended without releasing it`;
+    case "WAIT_TIMEOUT": return `not granted within ${Math.round(refusal.waitedMs)} ms`;
     case "DEADLOCK": return `waiting would close a circle: ${refusal.cycle.map(({ lock, request }) => `${request} for ${lock}`).join(", ")}`;
     case "SESSION_OVER": return refusal.reason === null ? `there is no session ${refusal.session}` : `session ${refusal.session} has ended: ${refusal.reason}`;
     case "CANCELLED": return "the request was cancelled";

@@ -35,12 +35,28 @@ describe("lockstep-lock run", () => {
     expect(await holders("x")).toBe(0);
   });
 
+  it("takes the longest name that a lock may have", async () => {
+    const name = "n".repeat(256);
+    expect(await finished(command("run", name, [], ["sh", "-c", "printf %s $LOCKSTEP_LOCK_NAME"]))).toEqual({ code: 0, out: name, err: "" });
+    expect(await finished(command("elect", name, ["--value", "v"], ["true"]))).toEqual({ code: 0, out: "", err: "" });
+  });
+
+  it("hands on that the terminal's window has another size", async () => {
+    const holder = command("run", "x", [], ["sh", "-c", "trap 'echo resized; exit 4' WINCH; echo ready; while :; do sleep 0.02; done"]);
+    await eventually("it is ready", () => holder.output.out === "ready\n");
+    holder.child.kill("SIGWINCH");
+    expect(await finished(holder)).toEqual({ code: 4, out: "ready\nresized\n", err: "" });
+  });
+
   it("says who is in the way, and ends with 75, when it is not to wait", async () => {
     const holder = command("run", "x", [], ["sleep", "60"]);
     await eventually("it is held", async () => await holders("x") === 1);
     const refused = await finished(command("run", "x", ["--wait", "0"], ["true"]));
     expect(refused).toMatchObject({ code: 75 });
     expect(refused.err).toContain("x is not free");
+    const late = await finished(command("run", "x", ["--wait", "0.1"], ["true"]));
+    expect(late.code).toBe(75);
+    expect(late.err).toMatch(/^lockstep-lock: not granted within \d+ ms\n$/);
     holder.child.kill("SIGTERM");
     expect(await holder.ended).toBe(128 + 15);
     expect(await holders("x")).toBe(0);
@@ -165,6 +181,11 @@ describe("lockstep-lock ls, show and elect", () => {
     expect(await client.ended).toBe(0);
     expect(await observer.ended).toBe(0);
     expect(observer.output.err).toBe("");
+    // The shell's end of the pipe is closed before anything is printed.
+    const list = command("ls", "", []);
+    list.child.stdout?.destroy();
+    expect(await list.ended).toBe(0);
+    expect(list.output.err).toBe("");
   });
 });
 
