@@ -73,7 +73,7 @@ const configSubcommands: readonly CommandSpec[] = [
 ];
 
 export const serverCommands: readonly CommandSpec[] = [
-  { name: "info", arity: -1, kind: "local", group: "server", since: "1.0.0", summary: "Get information and statistics about the server", handler: info },
+  { name: "info", arity: -1, kind: "local", inTurn: true, group: "server", since: "1.0.0", summary: "Get information and statistics about the server", handler: info },
   {
     name: "command", arity: -1, kind: "local", group: "server", since: "2.8.13", summary: "Get array of Redis command details",
     handler: listCommands, subcommands: commandSubcommands,

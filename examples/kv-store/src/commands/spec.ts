@@ -41,6 +41,8 @@ interface CommandRow {
 /** Touches no replicated state; answered at once, whatever the replica's role. */
 export interface LocalCommand extends CommandRow {
   readonly kind: "local";
+  /** It tells of the state: its turn comes when all before it on its connection is answered, and writes behind it wait. Else it is run when it comes. */
+  readonly inTurn?: true;
   /** @throws CommandError */
   readonly handler: (call: Call) => Reply;
 }

@@ -9,7 +9,7 @@
  * waited for: a peer that takes nothing has no replies made that would fill the memory.
  */
 import { errorReply } from "../commands/command-error.js";
-import type { Call, CommandSpec, ReadCommand, WriteCommand } from "../commands/spec.js";
+import type { Call, CommandSpec, LocalCommand, ReadCommand, WriteCommand } from "../commands/spec.js";
 import { error as errorLine, type Reply } from "../resp/reply.js";
 import { refusal } from "./refusal.js";
 import type { ReadyReply, ReplyQueue } from "./reply-queue.js";
@@ -85,7 +85,8 @@ export class Executor {
   }
 
   #start(spec: CommandSpec, call: Call): void {
-    if (spec.kind === "local") this.#replies.add(spec.handler(call));
+    if (spec.kind === "local" && spec.inTurn !== true) this.#replies.add(spec.handler(call));
+    else if (spec.kind === "local") this.#tell(spec, call);
     else if (spec.kind === "read") this.#read(spec, call);
     else if (this.#readsInFlight > 0) this.#waitingWrite = { spec, call, bytes: bytesOf(call.args) };
     else this.#write(spec, call);
@@ -103,10 +104,16 @@ export class Executor {
     spec.handler(call).then(ended, (cause: unknown) => ended(this.#failure(cause)));
   }
 
+  /** As a read, but of what there is: it waits for nothing but its turn. */
+  #tell(spec: LocalCommand, call: Call): void {
+    this.#readsInFlight += 1;
+    this.#replies.add(() => this.#answer(() => spec.handler(call)));
+  }
+
   #read(spec: ReadCommand, call: Call): void {
     if (this.#refuses("read")) return;
     this.#readsInFlight += 1;
-    const answer = (): Reply => this.#answer(spec, call);
+    const answer = (): Reply => this.#answer(() => spec.handler(call, this.#service.replica.state));
     this.#gate ??= this.#openGate();
     if (this.#gate === undefined) {
       this.#replies.add(answer);
@@ -116,9 +123,9 @@ export class Executor {
     this.#gate.then(() => settle(answer), (cause: unknown) => settle(this.#readEnded(this.#failure(cause))));
   }
 
-  #answer(spec: ReadCommand, call: Call): Reply {
+  #answer(make: () => Reply): Reply {
     try {
-      return this.#readEnded(spec.handler(call, this.#service.replica.state));
+      return this.#readEnded(make());
     } catch (cause) {
       return this.#readEnded(this.#failure(cause));
     }

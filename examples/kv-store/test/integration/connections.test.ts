@@ -32,6 +32,13 @@ describe.each(["linearizable", "sequential"] as const)("a connection with %s rea
     const expected = Array.from({ length: 300 }, (_, i) => ["+OK\r\n", bulk(String(i)), bulk(`e${i}`), `:${i + 1}\r\n`, bulk(String(i + 1)), ":1\r\n"]).flat();
     expect(await client.pipeline(requests)).toEqual(expected);
   });
+
+  it("counts in INFO the keys of the commands before it, and none of those behind it", async () => {
+    const client = await connect(await start({}, reads));
+    const replies = await client.pipeline(Array.from({ length: 20 }, (_, i) => [["SET", `k${i}`, "1"], ["INFO", "keyspace"]]).flat());
+    const counted = replies.filter((_, i) => i % 2 === 1).map((reply) => Number(/keys=(\d+)/.exec(reply)?.[1]));
+    expect(counted).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+  });
 });
 
 describe.each(["linearizable", "sequential"] as const)("a pipeline that comes at once, with %s reads", (reads) => {
