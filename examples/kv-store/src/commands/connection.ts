@@ -4,7 +4,7 @@ import type { Session } from "../server/session.js";
 import { redisVersion } from "../server/version.js";
 import { argument, integerArgument, smallIntegerArgument } from "./arguments.js";
 import { CommandError, unknownHelloOption, wrongArity } from "./command-error.js";
-import type { Call, CommandSpec } from "./spec.js";
+import type { Call, CommandSpec, CommandTable } from "./spec.js";
 
 function ping({ args }: Call): Reply {
   if (args.length > 2) throw wrongArity("ping");
@@ -96,10 +96,15 @@ function setInfo({ args, session }: Call): Reply {
   return ok;
 }
 
-function describe(session: Session): string {
-  const age = Math.floor((Date.now() - session.connectedAtMs) / 1000);
+/** Redis's fields, as clients ask for one or the other. What this server has nothing of is 0, what it does not know -1. */
+function describe(session: Session, commands: CommandTable): string {
+  const now = Date.now();
+  const seconds = (since: number): number => Math.max(0, Math.floor((now - since) / 1000));
+  const { lastCommand } = session;
   return (
-    `id=${session.id} addr=${session.address} laddr=${session.localAddress} name=${session.name} age=${age} db=0 ` +
+    `id=${session.id} addr=${session.address} laddr=${session.localAddress} fd=-1 name=${session.name} age=${seconds(session.connectedAtMs)} ` +
+    `idle=${seconds(session.lastAtMs)} flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 ` +
+    `tot-mem=${session.heldBytes()} events=r cmd=${lastCommand === undefined ? "NULL" : commands.fullName(lastCommand)} user=default redir=-1 ` +
     `resp=${session.protocol} lib-name=${session.libraryName} lib-ver=${session.libraryVersion}\n`
   );
 }
@@ -120,13 +125,13 @@ const clientSubcommands: readonly CommandSpec[] = [
   { name: "setinfo", arity: 4, kind: "local", group: "connection", since: "7.2.0", summary: "Set client or connection specific info", handler: setInfo },
   {
     name: "info", arity: 2, kind: "local", group: "connection", since: "6.2.0", summary: "Returns information about the current client connection.",
-    handler: ({ session, protocol }) => verbatim(describe(session), protocol),
+    handler: ({ session, service, protocol }) => verbatim(describe(session, service.commands), protocol),
   },
   {
     name: "list", arity: -2, kind: "local", group: "connection", since: "2.4.0", summary: "Get the list of client connections",
     handler: ({ args, service, protocol }) => {
       if (args.length > 2) throw new CommandError("ERR syntax error");
-      return verbatim([...service.sessions.values()].map(describe).join(""), protocol);
+      return verbatim([...service.sessions.values()].map((session) => describe(session, service.commands)).join(""), protocol);
     },
   },
 ];

@@ -72,6 +72,8 @@ export const allKeys: KeyPositions = { first: 1, last: -1, step: 1 };
 export interface CommandTable {
   /** In the order COMMAND lists them. */
   readonly all: readonly CommandSpec[];
+  /** As COMMAND knows it. */
+  fullName(spec: CommandSpec): string;
   /** By a name as COMMAND knows it: "get", "client|setname". */
   lookUp(fullName: string): CommandSpec | undefined;
   /**

@@ -15,7 +15,11 @@ const subcommands: ReadonlyMap<CommandSpec, ReadonlyMap<string, CommandSpec>> = 
   all.flatMap((spec) => (spec.subcommands === undefined ? [] : [[spec, index(spec.subcommands)] as const])),
 );
 
-export const commandTable: CommandTable = { all, lookUp, find };
+const fullNames: ReadonlyMap<CommandSpec, string> = new Map(
+  all.flatMap((spec) => [[spec, spec.name] as const, ...(spec.subcommands ?? []).map((sub) => [sub, `${spec.name}|${sub.name}`] as const)]),
+);
+
+export const commandTable: CommandTable = { all, fullName: (spec) => fullNames.get(spec) ?? spec.name, lookUp, find };
 
 function lookUp(fullName: string): CommandSpec | undefined {
   const [name = "", subname] = fullName.toLowerCase().split("|");

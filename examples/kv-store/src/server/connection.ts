@@ -46,6 +46,7 @@ export class Connection implements Holder {
     this.#session = session;
     this.#service = service;
     this.#parser = new RequestParser(service.limits.request);
+    session.heldBytes = () => this.heldBytes;
     this.#executor = new Executor(service, session, this.#replies, () => this.#scheduleContinue());
     socket.setNoDelay(true);
     socket.setKeepAlive(true, service.limits.keepAliveMs);

@@ -57,8 +57,11 @@ export class Executor {
   take(args: readonly string[]): void {
     this.#service.statistics.commandsProcessed += 1;
     const call: Call = { args, protocol: this.#session.protocol, session: this.#session, service: this.#service };
+    this.#session.lastAtMs = Date.now();
     try {
-      this.#start(this.#service.commands.find(args), call);
+      const spec = this.#service.commands.find(args);
+      this.#session.lastCommand = spec;
+      this.#start(spec, call);
     } catch (cause) {
       // No answer, and nothing more is taken.
       if (speaksHttp(args)) this.#session.closing = true;

@@ -79,15 +79,19 @@ export class KvServer {
       socket.end(errorLine("ERR max number of clients reached"), () => socket.destroy());
       return;
     }
+    const now = Date.now();
     const session: Session = {
       id: this.#statistics.connectionsReceived,
       address: `${socket.remoteAddress}:${socket.remotePort}`,
       localAddress: `${socket.localAddress}:${socket.localPort}`,
-      connectedAtMs: Date.now(),
+      connectedAtMs: now,
       protocol: 2,
       name: "",
       libraryName: "",
       libraryVersion: "",
+      lastCommand: undefined,
+      lastAtMs: now,
+      heldBytes: () => 0,
       closing: false,
     };
     this.#sessions.set(session.id, session);

@@ -98,6 +98,17 @@ describe.each([2, 3] as const)("ioredis with RESP%i", (protocol) => {
     expect(await client.client("GETNAME")).toBe("test-0");
     expect(await client.client("INFO")).toMatch(/name=test-0 .*lib-name=ioredis/);
   });
+
+  // Such as python3-redis, which takes each of these for a number, and fails where one is missing.
+  it("finds all that redis-server tells of clients", async () => {
+    const client = await connect(0);
+    const told = new Map((await client.client("INFO")).trim().split(" ").map((field) => field.split("=") as [string, string]));
+    for (const name of ["id", "fd", "age", "idle", "db", "sub", "psub", "ssub", "multi", "qbuf", "qbuf-free", "argv-mem", "multi-mem", "rbs", "rbp", "obl", "oll", "omem", "tot-mem", "redir", "resp"]) {
+      expect(told.get(name), name).toMatch(/^-?\d+$/);
+    }
+    expect([told.get("flags"), told.get("events"), told.get("cmd"), told.get("user")]).toEqual(["N", "r", "client|info", "default"]);
+    expect((await client.client("LIST")) as string).toContain(" cmd=client|list ");
+  });
 });
 
 describe.each([2, 3] as const)("node-redis with RESP%i", (protocol) => {
