@@ -4,6 +4,7 @@ import type { Session } from "../server/session.js";
 import { redisVersion } from "../server/version.js";
 import { argument, integerArgument, smallIntegerArgument } from "./arguments.js";
 import { CommandError, unknownHelloOption, wrongArity } from "./command-error.js";
+import { withHelp } from "./help.js";
 import type { Call, CommandSpec, CommandTable } from "./spec.js";
 
 function ping({ args }: Call): Reply {
@@ -109,7 +110,7 @@ function describe(session: Session, commands: CommandTable): string {
   );
 }
 
-const clientSubcommands: readonly CommandSpec[] = [
+const clientSubcommands = withHelp("client", [
   { name: "id", arity: 2, kind: "local", group: "connection", since: "5.0.0", summary: "Returns the client ID for the current connection", handler: ({ session }) => integer(session.id) },
   {
     name: "getname", arity: 2, kind: "local", group: "connection", since: "2.6.9", summary: "Get the current connection name",
@@ -134,7 +135,7 @@ const clientSubcommands: readonly CommandSpec[] = [
       return verbatim([...service.sessions.values()].map((session) => describe(session, service.commands)).join(""), protocol);
     },
   },
-];
+]);
 
 function needsSubcommand({ args }: Call): Reply {
   throw wrongArity(argument(args, 0).toLowerCase());

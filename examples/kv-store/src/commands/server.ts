@@ -4,6 +4,7 @@ import { bulk, integer, map, array, nil, verbatim, type Reply } from "../resp/re
 import type { Service } from "../server/service.js";
 import { wrongArity } from "./command-error.js";
 import { describeCommand, documentCommand } from "./describe.js";
+import { withHelp } from "./help.js";
 import { infoText } from "./info.js";
 import type { Call, CommandSpec } from "./spec.js";
 
@@ -58,7 +59,7 @@ function time(): Reply {
   return array([bulk(String(Math.floor(now / 1000))), bulk(String((now % 1000) * 1000))]);
 }
 
-const commandSubcommands: readonly CommandSpec[] = [
+const commandSubcommands = withHelp("command", [
   { name: "count", arity: 2, kind: "local", group: "server", since: "2.8.13", summary: "Get total number of Redis commands", handler: ({ service }) => integer(service.commands.all.length) },
   { name: "docs", arity: -2, kind: "local", group: "server", since: "7.0.0", summary: "Get array of specific Redis command documentation", handler: commandDocs },
   { name: "info", arity: -2, kind: "local", group: "server", since: "2.8.13", summary: "Get array of specific Redis command details", handler: commandInfo },
@@ -66,11 +67,11 @@ const commandSubcommands: readonly CommandSpec[] = [
     name: "list", arity: 2, kind: "local", group: "server", since: "7.0.0", summary: "Get an array of Redis command names",
     handler: ({ service }) => array(service.commands.all.map((spec) => bulk(spec.name))),
   },
-];
+]);
 
-const configSubcommands: readonly CommandSpec[] = [
+const configSubcommands = withHelp("config", [
   { name: "get", arity: -3, kind: "local", group: "server", since: "2.0.0", summary: "Get the values of configuration parameters", handler: configGet },
-];
+]);
 
 export const serverCommands: readonly CommandSpec[] = [
   { name: "info", arity: -1, kind: "local", inTurn: true, group: "server", since: "1.0.0", summary: "Get information and statistics about the server", handler: info },
