@@ -42,7 +42,7 @@ export type ReplicaRole =
   | "joining"
   /** A membership change is being agreed on, or nothing comes from the group any more: writes wait, if this replica had the group's state before. */
   | "changing"
-  /** In a primary view, taking in what it missed: new writes are refused with NOT_READY, reads are of the past. */
+  /** In a primary view, taking in what it missed, or applying the log that it came back with: new writes are refused with NOT_READY, reads are of the past. */
   | "synchronising"
   /** In a primary view with the group's log: everything works. */
   | "active"

@@ -46,6 +46,8 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
   readonly #faults: FaultLog;
   readonly #totals = { appliedEntries: 0, appliedCommands: 0 };
   #cancelTicks: Cancel | undefined;
+  /** What the disk held, or the others gave, is not applied yet: the state is one of long ago, however well the log is. */
+  #catchingUp = false;
   #stopping: Promise<Error | undefined> | undefined;
   #alsoClose: (() => Promise<void>) | undefined;
   #settleStopped!: (error: Error | undefined) => void;
@@ -118,6 +120,7 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     const core = await recoverWhole(recovered, this.#parts);
     this.#events.skipTo(this.#parts.applier.position);
     this.#connection.begin(core);
+    this.#catchingUp = true;
     if (applier.now !== undefined) this.#clock.observe(applier.now);
     logger.info({ position: recovered.base.position, ballot: formatBallot(recovered.head.ballot) }, "state and log were read from the disk");
   }
@@ -147,7 +150,16 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
       this.#submissions.giveUpSent("this replica lost its quorum after the command was sent: it may have taken effect, or may still. Retry with the same request id to learn it");
       this.#submissions.refuseUnsent(new LockstepError("NOT_PRIMARY", `this replica is not in a primary view: ${reason ?? "no quorum"}`));
     }
-    this.#setRole(phase, reason);
+    this.#catchingUp ||= phase === "synchronising";
+    if (phase === "active") this.#isActive();
+    else this.#setRole(phase, reason);
+  }
+
+  /** Not before a state of the past has caught up: who asked would wait for all of a long log, and who reads would see the group's first days. */
+  #isActive(): void {
+    this.#catchingUp &&= !this.#hasViewsState();
+    if (this.#catchingUp) this.#setRole("synchronising", "the log is being applied, up to where this view began");
+    else this.#setRole("active", undefined);
   }
 
   #setRole(role: ReplicaRole, reason: string | undefined): void {
@@ -160,12 +172,17 @@ export class ReplicaNode<S, C extends Readonly<Record<string, AnyCommand<S>>>, Q
     this.#totals.appliedCommands += entry.commands.length + entry.fired.length;
     this.#events.append(entry, bytes);
     this.#faults.applied(entry);
+    if (this.#catchingUp && this.#connection.core?.phase === "active" && this.role === "synchronising") this.#isActive();
     this.#readiness.changed();
   }
 
-  /** Active, with the state that the view began with: after a restart on a disk that is more than what is known to be committed at first. */
   #isUpToDate(): boolean {
-    return this.role === "active" && this.#parts.applier.position >= (this.#connection.core?.view?.target.position ?? 0);
+    return this.role === "active" && this.#hasViewsState();
+  }
+
+  /** The state that the view began with: after a restart on a disk that is more than what is known to be committed at first. */
+  #hasViewsState(): boolean {
+    return this.#parts.applier.position >= (this.#connection.core?.view?.target.position ?? 0);
   }
 
   #tick(): void {

@@ -65,6 +65,27 @@ describe("durable replicas", () => {
     }
   });
 
+  it("are not active, and take no commands, before what their disks held is applied", async () => {
+    const [first] = await startAll();
+    for (let n = 0; n < 20; n++) await first?.submit.add({ key: "x", by: 1 });
+    await stopAll();
+    const seen: unknown[] = [];
+    const refused: unknown[] = [];
+    await Promise.all(group.network.nodes.map(async (nodeId) => {
+      const replica = await start(nodeId);
+      const look = (role: string): void => {
+        if (role === "active") seen.push(replica.state.values.get("x"));
+        if (role === "synchronising") replica.submit.add({ key: "y", by: 1 }).catch((error: unknown) => refused.push(error));
+      };
+      look(replica.role);
+      replica.onRoleChange(look);
+      await replica.ready();
+    }));
+    expect(seen).toEqual([20, 20, 20]);
+    expect(refused).not.toEqual([]);
+    for (const error of refused) expect(error).toMatchObject({ code: "NOT_READY", outcome: "none" });
+  });
+
   it("come back without one of them, and take it in when it comes", async () => {
     const [first] = await startAll();
     await first?.submit.add({ key: "x", by: 1 });
