@@ -44,12 +44,22 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
 }
 
-// Whoever read what is printed (`… | head`) reads no more.
-process.stdout.once("error", () => process.exit(0));
+// Of those that print and end. A service (serve.ts) goes on, whoever reads what it says.
+if (process.argv[2] !== "serve") process.stdout.on("error", endOfOutput);
 try {
+  const code = await main(process.argv.slice(2));
+  // What could not be written is told in the next turn.
+  await new Promise(setImmediate);
   // Nothing that a subcommand has left running keeps the process.
-  process.exit(await main(process.argv.slice(2)));
+  process.exit(code);
 } catch (error) {
   process.stderr.write(`lockstep-lock: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(error instanceof UsageError ? 2 : 1);
+}
+
+/** Whoever read what is printed (`… | head`) may have read enough; anything else (a full disk) is a failure. */
+function endOfOutput({ code, message }: NodeJS.ErrnoException): never {
+  if (code === "EPIPE") process.exit(0);
+  process.stderr.write(`lockstep-lock: what it prints cannot be written: ${message}\n`);
+  process.exit(1);
 }

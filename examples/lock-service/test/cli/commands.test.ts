@@ -1,11 +1,12 @@
 /** The commands, as people run them: processes of their own, against a real group. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.js";
 import { TestGroup } from "../support/group.js";
-import { killAll, run, type Run } from "../support/program.js";
+import { killAll, program, run, type Run } from "../support/program.js";
 
 let group: TestGroup;
 let directory: string;
@@ -186,6 +187,13 @@ describe("lockstep-lock ls, show and elect", () => {
     list.child.stdout?.destroy();
     expect(await list.ended).toBe(0);
     expect(list.output.err).toBe("");
+  });
+
+  it.runIf(process.platform === "linux")("fail where what they print cannot be written", () => {
+    const full = openSync("/dev/full", "w");
+    const { status, stderr } = spawnSync(process.execPath, [program, "ls", "--help"], { stdio: ["ignore", full, "pipe"], encoding: "utf8" });
+    closeSync(full);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/^lockstep-lock: what it prints cannot be written: ENOSPC/) as unknown });
   });
 });
 

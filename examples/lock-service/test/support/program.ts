@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.js";
 
-const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+export const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const running: ChildProcess[] = [];
 
 export interface Run {
