@@ -2,6 +2,7 @@
 import { described } from "./call-options.js";
 import { LockstepError } from "./errors.js";
 import type { Logger } from "./logger.js";
+import { isThenable } from "./promises.js";
 import type { ReplicaRole } from "./replica-api.js";
 
 export type RoleListener = (role: ReplicaRole, reason: string | undefined) => void;
@@ -64,7 +65,7 @@ export class Roles {
     try {
       // An async one is not waited for. Nobody else handles its rejection, which would end the process.
       const returned: unknown = listener(role, reason);
-      if (returned instanceof Promise) returned.catch(report);
+      if (isThenable(returned)) returned.then(undefined, report);
     } catch (error) {
       report(error);
     }

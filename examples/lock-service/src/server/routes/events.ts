@@ -67,7 +67,7 @@ function refuseTrimmed(state: LockState, after: number): void {
 function refuseUnknown(state: LockState, after: number): void {
   if (after <= revision(state)) return;
   const { oldest } = eventsAfter(state, after, 1);
-  throw new ServiceError("EVENTS_TRIMMED", `there is no revision ${after} yet, it is of a service that has begun anew since, or was restored from a backup: read the state, and go on from its revision`, { oldest });
+  throw new ServiceError("EVENTS_TRIMMED", `there is no revision ${after}: the service has begun anew since, or was restored from a backup. Read the state, and go on from its revision`, { oldest });
 }
 
 /** Reads on through the events that are not for its caller, without looking at any twice. */
